@@ -1,0 +1,367 @@
+"""RunConfig: every choice that makes a run, validated once, frozen, JSON both ways.
+
+Three forms of the same thing: nested JSON for files (`{"schedule": {"name": "cosine", "final_lr": 0}}`), flat keys for the
+command line and links (`schedule=cosine`, `schedule.final_lr=0`), and the object itself for the engine.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self, get_type_hints
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
+
+from trainer.registry import Knob, Technique, families, find, knob, make_knob
+
+LONGEST_CONFIG = 100_000  # characters; a full one has about 1,500
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot run; the message is one sentence with the value and the remedy."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One technique chosen from its family, with the values of all its knobs."""
+
+    name: str
+    knobs: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The nested JSON form."""
+        return {"name": self.name, **self.knobs}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference between two configurations, with labels for people."""
+
+    key: str
+    label: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.before} → {self.after}"
+
+
+def _default(family: str) -> Any:
+    return Field(default_factory=lambda: choose(family, families()[family].default))
+
+
+class RunConfig(BaseModel):
+    """One run. Unknown keys are refused; what a knob means and may be is declared beside the technique it belongs to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    normalization: Choice = _default("normalization")
+    dropout: Choice = _default("dropout")
+    initialization: Choice = _default("initialization")
+    schedule: Choice = _default("schedule")
+    precision: Choice = _default("precision")
+    data: Choice = _default("data")
+    validation_share: Annotated[
+        float,
+        knob(
+            "Validation share",
+            "Part of the samples that steers schedules and stopping.",
+            ge=0.05,
+            le=0.4,
+            step=0.05,
+        ),
+    ] = 0.15
+    test_share: Annotated[
+        float, knob("Test share", "Part that is looked at once, after training.", ge=0.05, le=0.4, step=0.05)
+    ] = 0.15
+    model: Choice = _default("model")
+    activation: Choice = _default("activation")
+    optimizer: Choice = _default("optimizer")
+    learning_rate: Annotated[
+        float,
+        knob("Learning rate", "Size of a step; the base that the scheduler moves.", gt=0, le=10, log=True),
+    ] = 0.001
+    batch_size: Annotated[
+        int, knob("Batch size", "Samples per step.", ge=1, le=8192, step=16, unit="samples")
+    ] = 32
+    clipping: Choice = _default("clipping")
+    early_stopping: Choice = _default("early_stopping")
+    epochs: Annotated[int, knob("Epochs", "Passes over the training data.", ge=1, le=100_000, step=10)] = 150
+    seed: Annotated[
+        int,
+        knob(
+            "Seed",
+            "Draws split, first weights, batch order and dropout; twins share it.",
+            ge=0,
+            le=2**31 - 1,
+            step=1,
+        ),
+    ] = 0
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"],
+        knob(
+            "Device",
+            "Where to train; auto takes a GPU when there is one.",
+            labels={"auto": "Auto", "cpu": "CPU", "cuda": "GPU (CUDA)"},
+        ),
+    ] = "auto"
+    pace: Annotated[
+        float,
+        knob(
+            "Slow motion",
+            "At most this many steps a second, to watch each one; 0 is full speed.",
+            ge=0,
+            le=10_000,
+            step=10,
+            unit="steps/s",
+        ),
+    ] = 0
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _choose(cls, value: Any, handler: Any, info: ValidationInfo) -> Any:
+        family = info.field_name or ""
+        return choose(family, value) if family in families() else handler(value)
+
+    @field_serializer("*")
+    def _plain(self, value: Any) -> Any:
+        return value.to_dict() if isinstance(value, Choice) else value
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for problem in conflicts(self):
+            raise ConfigError(problem)
+        return self
+
+    @classmethod
+    def parse(cls, value: Any) -> RunConfig:
+        """Validates the nested form. Raises ConfigError with one sentence."""
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"A configuration is a JSON object of knobs; got {type(value).__name__}.")
+        for key in value:
+            if key not in cls.model_fields:
+                raise ConfigError(unknown("knob", str(key), cls.model_fields))
+        try:
+            return cls.model_validate(dict(value))
+        except ValidationError as error:
+            raise ConfigError(_sentence(error)) from None
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> RunConfig:
+        """Reads the nested JSON form. Raises ConfigError for broken JSON or values."""
+        if len(text) > LONGEST_CONFIG:
+            raise ConfigError(f"The configuration has {len(text)} characters; the limit is {LONGEST_CONFIG}.")
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise ConfigError(f"The configuration is not valid JSON: {error}.") from None
+        return cls.parse(value)
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any]) -> RunConfig:
+        """Reads flat keys; what is absent takes its default."""
+        return cls().changed(values)
+
+    def changed(self, values: Mapping[str, Any]) -> RunConfig:
+        """A copy with flat keys set. Choosing another technique resets that family's knobs to their defaults."""
+        nested = self.to_dict()
+        for key in sorted(values, key=lambda key: "." in key):  # the choice first, then its knobs
+            field, _, inner = key.partition(".")
+            if field not in type(self).model_fields or (inner and field not in families()):
+                raise ConfigError(unknown("knob", key, self.flat()))
+            if inner:
+                nested[field] = {**nested[field], inner: values[key]}
+            elif field in families():
+                if values[key] != nested[field]["name"]:
+                    nested[field] = choose(field, values[key]).to_dict()
+            else:
+                nested[field] = values[key]
+        return self.parse(nested)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The nested form, complete."""
+        return self.model_dump()
+
+    def to_json(self, indent: int | None = None) -> str:
+        """The nested form as JSON, complete, keys in declared order."""
+        return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
+
+    def flat(self) -> dict[str, Any]:
+        """Every value by its flat key: choices by name, knobs of chosen techniques as `family.knob`."""
+        values: dict[str, Any] = {}
+        for field in type(self).model_fields:
+            value = getattr(self, field)
+            if isinstance(value, Choice):
+                values[field] = value.name
+                values.update({f"{field}.{name}": inner for name, inner in value.knobs.items()})
+            else:
+                values[field] = value
+        return values
+
+    def technique(self, family: str) -> Technique:
+        """The technique that this run uses of a family."""
+        return find(family, getattr(self, family).name)
+
+
+def choose(family: str, value: Any) -> Choice:
+    """Validates one choice: a name, or an object with `name` and knobs. Raises ConfigError.
+
+    Where a family has a single technique, a bare value sets its first knob: `dropout=0.5`.
+    """
+    if isinstance(value, Choice):
+        value = value.to_dict()
+    known = families()[family]
+    only = next(iter(known.techniques.values())) if len(known.techniques) == 1 else None
+    if only and not isinstance(value, Mapping) and value != only.name:
+        value = {next(iter(only.knobs)): value}
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{family} takes a name or an object with a name; got {value!r}.")
+    name = value.get("name", only.name if only else known.default)
+    if not isinstance(name, str) or name not in known.techniques:
+        raise ConfigError(unknown(family, str(name), known.techniques))
+    knobs = known[name].knobs
+    for key in value:
+        if key != "name" and key not in knobs:
+            raise ConfigError(
+                unknown(f"knob of {family}={name}", f"{family}.{key}", [f"{family}.{k}" for k in knobs])
+            )
+    return Choice(
+        name,
+        MappingProxyType(
+            {key: check(f"{family}.{key}", item, value.get(key, item.default)) for key, item in knobs.items()}
+        ),
+    )
+
+
+def check(key: str, knob: Knob, value: Any) -> Any:
+    """Validates one knob's value, given as its type or as text. Raises ConfigError naming key, value and bounds."""
+    try:
+        return knob.adapter.validate_python(value)
+    except ValidationError as error:
+        allowed = knob.bounds or {"int": "a whole number", "float": "a number"}.get(knob.kind) or knob.help
+        reason = error.errors()[0]["msg"]
+        raise ConfigError(
+            f"{key} is {_shown(value)}, but must be {allowed} ({reason[0].lower()}{reason[1:]})."
+        ) from None
+
+
+@cache
+def plain_knobs() -> Mapping[str, Knob]:
+    """RunConfig's own fields, those that are not a choice from a family, as knobs by name."""
+    hints = get_type_hints(RunConfig, include_extras=True)
+    fields = RunConfig.model_fields
+    return {
+        name: make_knob(name, hints[name], fields[name].default) for name in fields if name not in families()
+    }
+
+
+def conflicts(config: RunConfig) -> Iterable[str]:
+    """Sentences about values that are fine alone but not together."""
+    norm, model, data = (config.technique(family) for family in ("normalization", "model", "data"))
+    smallest = norm.facts.get("smallest_batch", 1)
+    if config.batch_size < smallest:
+        yield (
+            f"BatchNorm needs a batch size of at least {smallest}; got {config.batch_size}. "
+            f"Set batch_size={smallest} or more, or another normalization."
+        )
+    if model.facts.get("needs") == "image" and len(data.facts["shape"]) != 3:
+        images = [
+            item.name for item in families()["data"].techniques.values() if len(item.facts["shape"]) == 3
+        ]
+        yield f"The {model.label} needs images; got {data.label}. Set model=mlp, or data to one of {', '.join(images)}."
+    if config.validation_share + config.test_share > 0.6:
+        yield (
+            f"validation_share {config.validation_share:g} and test_share {config.test_share:g} "
+            "leave less than 40 % to train on; lower one of them."
+        )
+    for name in ("final_lr", "min_lr"):
+        lowest = config.schedule.knobs.get(name, 0)
+        if lowest > config.learning_rate:
+            yield (
+                f"schedule.{name} {lowest:g} is above the learning rate {config.learning_rate:g}; "
+                "lower it or raise learning_rate."
+            )
+    low, high = (config.schedule.knobs.get(f"{end}_momentum", 0) for end in ("low", "high"))
+    if low > high:
+        yield f"schedule.low_momentum {low:g} is above schedule.high_momentum {high:g}; swap them."
+
+
+def diff(before: RunConfig, after: RunConfig) -> list[Change]:
+    """What changed from one run to another, in the sidebar's order.
+
+    When another technique is chosen, its knobs are listed only where they differ from their defaults.
+    """
+    old, new = before.flat(), after.flat()
+    changes = []
+    for key, value in new.items():
+        family, _, inner = key.partition(".")
+        reference = old.get(key)
+        if inner and old[family] != new[family]:
+            reference = after.technique(family).knobs[inner].default
+        if reference != value:
+            changes.append(
+                Change(key, label_of(key, after), shown(key, reference, before), shown(key, value, after))
+            )
+    return changes
+
+
+def label_of(key: str, config: RunConfig) -> str:
+    """The label of a flat key for people, such as "Dropout rate"."""
+    field, _, inner = key.partition(".")
+    if inner:
+        own = config.technique(field).knobs[inner].label
+        return own if len(families()[field].techniques) == 1 else f"{families()[field].label} · {own}"
+    return families()[field].label if field in families() else plain_knobs()[field].label
+
+
+def shown(key: str, value: Any, config: RunConfig) -> str:
+    """A value as people read it: techniques by their label, numbers short."""
+    if key in families():
+        return find(key, value).label
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """One sentence about a name that does not exist, with the nearest that do."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        hint = f"did you mean {' or '.join(near)}?"
+    else:
+        hint = f"known are {', '.join(known)}." if known else "it has none."
+    return f"There is no {kind} called {_shown(name)}; {hint}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "…"
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first problem of a pydantic error as one sentence with the key, the value and what is allowed."""
+    first = error.errors(include_url=False)[0]
+    if cause := first.get("ctx", {}).get("error"):
+        return str(cause)
+    key = ".".join(str(part) for part in first["loc"])
+    try:
+        check(key, plain_knobs()[key], first["input"])
+    except ConfigError as explained:
+        return str(explained)
+    return f"{key} is {_shown(first['input'])}: {first['msg']}."

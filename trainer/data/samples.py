@@ -1,0 +1,42 @@
+"""What every data set returns, and the family that they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.registry import declare_family, knob
+
+Task = Literal["classification", "regression"]
+Noise = Annotated[float, knob("Noise", "Spread of the points around their curve.", ge=0, le=1, step=0.05)]
+Count = Annotated[int, knob("Samples", "How many points are generated.", ge=20, le=100_000, step=100)]
+DataSeed = Annotated[
+    int, knob("Data seed", "Draws other points from the same source.", ge=0, le=2**31 - 1, step=1)
+]
+
+declare_family("data", label="Data set", help="What the network learns from.", group="data", default="digits")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """A whole data set in memory.
+
+    `inputs` is float32 [n, features] or, for images, uint8 or float32 [n, channels, height, width]. `targets` is int64 [n] with
+    classes 0 … len(classes) − 1, or float32 [n, 1] for regression, in `unit`. `test` holds a test split that comes with the
+    data; without one, a share of the samples is set aside.
+    """
+
+    inputs: NDArray[np.generic]
+    targets: NDArray[np.generic]
+    task: Task
+    classes: tuple[str, ...] = ()
+    unit: str = ""
+    test: tuple[NDArray[np.generic], NDArray[np.generic]] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return tuple(self.inputs.shape[1:])

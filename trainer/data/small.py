@@ -1,0 +1,100 @@
+"""Data sets that need no download: one from scikit-learn, the others generated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+
+from trainer.data.samples import Count, DataSeed, Noise, Samples
+from trainer.lazy import lazy
+from trainer.registry import knob, technique
+
+if TYPE_CHECKING:
+    import sklearn.datasets as datasets
+else:
+    datasets = lazy("sklearn.datasets")
+
+TWO_CLASSES = ("blue", "orange")
+
+
+@technique(
+    "data",
+    label="Digits (8×8 images)",
+    task="classification",
+    kind="image",
+    shape=(1, 8, 8),
+    samples=1797,
+    outputs=10,
+)
+def digits(folder: Path) -> Samples:
+    """1,797 real handwritten digits of 8×8 pixels, in the scikit-learn package; no download."""
+    found = datasets.load_digits()
+    images = (found.images / 16).astype(np.float32)[:, None]
+    return Samples(images, found.target.astype(np.int64), "classification", tuple("0123456789"))
+
+
+@technique("data", label="Delivery time (regression)", task="regression", kind="table", shape=(4,), outputs=1)
+def delivery_time(
+    folder: Path,
+    *,
+    samples: Count = 3000,
+    seed: DataSeed = 42,
+) -> Samples:
+    """Minutes until a meal arrives, from distance, traffic, preparation time and order value; generated with known noise."""
+    random = np.random.default_rng(seed)
+    distance = np.clip(np.abs(random.normal(4, 2, samples)), 0.5, 15)
+    traffic = random.integers(1, 11, samples)
+    preparation = np.clip(np.abs(random.normal(15, 5, samples)), 5, 35)
+    value = np.clip(np.abs(random.normal(350, 150, samples)), 50, 1200)
+    minutes = 8.6 + 7.3 * distance + 0.8 * preparation + 1.5 * traffic + random.normal(0, 4, samples)
+    inputs = np.stack([distance, traffic, preparation, value], axis=1).astype(np.float32)
+    return Samples(
+        inputs, np.clip(minutes, 10, 120).astype(np.float32)[:, None], "regression", unit="minutes"
+    )
+
+
+@technique("data", label="Two moons", task="classification", kind="plane", shape=(2,), outputs=2)
+def two_moons(folder: Path, *, samples: Count = 1000, noise: Noise = 0.2, seed: DataSeed = 42) -> Samples:
+    """Two interleaving half circles: the smallest problem that a straight line cannot solve."""
+    return _plane(*datasets.make_moons(samples, noise=noise, random_state=seed))
+
+
+@technique("data", label="Circles", task="classification", kind="plane", shape=(2,), outputs=2)
+def circles(
+    folder: Path,
+    *,
+    samples: Count = 1000,
+    noise: Noise = 0.1,
+    factor: Annotated[
+        float, knob("Inner radius", "Relative to the outer circle.", ge=0.05, le=0.95, step=0.05)
+    ] = 0.5,
+    seed: DataSeed = 42,
+) -> Samples:
+    """One circle inside another."""
+    return _plane(*datasets.make_circles(samples, noise=noise, factor=factor, random_state=seed))
+
+
+@technique("data", label="Spirals", task="classification", kind="plane", shape=(2,), outputs=2)
+def spirals(
+    folder: Path,
+    *,
+    samples: Count = 1000,
+    noise: Noise = 0.1,
+    turns: Annotated[
+        float, knob("Turns", "How often each arm winds around.", ge=0.25, le=4, step=0.25)
+    ] = 1.5,
+    seed: DataSeed = 42,
+) -> Samples:
+    """Two arms wound around each other: hard for a shallow network."""
+    random = np.random.default_rng(seed)
+    targets = np.arange(samples) % 2
+    along = np.sqrt(random.uniform(0, 1, samples))  # the root spreads points evenly over the area
+    angle = along * turns * 2 * np.pi + targets * np.pi
+    points = 2 * along[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return _plane(points + random.normal(0, noise, points.shape), targets)
+
+
+def _plane(points: np.ndarray, targets: np.ndarray) -> Samples:
+    return Samples(points.astype(np.float32), targets.astype(np.int64), "classification", TWO_CLASSES)

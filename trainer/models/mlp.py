@@ -1,0 +1,51 @@
+"""The multilayer perceptron."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+from trainer.lazy import lazy
+from trainer.models.parts import Parts, sequential
+from trainer.registry import knob, technique
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+
+@technique("model", label="MLP")
+def mlp(
+    inputs: tuple[int, ...],
+    outputs: int,
+    parts: Parts,
+    *,
+    depth: Annotated[int, knob("Depth", "Number of hidden layers.", ge=0, le=20, step=1, unit="layers")] = 2,
+    width: Annotated[
+        int, knob("Width", "Units in each hidden layer.", ge=1, le=4096, step=16, unit="units")
+    ] = 128,
+    layers: Annotated[
+        str,
+        knob(
+            "Exact layers",
+            "Hidden sizes such as 128-64-32; when set, depth and width are ignored.",
+            pattern=r"^$|^[1-9]\d{0,3}(-[1-9]\d{0,3}){0,19}$",
+        ),
+    ] = "",
+) -> torch.nn.Module:
+    """Fully connected layers, each followed by normalization, activation and dropout as chosen.
+
+    Input [batch, *inputs], flattened; output [batch, outputs]. Neither norm, activation nor dropout follows the last layer.
+    """
+    sizes = [int(size) for size in layers.split("-")] if layers else [width] * depth
+    modules: dict[str, torch.nn.Module] = {"flatten": torch.nn.Flatten()} if len(inputs) > 1 else {}
+    if (drop := parts.drop("input")) is not None:
+        modules["input_dropout"] = drop
+    features = math.prod(inputs)
+    for number, size in enumerate(sizes, start=1):
+        block = parts.block("linear", torch.nn.Linear(features, size), size, 0) | parts.dropout("hidden")
+        modules[f"hidden{number}"] = sequential(block)
+        features = size
+    modules["output"] = torch.nn.Linear(features, outputs)
+    return sequential(modules)

@@ -1,0 +1,202 @@
+"""How a technique is declared and found.
+
+A technique is one function. Its keyword-only arguments are its knobs, its docstring's first line is its help:
+
+    @technique("schedule", label="Cosine annealing")
+    def cosine(at: Moment, lr: float, *, final_lr: Annotated[float, knob("Final rate", "…", ge=0)] = 0.0) -> float:
+        \"\"\"Falls from the full rate to the final one along half a cosine.\"\"\"
+
+Sidebar, validation, share link, command line, reference table and contract test are all read from that.
+Nothing here imports torch: the web process reads the registry and never trains.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic.fields import FieldInfo
+
+PACKAGES = ("trainer.techniques", "trainer.models", "trainer.data")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def knob(
+    label: str,
+    help: str,
+    *,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    step: float | None = None,
+    unit: str = "",
+    log: bool = False,
+    pattern: str | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Any:
+    """Describes a knob inside `Annotated`: its label, one line of help, bounds, and how a control should move it.
+
+    `step` is the control's increment, `log` asks for a logarithmic one, `labels` names the members of a `Literal`.
+    """
+    look: dict[str, Any] = {"unit": unit, "log": log, "step": step, "labels": dict(labels or {})}
+    bounds: dict[str, Any] = {"ge": ge, "gt": gt, "le": le, "lt": lt, "pattern": pattern}
+    return Field(title=label, description=help, json_schema_extra=look, **bounds)
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One value a person may set: what the sidebar draws and the configuration checks."""
+
+    name: str
+    label: str
+    help: str
+    kind: Literal["float", "int", "bool", "choice", "text"]
+    default: Any
+    annotation: Any
+    ge: float | None = None
+    gt: float | None = None
+    le: float | None = None
+    lt: float | None = None
+    step: float | None = None
+    unit: str = ""
+    log: bool = False
+    choices: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        """Validates a value for this knob, strings from a link or command line included."""
+        return TypeAdapter(self.annotation, config=ConfigDict(allow_inf_nan=False, str_max_length=200))
+
+    @property
+    def bounds(self) -> str:
+        """The allowed values in words, for help texts and errors."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        if self.kind == "bool":
+            return "true or false"
+        low = f"≥ {self.ge}" if self.ge is not None else f"> {self.gt}" if self.gt is not None else ""
+        high = f"≤ {self.le}" if self.le is not None else f"< {self.lt}" if self.lt is not None else ""
+        return " and ".join(part for part in (low, high) if part)
+
+
+@dataclass(frozen=True)
+class Technique:
+    """A registered function with everything that is read off it. `facts` are the decorator's extra keywords."""
+
+    family: str
+    name: str
+    label: str
+    help: str
+    function: Callable[..., Any]
+    knobs: Mapping[str, Knob]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A group of techniques of which a configuration chooses one, such as the schedules."""
+
+    name: str
+    label: str
+    help: str
+    group: str
+    default: str
+    techniques: dict[str, Technique] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Technique:
+        return self.techniques[name]
+
+
+_families: dict[str, Family] = {}
+
+
+def declare_family(name: str, *, label: str, help: str, group: str, default: str) -> Family:
+    """Declares a family; `group` is the sidebar section it is shown in, `default` the technique chosen at first."""
+    return _families.setdefault(name, Family(name, label, help, group, default))
+
+
+def technique(family: str, *, label: str, name: str | None = None, **facts: Any) -> Callable[[F], F]:
+    """Registers the decorated function in `family`, under its own name unless `name` says otherwise.
+
+    Raises ValueError for a second function of the same name, or one without a docstring or a knob without help:
+    these are what people read, so they are not optional.
+    """
+
+    def register(function: F) -> F:
+        known = _families[family].techniques
+        key = name or function.__name__.rstrip("_")
+        summary = (inspect.getdoc(function) or "").split("\n", 1)[0].strip()
+        if not summary:
+            raise ValueError(f"{family} technique {key!r} needs a docstring: its first line is its help")
+        if key in known and known[key].function.__module__ != function.__module__:
+            raise ValueError(f"{family} technique {key!r} is declared twice")
+        knobs = MappingProxyType(read_knobs(function))
+        known[key] = Technique(family, key, label, summary, function, knobs, MappingProxyType(facts))
+        return function
+
+    return register
+
+
+def read_knobs(function: Callable[..., Any]) -> dict[str, Knob]:
+    """The keyword-only arguments of `function` as knobs. Other annotations stay unevaluated: they may name torch."""
+    scope = getattr(function, "__globals__", {})
+    found = {}
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            annotation = parameter.annotation
+            if isinstance(annotation, str):
+                annotation = eval(annotation, scope)  # noqa: S307 - our own source, postponed by `from __future__`
+            found[parameter.name] = make_knob(parameter.name, annotation, parameter.default)
+    return found
+
+
+def make_knob(name: str, annotation: Any, default: Any) -> Knob:
+    """Reads one `Annotated[type, knob(…)]` argument or field."""
+    if get_origin(annotation) is not Annotated or not isinstance(get_args(annotation)[1], FieldInfo):
+        raise ValueError(f"knob {name!r} needs Annotated[type, knob(label, help, …)]")
+    base, info = get_args(annotation)[:2]
+    look = info.json_schema_extra
+    choices = tuple(get_args(base)) if get_origin(base) is Literal else ()
+    kinds: dict[Any, Any] = {float: "float", int: "int", bool: "bool", str: "text"}
+    bounds = {
+        key: getattr(item, key)
+        for item in info.metadata
+        for key, kind in (("ge", Ge), ("gt", Gt), ("le", Le), ("lt", Lt))
+        if isinstance(item, kind)
+    }
+    return Knob(
+        name=name,
+        label=info.title or name,
+        help=info.description or "",
+        kind="choice" if choices else kinds[base],
+        default=default,
+        annotation=annotation,
+        choices=choices,
+        **bounds,
+        **look,
+    )
+
+
+@cache
+def families() -> Mapping[str, Family]:
+    """Every family by name, in the order of declaration; imports the packages that declare them once."""
+    for package in PACKAGES:
+        module = importlib.import_module(package)
+        for entry in sorted(pkgutil.iter_modules(module.__path__), key=lambda entry: entry.name):
+            importlib.import_module(f"{package}.{entry.name}")
+    return MappingProxyType(_families)
+
+
+def find(family: str, name: str) -> Technique:
+    """The technique called `name` in `family`. Raises KeyError when there is none."""
+    return families()[family][name]

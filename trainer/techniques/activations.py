@@ -1,0 +1,62 @@
+"""Activations: the non-linearity between layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from trainer.lazy import lazy
+from trainer.registry import declare_family, knob, technique
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+declare_family(
+    "activation",
+    label="Activation",
+    help="The bend between layers that lets a network be more than one straight line.",
+    group="model",
+    default="relu",
+)
+
+
+@technique("activation", label="ReLU")
+def relu() -> torch.nn.Module:
+    """max(0, x): cheap and strong; a unit that is never positive stops learning."""
+    return torch.nn.ReLU()
+
+
+@technique("activation", label="Leaky ReLU", source="Maas, Hannun & Ng 2013")
+def leaky_relu(
+    *,
+    negative_slope: Annotated[
+        float, knob("Negative slope", "Slope left of zero.", ge=0, le=1, step=0.01)
+    ] = 0.01,
+) -> torch.nn.Module:
+    """ReLU with a small slope left of zero, so that no unit dies."""
+    return torch.nn.LeakyReLU(negative_slope)
+
+
+@technique("activation", label="GELU", source="Hendrycks & Gimpel 2016, arXiv:1606.08415")
+def gelu() -> torch.nn.Module:
+    """x · Φ(x), a smooth ReLU; usual in Transformers."""
+    return torch.nn.GELU()
+
+
+@technique("activation", label="SELU", source="Klambauer et al. 2017, arXiv:1706.02515")
+def selu() -> torch.nn.Module:
+    """Scaled exponential unit that keeps mean 0 and variance 1 through depth with LeCun initialization."""
+    return torch.nn.SELU()
+
+
+@technique("activation", label="Tanh")
+def tanh() -> torch.nn.Module:
+    """Squashes to (−1, 1); its gradient fades for large inputs."""
+    return torch.nn.Tanh()
+
+
+@technique("activation", label="Sigmoid")
+def sigmoid() -> torch.nn.Module:
+    """Squashes to (0, 1); its gradient is at most 1/4, so depth makes it vanish."""
+    return torch.nn.Sigmoid()

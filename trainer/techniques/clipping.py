@@ -1,0 +1,60 @@
+"""Gradient clipping.
+
+Each function receives the whole model's gradient as one flat tensor and its global L2 norm, limits the gradient in place,
+and returns a zero-dimensional tensor: 1 where this step was clipped, else 0.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from trainer.lazy import lazy
+from trainer.registry import declare_family, knob, technique
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+declare_family(
+    "clipping",
+    label="Gradient clipping",
+    help="Limits a gradient before the optimizer uses it, so that one bad batch cannot throw the weights away.",
+    group="optimization",
+    default="none",
+)
+
+
+@technique("clipping", label="None")
+def none(gradient: torch.Tensor, norm: torch.Tensor) -> torch.Tensor | None:
+    """Uses every gradient as it comes."""
+    return None
+
+
+@technique("clipping", label="By norm", source="Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063")
+def by_norm(
+    gradient: torch.Tensor,
+    norm: torch.Tensor,
+    *,
+    max_norm: Annotated[
+        float, knob("Largest norm", "A longer gradient is shortened to this.", gt=0, le=1000, step=0.1)
+    ] = 1.0,
+) -> torch.Tensor | None:
+    """Shortens the whole gradient to the largest norm, keeping its direction (torch.nn.utils.clip_grad_norm_)."""
+    gradient.mul_(torch.clamp(max_norm / (norm + 1e-6), max=1.0))
+    return norm > max_norm
+
+
+@technique("clipping", label="By value")
+def by_value(
+    gradient: torch.Tensor,
+    norm: torch.Tensor,
+    *,
+    limit: Annotated[
+        float, knob("Largest value", "Each element is cut to ± this.", gt=0, le=1000, step=0.1)
+    ] = 0.5,
+) -> torch.Tensor | None:
+    """Cuts each element on its own, which bends the gradient's direction (torch.nn.utils.clip_grad_value_)."""
+    clipped = gradient.abs().amax() > limit
+    gradient.clamp_(-limit, limit)
+    return clipped

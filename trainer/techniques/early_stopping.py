@@ -1,0 +1,48 @@
+"""Early stopping: when to give up, judged from the validation losses alone.
+
+Each function receives the validation loss of every epoch so far and returns how many more epochs without improvement it
+would bear; 0 or less means stop. Being a function of the history, it needs no state of its own to resume exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated
+
+from trainer.registry import declare_family, knob, technique
+
+declare_family(
+    "early_stopping",
+    label="Early stopping",
+    help="Ends the run when the validation loss stops improving, and restores the best weights.",
+    group="regularization",
+    default="none",
+)
+
+
+@technique("early_stopping", label="Off")
+def none(validation_losses: Sequence[float]) -> float:
+    """Trains for all epochs and keeps the last weights."""
+    return math.inf
+
+
+@technique("early_stopping", label="On", switch=True, source="Prechelt 1998, Early Stopping, but when?")
+def patience(
+    validation_losses: Sequence[float],
+    *,
+    patience: Annotated[
+        int, knob("Patience", "Epochs without improvement before the run ends.", ge=1, le=1000, unit="epochs")
+    ] = 10,
+    min_delta: Annotated[
+        float, knob("Smallest improvement", "A smaller gain does not count.", ge=0, le=10, step=0.001)
+    ] = 0.001,
+) -> float:
+    """Stops after some epochs without improvement on validation, and restores the weights of the best epoch."""
+    best, waited = math.inf, 0
+    for loss in validation_losses:
+        if loss < best - min_delta:
+            best, waited = loss, 0
+        else:
+            waited += 1
+    return patience - waited

@@ -1,0 +1,131 @@
+"""Initial weights.
+
+Each scheme fills `weight` in place from `generator`. Biases arrive as zeros and stay so unless a scheme fills them too.
+Linear weights are [fan_out, fan_in]; convolution weights [out, in, height, width] have fan_in = in · height · width.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from trainer.lazy import lazy
+from trainer.registry import declare_family, knob, technique
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+Fan = Annotated[
+    Literal["fan_in", "fan_out"],
+    knob("Fan", "Preserve the variance forward (fan_in) or backward (fan_out, for convolutions in ResNets)."),
+]
+
+declare_family(
+    "initialization",
+    label="Initialization",
+    help="How the weights are drawn before the first step.",
+    group="techniques",
+    default="kaiming_normal",
+)
+
+
+@technique("initialization", label="Kaiming (He) normal", source="He et al. 2015, arXiv:1502.01852")
+def kaiming_normal(
+    weight: torch.Tensor, bias: torch.Tensor | None, generator: torch.Generator, *, mode: Fan = "fan_in"
+) -> None:
+    """Normal with variance 2 / fan: keeps the signal's size through ReLU layers."""
+    torch.nn.init.kaiming_normal_(weight, mode=mode, nonlinearity="relu", generator=generator)
+
+
+@technique("initialization", label="Kaiming (He) uniform", source="He et al. 2015, arXiv:1502.01852")
+def kaiming_uniform(
+    weight: torch.Tensor, bias: torch.Tensor | None, generator: torch.Generator, *, mode: Fan = "fan_in"
+) -> None:
+    """Uniform with variance 2 / fan: keeps the signal's size through ReLU layers."""
+    torch.nn.init.kaiming_uniform_(weight, mode=mode, nonlinearity="relu", generator=generator)
+
+
+@technique("initialization", label="Xavier (Glorot) normal", source="Glorot & Bengio 2010, PMLR 9")
+def xavier_normal(weight: torch.Tensor, bias: torch.Tensor | None, generator: torch.Generator) -> None:
+    """Normal with variance 2 / (fan_in + fan_out): for tanh, sigmoid and output layers."""
+    torch.nn.init.xavier_normal_(weight, generator=generator)
+
+
+@technique("initialization", label="Xavier (Glorot) uniform", source="Glorot & Bengio 2010, PMLR 9")
+def xavier_uniform(weight: torch.Tensor, bias: torch.Tensor | None, generator: torch.Generator) -> None:
+    """Uniform with variance 2 / (fan_in + fan_out): for tanh, sigmoid and output layers."""
+    torch.nn.init.xavier_uniform_(weight, generator=generator)
+
+
+@technique("initialization", label="LeCun normal", source="LeCun et al. 1998, Efficient BackProp")
+def lecun_normal(weight: torch.Tensor, bias: torch.Tensor | None, generator: torch.Generator) -> None:
+    """Normal with variance 1 / fan_in: for SELU."""
+    fan_in = weight[0].numel()
+    torch.nn.init.normal_(weight, std=math.sqrt(1 / fan_in), generator=generator)
+
+
+@technique("initialization", label="Orthogonal", source="Saxe, McClelland & Ganguli 2013, arXiv:1312.6120")
+def orthogonal(
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    generator: torch.Generator,
+    *,
+    gain: Annotated[
+        float, knob("Gain", "Factor on the orthogonal matrix; √2 suits ReLU.", gt=0, le=10, step=0.1)
+    ] = 1.0,
+) -> None:
+    """Rows or columns at right angles: no direction grows or shrinks; for recurrent weights and deep networks."""
+    torch.nn.init.orthogonal_(weight, gain=gain, generator=generator)
+
+
+@technique("initialization", label="PyTorch default")
+def pytorch_default(weight: torch.Tensor, bias: torch.Tensor | None, generator: torch.Generator) -> None:
+    """What torch.nn.Linear and Conv2d do by themselves: uniform in ±1/√fan_in, biases too. The control."""
+    bound = 1 / math.sqrt(weight[0].numel())
+    torch.nn.init.uniform_(weight, -bound, bound, generator=generator)
+    if bias is not None:
+        torch.nn.init.uniform_(bias, -bound, bound, generator=generator)
+
+
+@technique("initialization", label="Constant (lesson: symmetry)", lesson=True)
+def constant(
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    generator: torch.Generator,
+    *,
+    value: Annotated[float, knob("Value", "Every weight starts here.", ge=-10, le=10, step=0.05)] = 0.1,
+) -> None:
+    """Every weight alike: all units of a layer learn the same thing, for ever. A failure worth seeing."""
+    torch.nn.init.constant_(weight, value)
+
+
+@technique("initialization", label="Zeros (lesson: no gradient)", lesson=True)
+def zeros(weight: torch.Tensor, bias: torch.Tensor | None, generator: torch.Generator) -> None:
+    """Every weight zero: hidden layers receive no gradient at all. A failure worth seeing."""
+    torch.nn.init.zeros_(weight)
+
+
+@technique("initialization", label="Too small (lesson: vanishing)", lesson=True)
+def too_small(
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    generator: torch.Generator,
+    *,
+    std: Annotated[float, knob("Standard deviation", "Of every weight.", gt=0, le=1, log=True)] = 0.001,
+) -> None:
+    """Normal with a tiny spread: the signal dies out with depth. A failure worth seeing."""
+    torch.nn.init.normal_(weight, std=std, generator=generator)
+
+
+@technique("initialization", label="Too large (lesson: exploding)", lesson=True)
+def too_large(
+    weight: torch.Tensor,
+    bias: torch.Tensor | None,
+    generator: torch.Generator,
+    *,
+    std: Annotated[float, knob("Standard deviation", "Of every weight.", gt=0, le=100, log=True)] = 1.0,
+) -> None:
+    """Normal with a large spread: activations and gradients explode with depth. A failure worth seeing."""
+    torch.nn.init.normal_(weight, std=std, generator=generator)

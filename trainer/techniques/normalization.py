@@ -1,0 +1,95 @@
+"""Normalization between a layer and the next, with its place relative to the activation.
+
+Each function receives the number of features, the tensor's spatial dimensions (0 for vectors, 2 for images) and the
+activation, and returns the named modules in the order in which they run.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from trainer.lazy import lazy
+from trainer.registry import declare_family, knob, technique
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+Modules = dict[str, "torch.nn.Module"]
+Placement = Annotated[
+    Literal["before", "after"],
+    knob("Placement", "Normalize before the activation (usual) or after it."),
+]
+Eps = Annotated[
+    float,
+    knob("Epsilon", "Added to the variance so that the root never divides by zero.", gt=0, le=0.1, log=True),
+]
+
+declare_family(
+    "normalization",
+    label="Normalization",
+    help="Rescales activations inside the network so that deeper layers see steadier inputs.",
+    group="techniques",
+    default="none",
+)
+
+
+@technique("normalization", label="None")
+def none(features: int, dimensions: int, activation: torch.nn.Module) -> Modules:
+    """Leaves activations as they are."""
+    return {"activation": activation}
+
+
+@technique(
+    "normalization",
+    label="Batch norm",
+    switch=True,
+    smallest_batch=2,
+    source="Ioffe & Szegedy 2015, arXiv:1502.03167",
+)
+def batch(
+    features: int,
+    dimensions: int,
+    activation: torch.nn.Module,
+    *,
+    placement: Placement = "before",
+    momentum: Annotated[
+        float,
+        knob(
+            "Momentum", "Weight of the newest batch in the running mean and variance.", gt=0, le=1, step=0.01
+        ),
+    ] = 0.1,
+    eps: Eps = 1e-5,
+) -> Modules:
+    """Normalizes each feature over the batch while training, and by running statistics in evaluation.
+
+    Training uses the batch's mean and its biased variance (torch.nn.BatchNorm1d / 2d). Works best in batches of 16 up.
+    """
+    kind = torch.nn.BatchNorm2d if dimensions == 2 else torch.nn.BatchNorm1d
+    return _ordered(kind(features, eps=eps, momentum=momentum), activation, placement)
+
+
+@technique("normalization", label="Layer norm", source="Ba, Kiros & Hinton 2016, arXiv:1607.06450")
+def layer(
+    features: int,
+    dimensions: int,
+    activation: torch.nn.Module,
+    *,
+    placement: Placement = "before",
+    eps: Eps = 1e-5,
+) -> Modules:
+    """Normalizes each sample over its features; the same in training and evaluation, whatever the batch size.
+
+    For images the mean and variance are taken over channels and positions together (one group of a group norm).
+    """
+    norm = (
+        torch.nn.GroupNorm(1, features, eps=eps) if dimensions == 2 else torch.nn.LayerNorm(features, eps=eps)
+    )
+    return _ordered(norm, activation, placement)
+
+
+def _ordered(norm: torch.nn.Module, activation: torch.nn.Module, placement: str) -> Modules:
+    if placement == "before":
+        return {"norm": norm, "activation": activation}
+    return {"activation": activation, "norm": norm}

@@ -1,0 +1,112 @@
+"""Optimizers: how a gradient becomes a step.
+
+Each function receives the parameters and the learning rate, and asks for torch's fused kernel where there is one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from trainer.lazy import lazy
+from trainer.registry import declare_family, knob, technique
+
+if TYPE_CHECKING:
+    import torch
+
+    Parameters = list[torch.nn.Parameter]
+else:
+    torch = lazy("torch")
+
+Momentum = Annotated[
+    float, knob("Momentum", "Share of the last step carried into the next.", gt=0, lt=1, step=0.01)
+]
+Decay = Annotated[
+    float, knob("Weight decay", "Pull of every weight towards zero.", ge=0, le=1, step=0.001, log=True)
+]
+Beta1 = Annotated[float, knob("β₁", "Memory of the gradient's mean.", ge=0, lt=1, step=0.01)]
+Beta2 = Annotated[float, knob("β₂", "Memory of the squared gradient's mean.", ge=0, lt=1, step=0.001)]
+Eps = Annotated[float, knob("Epsilon", "Keeps the division from blowing up.", gt=0, le=1, log=True)]
+
+declare_family(
+    "optimizer",
+    label="Optimizer",
+    help="The rule that turns each gradient into a change of the weights.",
+    group="optimization",
+    default="adam",
+)
+
+
+@technique("optimizer", label="SGD", usual_lr=0.01)
+def sgd(parameters: Parameters, lr: float, *, weight_decay: Decay = 0.0) -> torch.optim.Optimizer:
+    """Plain stochastic gradient descent: a step against the gradient."""
+    return torch.optim.SGD(parameters, lr=lr, weight_decay=weight_decay, fused=True)
+
+
+@technique("optimizer", label="SGD + momentum", usual_lr=0.01, source="Polyak 1964")
+def momentum(
+    parameters: Parameters, lr: float, *, momentum: Momentum = 0.9, weight_decay: Decay = 0.0
+) -> torch.optim.Optimizer:
+    """Gradient descent that keeps rolling: steps add up along directions that agree."""
+    return torch.optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=True)
+
+
+@technique("optimizer", label="Nesterov", usual_lr=0.01, source="Sutskever et al. 2013, PMLR 28")
+def nesterov(
+    parameters: Parameters, lr: float, *, momentum: Momentum = 0.9, weight_decay: Decay = 0.0
+) -> torch.optim.Optimizer:
+    """Momentum that looks ahead: the gradient counts as if the roll had already happened."""
+    return torch.optim.SGD(
+        parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=True, fused=True
+    )
+
+
+@technique("optimizer", label="Adam", usual_lr=0.001, source="Kingma & Ba 2014, arXiv:1412.6980")
+def adam(
+    parameters: Parameters,
+    lr: float,
+    *,
+    beta1: Beta1 = 0.9,
+    beta2: Beta2 = 0.999,
+    eps: Eps = 1e-8,
+    weight_decay: Decay = 0.0,
+) -> torch.optim.Optimizer:
+    """Scales each weight's step by its own gradient history; weight decay is mixed into the gradient."""
+    return torch.optim.Adam(
+        parameters, lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, fused=True
+    )
+
+
+@technique("optimizer", label="AdamW", usual_lr=0.001, source="Loshchilov & Hutter 2017, arXiv:1711.05101")
+def adamw(
+    parameters: Parameters,
+    lr: float,
+    *,
+    beta1: Beta1 = 0.9,
+    beta2: Beta2 = 0.999,
+    eps: Eps = 1e-8,
+    weight_decay: Decay = 0.01,
+) -> torch.optim.Optimizer:
+    """Adam with decoupled weight decay: the pull to zero is not rescaled by the gradient's history."""
+    return torch.optim.AdamW(
+        parameters, lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, fused=True
+    )
+
+
+@technique("optimizer", label="RMSprop", usual_lr=0.001, source="Tieleman & Hinton 2012, lecture 6.5")
+def rmsprop(
+    parameters: Parameters,
+    lr: float,
+    *,
+    alpha: Annotated[
+        float, knob("α", "Memory of the squared gradient's mean.", ge=0, lt=1, step=0.01)
+    ] = 0.99,
+    momentum: Annotated[
+        float, knob("Momentum", "Share of the last step carried into the next.", ge=0, lt=1, step=0.01)
+    ] = 0.0,
+    eps: Eps = 1e-8,
+    weight_decay: Decay = 0.0,
+) -> torch.optim.Optimizer:
+    """Divides each step by a running root-mean-square of that weight's gradient."""
+    return torch.optim.RMSprop(
+        parameters, lr=lr, alpha=alpha, momentum=momentum, eps=eps, weight_decay=weight_decay, foreach=True
+    )

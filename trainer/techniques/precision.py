@@ -1,0 +1,54 @@
+"""Numeric precision: full float32, or autocast to a 16-bit format (AMP)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from trainer.lazy import lazy
+from trainer.registry import declare_family, technique
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+declare_family(
+    "precision",
+    label="Precision (AMP)",
+    help="16-bit arithmetic where it is safe; faster on a GPU. On a CPU it shows the mechanics and is usually slower.",
+    group="techniques",
+    default="fp32",
+)
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What the loop needs: the dtype for autocast (None for plain float32) and the loss scaler, which may be disabled."""
+
+    autocast: torch.dtype | None
+    scaler: torch.amp.GradScaler
+
+
+@technique("precision", label="Float 32", bytes_weights=4, bytes_gradients=4)
+def fp32(device: str) -> Precision:
+    """Full precision everywhere: the control."""
+    return Precision(None, torch.amp.GradScaler(device, enabled=False))
+
+
+@technique("precision", label="bfloat16 autocast", bytes_weights=2, bytes_gradients=2)
+def bf16(device: str) -> Precision:
+    """Matrix products in bfloat16, which has float32's range, so that no loss scaling is needed."""
+    return Precision(torch.bfloat16, torch.amp.GradScaler(device, enabled=False))
+
+
+@technique(
+    "precision",
+    label="float16 autocast + loss scaling",
+    bytes_weights=2,
+    bytes_gradients=4,
+    source="Micikevicius et al. 2017, arXiv:1710.03740",
+)
+def fp16(device: str) -> Precision:
+    """Matrix products in float16; the loss is scaled up so that small gradients do not vanish, and bad steps are skipped."""
+    return Precision(torch.float16, torch.amp.GradScaler(device))

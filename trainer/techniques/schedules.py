@@ -1,0 +1,215 @@
+"""Learning-rate schedules: plain functions of where training is.
+
+A schedule receives the moment and the base learning rate and returns the rate for that step. Being pure, the same function
+trains, draws the planned curve before anything runs, and resumes exactly. `per="epoch"` schedules change between epochs,
+`per="step"` ones with every step, and `per="validation"` ones answer to the validation losses so far.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal, NamedTuple
+
+from trainer.registry import declare_family, knob, technique
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where training is: `step` counts optimizer steps and `epoch` passes over the data, both from 0."""
+
+    step: int
+    epoch: int
+    total_steps: int
+    total_epochs: int
+    validation_losses: Sequence[float] = ()
+
+
+class Rates(NamedTuple):
+    """A learning rate, and the momentum where the schedule moves that too."""
+
+    lr: float
+    momentum: float | None = None
+
+
+Gamma = Annotated[float, knob("γ", "The rate is multiplied by this.", gt=0, le=1, step=0.05)]
+FinalRate = Annotated[float, knob("Final rate", "Where the curve ends.", ge=0, le=10, log=True)]
+Per = Annotated[Literal["epoch", "step"], knob("Moves", "Change the rate between epochs or at every step.")]
+
+declare_family(
+    "schedule",
+    label="Scheduler",
+    help="How the learning rate moves while training.",
+    group="techniques",
+    default="constant",
+)
+
+
+@technique("schedule", label="Constant", per="epoch")
+def constant(at: Moment, lr: float) -> float:
+    """The same rate from the first step to the last."""
+    return lr
+
+
+@technique("schedule", label="Step decay", per="epoch")
+def step(
+    at: Moment,
+    lr: float,
+    *,
+    size: Annotated[int, knob("Every", "Epochs between two drops.", ge=1, le=10000, unit="epochs")] = 30,
+    gamma: Gamma = 0.1,
+) -> float:
+    """Drops by a factor every so many epochs (StepLR)."""
+    return lr * gamma ** (at.epoch // size)
+
+
+@technique("schedule", label="Multi-step decay", per="epoch")
+def multi_step(
+    at: Moment,
+    lr: float,
+    *,
+    milestones: Annotated[
+        str,
+        knob(
+            "Milestones", "Epochs of the drops, such as 30, 80.", pattern=r"^\s*\d{1,6}(\s*,\s*\d{1,6})*\s*$"
+        ),
+    ] = "30, 80",
+    gamma: Gamma = 0.1,
+) -> float:
+    """Drops by a factor at the epochs you name (MultiStepLR)."""
+    return lr * gamma ** sum(at.epoch >= int(milestone) for milestone in milestones.split(","))
+
+
+@technique("schedule", label="Exponential decay", per="epoch")
+def exponential(at: Moment, lr: float, *, gamma: Gamma = 0.95) -> float:
+    """Shrinks by the same factor every epoch (ExponentialLR)."""
+    return float(lr * gamma**at.epoch)
+
+
+@technique("schedule", label="Polynomial decay", per="epoch")
+def polynomial(
+    at: Moment,
+    lr: float,
+    *,
+    power: Annotated[
+        float, knob("Power", "1 falls in a straight line, 2 faster at first.", gt=0, le=10, step=0.5)
+    ] = 1.0,
+) -> float:
+    """Falls to zero over the run along a power curve (PolynomialLR)."""
+    return float(lr * (1 - at.epoch / at.total_epochs) ** power)
+
+
+@technique(
+    "schedule", label="Cosine annealing", per="epoch", source="Loshchilov & Hutter 2016, arXiv:1608.03983"
+)
+def cosine(at: Moment, lr: float, *, final_lr: FinalRate = 0.0, moves: Per = "epoch") -> float:
+    """Falls from the full rate to the final one along half a cosine (CosineAnnealingLR)."""
+    done = at.epoch / at.total_epochs if moves == "epoch" else at.step / at.total_steps
+    return half_cosine(lr, final_lr, done)
+
+
+@technique(
+    "schedule",
+    label="Cosine with warm restarts",
+    per="epoch",
+    source="Loshchilov & Hutter 2016, arXiv:1608.03983",
+)
+def warm_restarts(
+    at: Moment,
+    lr: float,
+    *,
+    period: Annotated[
+        int, knob("First period", "Epochs until the first restart.", ge=1, le=10000, unit="epochs")
+    ] = 10,
+    multiplier: Annotated[
+        int, knob("Multiplier", "Each period is this many times the one before.", ge=1, le=10)
+    ] = 2,
+    final_lr: FinalRate = 0.0,
+) -> float:
+    """Falls along half a cosine again and again, jumping back to the full rate (CosineAnnealingWarmRestarts)."""
+    since, length = at.epoch, period
+    while since >= length:
+        since, length = since - length, length * multiplier
+    return half_cosine(lr, final_lr, since / length)
+
+
+@technique(
+    "schedule", label="Linear warmup + cosine", per="step", source="Goyal et al. 2017, arXiv:1706.02677"
+)
+def warmup_cosine(
+    at: Moment,
+    lr: float,
+    *,
+    warmup: Annotated[
+        float, knob("Warmup", "Share of the run spent rising.", ge=0, le=0.9, step=0.01)
+    ] = 0.05,
+    final_lr: FinalRate = 0.0,
+) -> float:
+    """Rises in a straight line, then falls along half a cosine; the first step already has a rate above zero."""
+    rising = round(warmup * at.total_steps)
+    if at.step < rising:
+        return (
+            lr * (at.step + 1) / rising
+        )  # + 1: with step / rising the first update would be wasted on rate 0
+    return half_cosine(lr, final_lr, (at.step - rising) / max(1, at.total_steps - rising))
+
+
+@technique("schedule", label="One cycle", per="step", source="Smith & Topin 2017, arXiv:1708.07120")
+def one_cycle(
+    at: Moment,
+    lr: float,
+    *,
+    rise: Annotated[
+        float, knob("Rising share", "Share of the run spent rising.", gt=0, lt=1, step=0.05)
+    ] = 0.3,
+    start_divisor: Annotated[
+        float, knob("Start divisor", "The first rate is the peak divided by this.", gt=1, le=1e6)
+    ] = 25.0,
+    end_divisor: Annotated[
+        float, knob("End divisor", "The last rate is the first divided by this.", ge=1, le=1e9)
+    ] = 1e4,
+    low_momentum: Annotated[
+        float, knob("Lowest momentum", "At the peak, where the rate is largest.", ge=0, lt=1, step=0.01)
+    ] = 0.85,
+    high_momentum: Annotated[float, knob("Highest momentum", "At both ends.", ge=0, lt=1, step=0.01)] = 0.95,
+) -> Rates:
+    """Rises to the peak rate and falls far below the start, while momentum does the opposite (OneCycleLR).
+
+    The base learning rate is the peak. Momentum is β₁ for Adam and AdamW; plain SGD has none to move.
+    """
+    first = lr / start_divisor
+    peak_step = rise * at.total_steps - 1
+    if at.step <= peak_step:
+        done = at.step / peak_step if peak_step > 0 else 1.0
+        return Rates(half_cosine(first, lr, done), half_cosine(high_momentum, low_momentum, done))
+    done = (at.step - peak_step) / (at.total_steps - 1 - peak_step)
+    return Rates(half_cosine(lr, first / end_divisor, done), half_cosine(low_momentum, high_momentum, done))
+
+
+@technique("schedule", label="Reduce on plateau", per="validation")
+def plateau(
+    at: Moment,
+    lr: float,
+    *,
+    factor: Annotated[float, knob("Factor", "The rate is multiplied by this.", gt=0, lt=1, step=0.05)] = 0.5,
+    patience: Annotated[
+        int, knob("Patience", "Epochs without improvement that are borne.", ge=0, le=1000, unit="epochs")
+    ] = 10,
+    min_lr: Annotated[
+        float, knob("Lowest rate", "The rate never falls below this.", ge=0, le=1, log=True)
+    ] = 0.0,
+) -> float:
+    """Drops by a factor when the validation loss has stopped improving (ReduceLROnPlateau, relative threshold 1e-4)."""
+    best, waited = math.inf, 0
+    for loss in at.validation_losses:
+        best, waited = (loss, 0) if loss < best * (1 - 1e-4) else (best, waited + 1)
+        if waited > patience:
+            reduced = max(lr * factor, min_lr)
+            lr, waited = (reduced, 0) if lr - reduced > 1e-8 else (lr, 0)
+    return lr
+
+
+def half_cosine(start: float, end: float, done: float) -> float:
+    """From `start` at done = 0 to `end` at done = 1 along half a cosine."""
+    return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
