@@ -1,0 +1,109 @@
+"""Where things live and how many workers run: read from the environment, with defaults that need no setting."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingsError(ValueError):
+    """A setting in the environment is unusable; the text is one sentence for a person."""
+
+
+class Settings(BaseSettings):
+    """All settings; each is read from ``TRAINSCOPE_<NAME>`` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="TRAINSCOPE_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path(".trainscope"), description="Folder for database, checkpoints and data sets.")
+    database_url: str = Field(
+        "", description="SQLAlchemy URL; empty means an SQLite file in the home folder."
+    )
+    data_folder: Path | None = Field(
+        None, description="Folder of data sets; default: data/ in the home folder."
+    )
+    max_workers: int = Field(
+        default_factory=lambda: usable_cores(), ge=1, le=1024, description="Runs that train at once."
+    )
+
+    @field_validator("home", "data_folder")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        # Absolute, because workers and the web process need not share a working directory.
+        return None if path is None else path.expanduser().absolute()
+
+    @property
+    def url(self) -> str:
+        """The database to open: `database_url`, or the SQLite file in `home`."""
+        return self.database_url or f"sqlite:///{self.home.absolute() / 'trainscope.db'}"
+
+    @property
+    def data(self) -> Path:
+        """The folder in which data sets are looked for and downloaded to."""
+        return self.data_folder or self.home.absolute() / "data"
+
+    def run_folder(self, run_id: int) -> Path:
+        """The folder of one run: checkpoints, lock and the worker's log. It need not exist yet."""
+        return self.home.absolute() / "runs" / str(int(run_id))
+
+    def remove_run_folder(self, run_id: int) -> None:
+        """Delete a run's folder with everything in it; a missing folder is fine."""
+        shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
+
+
+def get_settings() -> Settings:
+    """Read the settings from the environment; raise `SettingsError` with one sentence when one is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "TRAINSCOPE_" + ".".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(f"{name} is {first['input']!r}: {first['msg']}.") from None
+
+
+def usable_cores() -> int:
+    """Cores that this process may really use: the affinity mask, cut to the control group's CPU quota."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS and Windows have no affinity call
+        cores = os.cpu_count() or 1
+    quota = _cgroup_quota()
+    return max(1, cores if quota is None else min(cores, int(quota)))
+
+
+def _cgroup_quota() -> float | None:
+    """CPU quota of this container in cores (control groups v2, then v1), or None without one."""
+    quotas = [_read_v2(folder / "cpu.max") for folder in _cgroup_folders()]
+    quotas.append(_read_v1(Path("/sys/fs/cgroup/cpu")))
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def _cgroup_folders() -> list[Path]:
+    """This process's v2 group and its ancestors: the tightest quota on the way up is the one that holds."""
+    root = Path("/sys/fs/cgroup")
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return [root]
+    own = next((line[3:].lstrip("/") for line in lines if line.startswith("0::")), "")
+    return [root / own, *(root / own).parents] if own else [root]
+
+
+def _read_v2(path: Path) -> float | None:
+    try:
+        quota, period = path.read_text().split()
+        return None if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError):
+        return None
+
+
+def _read_v1(folder: Path) -> float | None:
+    try:
+        quota = int((folder / "cpu.cfs_quota_us").read_text())
+        return None if quota <= 0 else quota / int((folder / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError, ZeroDivisionError):
+        return None

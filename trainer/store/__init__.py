@@ -1,0 +1,55 @@
+"""The store: the one place with SQL, and the only thing that joins web process, supervisor and workers."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import sqlalchemy as sa
+
+from trainer.store.attempts import LOSSES_ALLOWED, AttemptStore, Superseded
+from trainer.store.database import StoreError, tick
+from trainer.store.downloads import Download, DownloadStore
+from trainer.store.points import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Points
+from trainer.store.runs import ENDED, LIVE, STATUSES, Changes, Run, RunStore
+from trainer.store.schema import supervisor
+
+__all__ = [
+    "ENDED",
+    "EPOCH_COLUMNS",
+    "LIVE",
+    "LOSSES_ALLOWED",
+    "STATUSES",
+    "STEP_COLUMNS",
+    "Batch",
+    "Changes",
+    "Download",
+    "Points",
+    "Run",
+    "Store",
+    "StoreError",
+    "Superseded",
+]
+
+
+class Store(RunStore, AttemptStore, DownloadStore):
+    """The store at a database URL. Opening it brings the schema up to date, safely when several open it at once.
+
+    Threads may share one; a process that forks calls `close` before. Errors of use are `StoreError`, a write by an
+    attempt that is not current is `Superseded`, trouble of the database itself is SQLAlchemy's `DBAPIError`.
+    """
+
+    def set_supervisor(self, state: str) -> None:
+        """The supervisor says of itself: "starting", "ready" or "absent"."""
+        values = {"state": state, "pid": os.getpid(), "host": socket.gethostname()}
+        with self.writing() as connection:
+            tick(connection)
+            if not connection.execute(
+                sa.update(supervisor).where(supervisor.c.id == 1).values(**values)
+            ).rowcount:
+                connection.execute(sa.insert(supervisor).values(id=1, **values))
+
+    def supervisor_said(self) -> str:
+        """What the supervisor last said. It may have died since: `trainer.locks.supervisor_status` knows."""
+        with self.reading() as connection:
+            return connection.execute(sa.select(supervisor.c.state)).scalar() or "absent"

@@ -1,0 +1,181 @@
+"""Opening the database: connections, SQLite's pragmas, transactions, and migrating to the newest schema."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from trainer.store.schema import HEAD, clock
+
+BUSY_SECONDS = 15.0
+"""How long SQLite waits for another process's write before it reports a locked database."""
+
+_MIGRATION_LOCK = 0x7472_6D69  # any number that only this program uses, for PostgreSQL's advisory lock
+
+
+class StoreError(Exception):
+    """What was asked of the store cannot be done; the text is a sentence for a person."""
+
+
+class Database:
+    """A connection pool and the two kinds of transaction. Threads may share it; processes must not (see `close`)."""
+
+    def __init__(self, url: str, *, migrate: bool = True) -> None:
+        self.url = normalized(url)
+        self.engine = _engine(self.url)
+        self._writing = self.engine.execution_options(trainscope_write=True)
+        if migrate:
+            self._ensure_schema()
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is SQLite; PostgreSQL otherwise."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one consistent state and writes nothing."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that may write, committed at the end. On SQLite it takes the write lock at once
+        (BEGIN IMMEDIATE): a lock taken halfway could fail without waiting."""
+        with self._writing.begin() as connection:
+            yield connection
+
+    def change_stamp(self) -> int:
+        """A number that moves on with every write to the store, by any process. Cheap enough to poll."""
+        with self.reading() as connection:
+            return int(connection.execute(_CLOCK).scalar_one())
+
+    def close(self) -> None:
+        """Close every connection. The store may be used again after; it then connects anew.
+
+        Needed before a fork: SQLite keeps its file locks per process and would take a child's for its parent's,
+        so that the write-ahead log could be deleted under a child that still writes to it.
+        """
+        self.engine.dispose()
+
+    def _ensure_schema(self) -> None:
+        if self.engine.dialect.name == "sqlite" and self.engine.url.database:
+            Path(self.engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+        version = self._schema_version()
+        if version != HEAD:
+            self._migrate()
+
+    def _schema_version(self) -> str | None:
+        try:
+            with self.reading() as connection:
+                version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+                return None if version is None else str(version)
+        except (OperationalError, ProgrammingError) as error:
+            if "alembic_version" in str(error.orig):  # the table is missing: an empty database
+                return None
+            raise
+
+    def _migrate(self) -> None:
+        """Bring the schema to HEAD in one transaction: killed halfway, nothing of it remains."""
+        from alembic.script import ScriptDirectory
+
+        config = alembic_config()
+        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        with self.writing() as connection:
+            if not self.is_sqlite:
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            current = _version_in(connection)
+            if current is not None and current not in known:
+                raise StoreError(
+                    f"The database {self.engine.url.render_as_string()} has schema {current}, which this version "
+                    f"(schema {HEAD}) does not know. Use the newer Trainscope that wrote it, or another database."
+                )
+            if current != HEAD:  # another process may have been faster
+                _upgrade(config, connection)
+
+
+def tick(connection: Connection) -> int:
+    """Move the clock on and return its new value. The first statement of every write, see `schema.clock`."""
+    return int(connection.execute(_TICK).scalar_one())
+
+
+def alembic_config() -> Any:
+    """Alembic's configuration for the migrations that lie beside this package."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
+    return config
+
+
+def normalized(url: str) -> str:
+    """The URL with the driver that is installed: plain postgresql:// and postgres:// mean psycopg 3."""
+    for prefix in ("postgresql://", "postgres://"):
+        if url.startswith(prefix):
+            return "postgresql+psycopg://" + url.removeprefix(prefix)
+    return url
+
+
+def _upgrade(config: Any, connection: Connection) -> None:
+    from alembic import command
+
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _version_in(connection: Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            engine = sa.create_engine(
+                parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, pool_size=16
+            )
+            sa.event.listen(engine, "connect", _prepare_sqlite)
+            sa.event.listen(engine, "begin", _begin_sqlite)
+            return engine
+        return sa.create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=16)
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
+        raise StoreError(
+            f"The database URL {url.split('@')[-1]!r} cannot be used: {error}. "
+            "Use sqlite:////path/to/file.db or postgresql://user:password@host/name (with psycopg installed)."
+        ) from None
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    """All pragmas, in one place."""
+    connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver's guess
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(
+        "PRAGMA synchronous=NORMAL"
+    )  # with WAL: safe against a killed process, no fsync a commit
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:  # turning WAL on does not wait for a busy database by itself
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except Exception as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("trainscope_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+_CLOCK = sa.select(clock.c.value)
+_TICK = sa.update(clock).values(value=clock.c.value + 1).returning(clock.c.value)

@@ -1,0 +1,149 @@
+"""The tables, written once for SQLite and PostgreSQL. Every change here needs a migration beside it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+HEAD = "0001"
+"""Newest migration. Known here so that opening a current database does not import Alembic."""
+
+
+class Json(sa.types.TypeDecorator[Any]):
+    """JSON kept as text: PostgreSQL's own JSON types refuse the NaN and infinity that training produces."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        """Python value to text; non-ASCII and NUL are escaped, so any string is safe in any database."""
+        return None if value is None else json.dumps(value, separators=(",", ":"))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+        """Text back to the same Python value, NaN and infinity included."""
+        return None if value is None else json.loads(value)
+
+
+class Utc(sa.types.TypeDecorator[datetime]):
+    """A moment in UTC. SQLite forgets time zones, so they are taken off on the way in and put back after."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Convert to UTC; refuse a naive datetime, whose meaning nobody knows."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"The datetime {value} has no time zone; use datetime.now(UTC).")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Always an aware datetime in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+clock = sa.Table(
+    "clock",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("value", sa.BigInteger, nullable=False),
+)
+"""One row: a counter that every write moves on. Taking it first also puts writers in one order on PostgreSQL,
+so a reader that has seen version n can never miss a change that became visible later with a smaller number."""
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("owner", sa.String(200), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("notes", sa.Text, nullable=False),
+    sa.Column("archived", sa.Boolean, nullable=False),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("config", Json, nullable=False),
+    sa.Column("created", Utc, nullable=False),
+    sa.Column("started", Utc),
+    sa.Column("ended", Utc),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("beat", sa.BigInteger, nullable=False),
+    sa.Column("request", sa.String(20)),
+    sa.Column("progress", Json, nullable=False),
+    sa.Column("results", Json),
+    sa.Column("error", sa.Text),
+    sa.Column("traceback", sa.Text),
+    sa.Column("notices", Json, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("place", sa.BigInteger, nullable=False),
+    sa.Column("losses", sa.Integer, nullable=False),
+    sa.Column("lost_step", sa.BigInteger, nullable=False),
+    sa.Index(None, "version"),
+    sa.Index(None, "status", "place"),
+    sa.Index(None, "owner", "id"),
+    sqlite_autoincrement=True,  # an id is never given twice: folders and cursors are named by it
+)
+
+chunks = sa.Table(
+    "chunks",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run_id", sa.Integer, sa.ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("last_step", sa.BigInteger, nullable=False),
+    sa.Column("serial", sa.BigInteger, nullable=False),
+    sa.Column("level", sa.Integer, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("columns", Json, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.UniqueConstraint("run_id", "kind", "last_step"),
+)
+
+deletions = sa.Table(
+    "deletions",
+    metadata,
+    sa.Column("run_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Index(None, "version"),
+)
+"""Runs that are gone, so that a reader by version learns of it."""
+
+downloads = sa.Table(
+    "downloads",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("dataset", sa.String(200), nullable=False),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("done_bytes", sa.BigInteger, nullable=False),
+    sa.Column("total_bytes", sa.BigInteger),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("created", Utc, nullable=False),
+    sa.Column("ended", Utc),
+    sa.Index(None, "status"),
+    sqlite_autoincrement=True,
+)
+
+supervisor = sa.Table(
+    "supervisor",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("pid", sa.Integer),
+    sa.Column("host", sa.String(255), nullable=False),
+)
+"""One row: what the supervisor last said of itself. Whether it is alive is its lock's to say (see locks.py)."""
