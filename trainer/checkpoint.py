@@ -1,0 +1,60 @@
+"""Checkpoints: written beside the old one, then renamed over it, so that a crash at any moment leaves a whole file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainer.lazy import lazy
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+CURRENT, PREVIOUS, UNFINISHED = "checkpoint.pt", "checkpoint.previous.pt", "checkpoint.tmp"
+FORMAT = 1
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be written; the message names the file and what to do."""
+
+
+def save(folder: Path, state: Mapping[str, Any]) -> None:
+    """Writes `state` (tensors and plain values) to the folder, keeping the checkpoint before as a fallback.
+
+    Raises CheckpointError when the disk is full or not writable; what was there before stays as it was.
+    """
+    unfinished = folder / UNFINISHED
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save({"format": FORMAT, **state}, unfinished)
+        if (folder / CURRENT).exists():
+            os.replace(folder / CURRENT, folder / PREVIOUS)
+        os.replace(unfinished, folder / CURRENT)
+    except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as RuntimeError
+        unfinished.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"The checkpoint in {folder} could not be written: {error}. Free some space."
+        ) from error
+
+
+def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """The newest whole checkpoint, or None, and a sentence for each file that could not be used.
+
+    Only tensors and plain values are read (`weights_only=True`): a checkpoint cannot run code.
+    """
+    problems = []
+    for name in (CURRENT, PREVIOUS):
+        if (folder / name).exists():
+            try:
+                state = torch.load(folder / name, map_location="cpu", weights_only=True)
+                if state["format"] != FORMAT:
+                    raise ValueError(f"format {state['format']}, expected {FORMAT}")
+            except Exception as error:  # torch raises many types for a damaged file
+                problems.append(f"{name} is damaged ({type(error).__name__}); going back to the one before.")
+            else:
+                return state, problems
+    return None, problems

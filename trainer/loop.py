@@ -1,0 +1,353 @@
+"""The training loop, in the order in which things happen.
+
+Fast by design: the data set lies in memory on the device and batches are picked by index; all parameters share one vector
+(see flat.py); on a GPU nothing is read back between steps. Everything random has a stream of its own (see streams.py).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from trainer import checkpoint
+from trainer.build import Experiment, batch_sizes, build
+from trainer.config import RunConfig
+from trainer.datasplit import Part
+from trainer.guard import Guard, NonFiniteError
+from trainer.lazy import lazy
+from trainer.state import State, restore, snapshot, weights_copy
+from trainer.streams import generator
+from trainer.techniques.schedules import Moment, Rates
+
+if TYPE_CHECKING:
+    import torch
+
+    Number = float | torch.Tensor
+else:
+    torch = lazy("torch")
+
+Request = Literal["stop", "pause", "interrupt"]
+EVALUATION_BATCH = 4096  # samples; large enough to be fast, small enough for any memory
+CHECKPOINT_EVERY = 1.0  # seconds at least between two: an epoch of a small run takes milliseconds
+
+
+class Recorder(Protocol):
+    """Takes what a run reports. Every method returns at once; writing happens elsewhere."""
+
+    def start(self, facts: dict[str, Any]) -> None:
+        """Device, precision, parameters, steps and epochs in all, metric, unit; before the first step."""
+
+    def step(
+        self,
+        step: int,
+        seconds: float,
+        loss: Number,
+        lr: float,
+        grad_norm: Number,
+        clipped: Number,
+        loss_scale: float,
+    ) -> None:
+        """One optimizer step: the batch's loss and the gradient norm before clipping. NaN where a value does not apply."""
+
+    def epoch(self, step: int, epoch: int, seconds: float, values: dict[str, float]) -> None:
+        """One finished epoch: train_loss, train_metric, val_loss, val_metric, lr."""
+
+    def notice(self, text: str) -> None:
+        """A sentence that the person should read."""
+
+
+@dataclass
+class Results:
+    """How a run ended. Losses and metrics are None where they were not measured."""
+
+    stopped_by: str
+    train: dict[str, float | None]
+    validation: dict[str, float | None]
+    test: dict[str, float | None]
+    best: dict[str, float]
+    restored_best: bool
+    metric: str
+    unit: str
+    epochs: int
+    steps: int
+    skipped_steps: int
+    seconds: float
+    parameters: int
+    device: str
+    precision: str
+    error: str | None
+    config: dict[str, Any]
+
+    @property
+    def steps_per_second(self) -> float:
+        """Average over the whole run, evaluation and checkpoints included."""
+        return self.steps / self.seconds if self.seconds else 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return {**self.__dict__, "steps_per_second": self.steps_per_second}
+
+
+def train(
+    config: RunConfig,
+    *,
+    data_folder: Path,
+    run_folder: Path | None,
+    recorder: Recorder,
+    control: Callable[[], Request | None] = lambda: None,
+) -> Results:
+    """Trains one configuration to its end, or to where `control` asks it to leave; resumes from `run_folder` if it can.
+
+    Without a `run_folder` nothing is saved. Raises ConfigError or DataError when the run cannot begin; a loss that is no
+    longer finite ends the run with `stopped_by="non_finite_loss"` and a sentence in `error`.
+    """
+    run = build(config, data_folder)
+    state = take_up(run, run_folder, recorder)
+    recorder.start(facts(run, state))
+    trainer = Trainer(run, state, run_folder, recorder, control)
+    try:
+        reason = trainer.run_epochs()
+    except NonFiniteError as error:
+        state.seconds = time.perf_counter() - trainer.started
+        return results(run, state, "non_finite_loss", error=str(error))
+    if reason in ("epochs", "early_stopping"):
+        return finish(run, state, reason, trainer)
+    trainer.save()
+    return results(run, state, reason)
+
+
+class Trainer:
+    """One run under way: the epochs, the batches, and when to save."""
+
+    def __init__(
+        self,
+        run: Experiment,
+        state: State,
+        folder: Path | None,
+        recorder: Recorder,
+        control: Callable[[], Request | None],
+    ) -> None:
+        self.run, self.state, self.folder = run, state, folder
+        self.recorder, self.control = recorder, control
+        self.sizes = batch_sizes(len(run.data.train), run.config.batch_size)
+        self.started = time.perf_counter() - state.seconds
+        self.saved_at = time.perf_counter()
+        self.guard = Guard(run)
+
+    def run_epochs(self) -> str:
+        """Trains epoch after epoch. Returns "epochs", "early_stopping", or the request that ended it."""
+        state = self.state
+        while not state.finished:
+            if request := self.train_epoch():
+                return request
+            self.end_epoch()
+            if time.perf_counter() - self.saved_at > CHECKPOINT_EVERY:
+                self.save()
+        return state.finished
+
+    def train_epoch(self) -> Request | None:
+        """One pass over the training part. Returns a request as soon as there is one, between two steps."""
+        run, state, recorder, control = self.run, self.state, self.recorder, self.control
+        model, optimizer, scaler, weights = run.model, run.optimizer, run.precision.scaler, run.weights
+        inputs, targets, gradient = run.data.train.inputs, run.data.train.targets, run.weights.grad
+        assert gradient is not None
+        model.train()
+        for index, rate in zip(self.batches(), self.rates(), strict=True):
+            if request := control():
+                return request
+            self.keep_pace()
+            set_rates(optimizer, rate)
+            gradient.zero_()
+            with autocast(run):
+                outputs = model(inputs[index])
+            loss = run.loss(outputs, targets[index])
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)  # so that norm and clipping see true gradients
+            norm = torch.linalg.vector_norm(gradient)
+            loss_value, norm_value = self.guard.read(loss, norm)
+            clipped = run.clip(gradient, norm)
+            state.step += 1
+            state.batch += 1
+            recorder.step(
+                state.step,
+                time.perf_counter() - self.started,
+                loss_value,
+                rate.lr,
+                norm_value,
+                math.nan if clipped is None else clipped,
+                self.guard.loss_scale(state.step),
+            )
+            self.guard.check(state, rate.lr, loss_value, norm_value)
+            scaler.step(optimizer)  # skips the step where float16 overflowed
+            scaler.update()
+            self.guard.after_step(weights)
+            state.batch_losses.append(loss_value)
+            state.outputs.append(outputs.detach())
+        return None
+
+    def batches(self) -> Iterator[torch.Tensor]:
+        """Index tensors of this epoch's remaining batches; the order depends on seed and epoch alone."""
+        order = self.order().to(self.run.device)
+        return iter(order.split(self.sizes)[self.state.batch :])
+
+    def order(self) -> torch.Tensor:
+        """The permutation of the training samples in this epoch."""
+        stream = generator(self.run.config.seed, "order", self.state.epoch)
+        return torch.randperm(len(self.run.data.train), generator=stream)
+
+    def rates(self) -> list[Rates]:
+        """The learning rate of each remaining batch of this epoch."""
+        run, state, batches = self.run, self.state, len(self.sizes)
+        total = batches * run.config.epochs
+
+        def at(batch: int) -> Rates:
+            step = state.epoch * batches + batch
+            return run.schedule(Moment(step, state.epoch, total, run.config.epochs, state.validation_losses))
+
+        if run.schedule_per_step:
+            return [at(batch) for batch in range(state.batch, batches)]
+        return [at(0)] * (batches - state.batch)
+
+    def end_epoch(self) -> None:
+        """Measures, remembers the best, and decides whether to go on; looks at train and validation only."""
+        run, state = self.run, self.state
+        targets = run.data.train.targets[self.order().to(run.device)]
+        losses = [float(loss) for loss in state.batch_losses]
+        weighted = (loss * size for loss, size in zip(losses, self.sizes, strict=True))
+        validation = evaluate(run, run.data.validation)
+        values = {
+            "train_loss": math.fsum(weighted) / len(targets),
+            "train_metric": run.score(torch.cat(state.outputs), targets),
+            "val_loss": validation["loss"],
+            "val_metric": validation["metric"],
+            "lr": run.optimizer.param_groups[0]["lr"],
+        }
+        state.batch_losses, state.outputs = [], []
+        state.epoch, state.batch = state.epoch + 1, 0
+        state.last_epoch = values
+        state.validation_losses.append(values["val_loss"])
+        state.seconds = time.perf_counter() - self.started
+        state.skipped_steps += self.guard.skipped_steps()
+        self.recorder.epoch(state.step, state.epoch, state.seconds, values)
+        if values["val_loss"] < state.best_loss:
+            state.best = {"epoch": state.epoch, "step": state.step, **values}
+            if run.config.early_stopping.name != "none":
+                state.best_weights = weights_copy(run.model)
+        if run.patience_left(state.validation_losses) <= 0:
+            state.finished = "early_stopping"
+        elif state.epoch >= run.config.epochs:
+            state.finished = "epochs"
+
+    def keep_pace(self) -> None:
+        """Slow motion: waits until the next step is due, without making a request wait."""
+        if pace := self.run.config.pace:
+            due = time.perf_counter() + 1 / pace
+            while not self.control() and (left := due - time.perf_counter()) > 0:
+                time.sleep(min(left, 0.05))
+
+    def save(self) -> None:
+        """Writes a checkpoint from which the run goes on exactly; a full disk is said and the run goes on."""
+        self.state.seconds = time.perf_counter() - self.started
+        self.state.skipped_steps += self.guard.skipped_steps()
+        if self.folder is not None:
+            try:
+                checkpoint.save(self.folder, snapshot(self.run, self.state))
+            except checkpoint.CheckpointError as error:
+                self.recorder.notice(str(error))
+        self.saved_at = time.perf_counter()
+
+
+def take_up(run: Experiment, folder: Path | None, recorder: Recorder) -> State:
+    """The state to go on from: the checkpoint's, or a new one."""
+    for notice in run.notices:
+        recorder.notice(notice)
+    saved, problems = checkpoint.load(folder) if folder is not None else (None, [])
+    for problem in problems:
+        recorder.notice(problem)
+    return restore(run, saved) if saved is not None else State()
+
+
+def autocast(run: Experiment) -> torch.autocast:
+    """16-bit arithmetic for the forward pass where the precision asks for it."""
+    dtype = run.precision.autocast
+    return torch.autocast(run.device.type, dtype=dtype, enabled=dtype is not None)
+
+
+def set_rates(optimizer: torch.optim.Optimizer, rate: Rates) -> None:
+    """Sets the learning rate, and the momentum (β₁ for Adam) where the schedule moves it and the optimizer has it."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate.lr
+        if rate.momentum is not None:
+            if "betas" in group:
+                group["betas"] = (rate.momentum, group["betas"][1])
+            elif group.get("momentum"):
+                group["momentum"] = rate.momentum
+
+
+def evaluate(run: Experiment, part: Part) -> dict[str, float]:
+    """Loss and metric of a part in evaluation mode: no dropout, running statistics."""
+    run.model.eval()
+    with torch.no_grad(), autocast(run):
+        outputs = torch.cat([run.model(batch).float() for batch in part.inputs.split(EVALUATION_BATCH)])
+    return {"loss": float(run.loss(outputs, part.targets)), "metric": run.score(outputs, part.targets)}
+
+
+def finish(run: Experiment, state: State, reason: str, trainer: Trainer) -> Results:
+    """Restores the best weights if early stopping kept them, looks at the test part for the only time, and saves."""
+    restored = state.best_weights is not None
+    if state.best_weights is not None:
+        run.model.load_state_dict(state.best_weights)
+        trainer.recorder.notice(
+            f"The weights of epoch {state.best['epoch']:.0f}, the best on validation, are restored."
+        )
+    ended = results(run, state, reason, restored=restored)
+    ended.validation = dict(evaluate(run, run.data.validation))
+    ended.test = dict(evaluate(run, run.data.test))
+    trainer.save()
+    return ended
+
+
+def results(
+    run: Experiment, state: State, reason: str, *, error: str | None = None, restored: bool = False
+) -> Results:
+    """What is known about the run now."""
+    last = state.last_epoch
+    return Results(
+        stopped_by=reason,
+        train={"loss": last.get("train_loss"), "metric": last.get("train_metric")},
+        validation={"loss": last.get("val_loss"), "metric": last.get("val_metric")},
+        test={"loss": None, "metric": None},
+        best=state.best,
+        restored_best=restored,
+        metric=run.metric,
+        unit=run.data.unit,
+        epochs=state.epoch,
+        steps=state.step,
+        skipped_steps=state.skipped_steps,
+        seconds=state.seconds,
+        parameters=run.parameters,
+        device=run.device.type,
+        precision=run.config.precision.name,
+        error=error,
+        config=run.config.to_dict(),
+    )
+
+
+def facts(run: Experiment, state: State) -> dict[str, Any]:
+    """What the page shows about a run before its first step."""
+    batches = len(batch_sizes(len(run.data.train), run.config.batch_size))
+    return {
+        "device": run.device.type,
+        "precision": run.config.precision.name,
+        "parameters": run.parameters,
+        "epochs": run.config.epochs,
+        "total_steps": batches * run.config.epochs,
+        "steps_per_epoch": batches,
+        "step": state.step,
+        "metric": run.metric,
+        "unit": run.data.unit,
+    }
