@@ -116,14 +116,13 @@ def build_model(
     """Assembles the network and draws its first weights. Raises ConfigError for one too large to train here."""
     assemble = partial(_bound(config, "model"), shape, outputs, parts_of(config))
     with torch.device("meta"):  # counts without allocating
-        count = sum(parameter.numel() for parameter in assemble().parameters())
+        model: torch.nn.Module = assemble()
+    count = sum(parameter.numel() for parameter in model.parameters())
     if count > LARGEST_MODEL:
         raise ConfigError(
             f"This {config.technique('model').label} has {count:,} parameters; the limit is {LARGEST_MODEL:,}. "
             "Make it narrower or shallower."
         )
-    with torch.device("meta"):
-        model = assemble()
     model = model.to_empty(device="cpu")
     initialize(model, config)
     return model.to(device)

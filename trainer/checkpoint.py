@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +31,8 @@ def save(folder: Path, state: Mapping[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         torch.save({"format": FORMAT, **state}, unfinished)
         if (folder / CURRENT).exists():
-            os.replace(folder / CURRENT, folder / PREVIOUS)
-        os.replace(unfinished, folder / CURRENT)
+            (folder / CURRENT).replace(folder / PREVIOUS)
+        unfinished.replace(folder / CURRENT)
     except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as RuntimeError
         unfinished.unlink(missing_ok=True)
         raise CheckpointError(

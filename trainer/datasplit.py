@@ -64,11 +64,11 @@ def split(
     )
     raw = [(samples.inputs[part], samples.targets[part]) for part in (train_index, index)] + [test]
     scale_inputs, (scale_targets, spread) = _input_scaler(raw[0][0]), _target_scaler(raw[0][1], samples.task)
-    parts = [
-        Part(*(torch.from_numpy(array).to(device) for array in (scale_inputs(x), scale_targets(y))))
+    train, validation, held_out = (
+        Part(torch.from_numpy(scale_inputs(x)).to(device), torch.from_numpy(scale_targets(y)).to(device))
         for x, y in raw
-    ]
-    return SplitData(*parts, samples.task, samples.classes, samples.unit, spread)
+    )
+    return SplitData(train, validation, held_out, samples.task, samples.classes, samples.unit, spread)
 
 
 def _divide(index: np.ndarray, samples: Samples, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -51,15 +51,15 @@ class Guard:
     def check(self, state: State, lr: float, loss: Number, norm: Number) -> None:
         """Raises NonFiniteError if this step's values (on a GPU: one of the last steps') are not finite."""
         self.history.append((state.step, loss, norm))
-        if not self.waits:
+        if isinstance(loss, torch.Tensor) and isinstance(norm, torch.Tensor):
+            self.skipped += ~torch.isfinite(norm)
+            self.good &= torch.isfinite(loss if self.tolerates_gradient else loss + norm)
+            self.kept.copy_(self.run.weights.detach())
+            healthy = state.step % CHECK_EVERY != 0 or bool(self.good)
+        else:
             self.skipped += not math.isfinite(norm)
-            if not (math.isfinite(loss) and (self.tolerates_gradient or math.isfinite(norm))):
-                raise NonFiniteError(self.explain(lr))
-            return
-        self.good &= torch.isfinite(loss if self.tolerates_gradient else loss + norm)
-        self.skipped += ~torch.isfinite(norm)
-        self.kept.copy_(self.run.weights.detach())
-        if state.step % CHECK_EVERY == 0 and not self.good.item():
+            healthy = math.isfinite(loss) and (self.tolerates_gradient or math.isfinite(norm))
+        if not healthy:
             raise NonFiniteError(self.explain(lr))
 
     def after_step(self, weights: torch.Tensor) -> None:
