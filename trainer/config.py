@@ -82,24 +82,43 @@ class RunConfig(BaseModel):
             ge=0.05,
             le=0.4,
             step=0.05,
+            group="data",
         ),
     ] = 0.15
     test_share: Annotated[
-        float, knob("Test share", "Part that is looked at once, after training.", ge=0.05, le=0.4, step=0.05)
+        float,
+        knob(
+            "Test share",
+            "Part that is looked at once, after training.",
+            ge=0.05,
+            le=0.4,
+            step=0.05,
+            group="data",
+        ),
     ] = 0.15
     model: Choice = _default("model")
     activation: Choice = _default("activation")
     optimizer: Choice = _default("optimizer")
     learning_rate: Annotated[
         float,
-        knob("Learning rate", "Size of a step; the base that the scheduler moves.", gt=0, le=10, log=True),
+        knob(
+            "Learning rate",
+            "Size of a step; the base that the scheduler moves.",
+            gt=0,
+            le=10,
+            log=True,
+            group="optimization",
+        ),
     ] = 0.001
     batch_size: Annotated[
-        int, knob("Batch size", "Samples per step.", ge=1, le=8192, step=16, unit="samples")
+        int,
+        knob("Batch size", "Samples per step.", ge=1, le=8192, step=16, unit="samples", group="optimization"),
     ] = 32
     clipping: Choice = _default("clipping")
     early_stopping: Choice = _default("early_stopping")
-    epochs: Annotated[int, knob("Epochs", "Passes over the training data.", ge=1, le=100_000, step=10)] = 150
+    epochs: Annotated[
+        int, knob("Epochs", "Passes over the training data.", ge=1, le=100_000, step=10, group="run")
+    ] = 150
     seed: Annotated[
         int,
         knob(
@@ -108,6 +127,7 @@ class RunConfig(BaseModel):
             ge=0,
             le=2**31 - 1,
             step=1,
+            group="run",
         ),
     ] = 0
     device: Annotated[
@@ -116,6 +136,7 @@ class RunConfig(BaseModel):
             "Device",
             "Where to train; auto takes a GPU when there is one.",
             labels={"auto": "Auto", "cpu": "CPU", "cuda": "GPU (CUDA)"},
+            group="run",
         ),
     ] = "auto"
     pace: Annotated[
@@ -127,6 +148,7 @@ class RunConfig(BaseModel):
             le=10_000,
             step=10,
             unit="steps/s",
+            group="run",
         ),
     ] = 0
 

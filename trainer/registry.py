@@ -42,12 +42,20 @@ def knob(
     log: bool = False,
     pattern: str | None = None,
     labels: Mapping[str, str] | None = None,
+    group: str = "",
 ) -> Any:
     """Describes a knob inside `Annotated`: its label, one line of help, bounds, and how a control should move it.
 
     `step` is the control's increment, `log` asks for a logarithmic one, `labels` names the members of a `Literal`.
+    `group` is the sidebar section of a knob that belongs to no family; the others stand under their family's.
     """
-    look: dict[str, Any] = {"unit": unit, "log": log, "step": step, "labels": dict(labels or {})}
+    look: dict[str, Any] = {
+        "unit": unit,
+        "log": log,
+        "step": step,
+        "labels": dict(labels or {}),
+        "group": group,
+    }
     bounds: dict[str, Any] = {"ge": ge, "gt": gt, "le": le, "lt": lt, "pattern": pattern}
     return Field(title=label, description=help, json_schema_extra=look, **bounds)
 
@@ -71,6 +79,7 @@ class Knob:
     log: bool = False
     choices: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    group: str = ""
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
