@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +21,18 @@ class CheckpointError(RuntimeError):
     """A checkpoint that cannot be written; the message names the file and what to do."""
 
 
-def save(folder: Path, state: Mapping[str, Any]) -> None:
+def save(folder: Path, state: Mapping[str, Any], settle: Callable[[], None] = lambda: None) -> None:
     """Writes `state` (tensors and plain values) to the folder, keeping the checkpoint before as a fallback.
 
+    `settle` is called between writing and renaming: it returns once the curve up to here is safe. Were the checkpoint ahead
+    of the curve, a crash between the two would leave a gap that no resumed run computes again.
     Raises CheckpointError when the disk is full or not writable; what was there before stays as it was.
     """
     unfinished = folder / UNFINISHED
     try:
         folder.mkdir(parents=True, exist_ok=True)
         torch.save({"format": FORMAT, **state}, unfinished)
+        settle()
         if (folder / CURRENT).exists():
             (folder / CURRENT).replace(folder / PREVIOUS)
         unfinished.replace(folder / CURRENT)

@@ -36,10 +36,7 @@ CHECKPOINT_EVERY = 1.0  # seconds at least between two: an epoch of a small run 
 
 
 class Recorder(Protocol):
-    """Takes what a run reports. Every method returns at once; writing happens elsewhere."""
-
-    def start(self, facts: dict[str, Any]) -> None:
-        """Device, precision, parameters, steps and epochs in all, metric, unit; before the first step."""
+    """Takes what a run reports. All but `flush` return at once; writing happens elsewhere."""
 
     def step(
         self,
@@ -53,11 +50,20 @@ class Recorder(Protocol):
     ) -> None:
         """One optimizer step: the batch's loss and the gradient norm before clipping. NaN where a value does not apply."""
 
-    def epoch(self, step: int, epoch: int, seconds: float, values: dict[str, float]) -> None:
-        """One finished epoch: train_loss, train_metric, val_loss, val_metric, lr."""
+    def epoch(
+        self, step: int, epoch: int, seconds: float, train_loss: float, train_metric: float,
+        val_loss: float, val_metric: float, lr: float,
+    ) -> None:  # fmt: skip
+        """One finished epoch, with its last step; the train values are means over its batches."""
+
+    def progress(self, facts: dict[str, Any]) -> None:
+        """What there is to say of the run besides its curves: device, precision, parameters, steps in all, epoch."""
 
     def notice(self, text: str) -> None:
         """A sentence that the person should read."""
+
+    def flush(self) -> None:
+        """Returns once everything reported so far is safe."""
 
 
 @dataclass
@@ -107,7 +113,7 @@ def train(
     """
     run = build(config, data_folder)
     state = take_up(run, run_folder, recorder)
-    recorder.start(facts(run, state))
+    recorder.progress(facts(run, state))
     trainer = Trainer(run, state, run_folder, recorder, control)
     try:
         reason = trainer.run_epochs()
@@ -232,7 +238,8 @@ class Trainer:
         state.validation_losses.append(values["val_loss"])
         state.seconds = time.perf_counter() - self.started
         state.skipped_steps += self.guard.skipped_steps()
-        self.recorder.epoch(state.step, state.epoch, state.seconds, values)
+        self.recorder.epoch(state.step, state.epoch, state.seconds, **values)
+        self.recorder.progress(facts(run, state))
         if values["val_loss"] < state.best_loss:
             state.best = {"epoch": state.epoch, "step": state.step, **values}
             if run.config.early_stopping.name != "none":
@@ -255,7 +262,7 @@ class Trainer:
         self.state.skipped_steps += self.guard.skipped_steps()
         if self.folder is not None:
             try:
-                checkpoint.save(self.folder, snapshot(self.run, self.state))
+                checkpoint.save(self.folder, snapshot(self.run, self.state), self.recorder.flush)
             except checkpoint.CheckpointError as error:
                 self.recorder.notice(str(error))
         self.saved_at = time.perf_counter()
@@ -348,6 +355,7 @@ def facts(run: Experiment, state: State) -> dict[str, Any]:
         "total_steps": batches * run.config.epochs,
         "steps_per_epoch": batches,
         "step": state.step,
+        "epoch": state.epoch,
         "metric": run.metric,
         "unit": run.data.unit,
     }
