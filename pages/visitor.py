@@ -1,0 +1,74 @@
+"""Who is looking: a random id in a cookie, until sign-in exists.
+
+The cookie is HttpOnly, so scripts cannot read it, and SameSite=Lax, so other sites cannot send requests with
+it. Pages read it with `visitor()`; the id owns the runs that the visitor starts.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+
+import streamlit as st
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COOKIE: Final = "trainscope_visitor"
+YEAR: Final = 365 * 24 * 60 * 60
+_VALID: Final = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+class VisitorCookie:
+    """ASGI middleware: gives every browser that loads a page its own id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add the cookie to an HTML answer when the request carried none."""
+        if scope["type"] != "http" or known_visitor(Headers(scope=scope).get("cookie")):
+            await self._app(scope, receive, send)
+            return
+        cookie = _new_cookie(secure=scope.get("scheme") == "https")
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                # Only pages: an answer with a cookie must not end up in a cache for scripts and images.
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers.append("set-cookie", cookie)
+            await send(message)
+
+        await self._app(scope, receive, send_with_cookie)
+
+
+def known_visitor(header: str | None) -> str | None:
+    """The id in a Cookie header, or None when there is none or it is not one of ours."""
+    try:
+        morsel = SimpleCookie(header or "").get(COOKIE)
+    except CookieError:
+        return None
+    return morsel.value if morsel is not None and _VALID.fullmatch(morsel.value) else None
+
+
+def _new_cookie(secure: bool) -> str:
+    value = secrets.token_urlsafe(16)
+    return f"{COOKIE}={value}; Path=/; Max-Age={YEAR}; HttpOnly; SameSite=Lax" + (
+        "; Secure" if secure else ""
+    )
+
+
+def visitor() -> str:
+    """The id of the visitor whose script this is.
+
+    A browser that refuses cookies gets an id for the session, so that its runs are its own while the tab is
+    open.
+    """
+    value = st.context.cookies.get(COOKIE, "")
+    if _VALID.fullmatch(value):
+        return value
+    if "visitor" not in st.session_state:
+        st.session_state["visitor"] = secrets.token_urlsafe(16)
+    return str(st.session_state["visitor"])

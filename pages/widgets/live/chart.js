@@ -1,0 +1,326 @@
+// One mounted Plotly chart. It is created once; everything after is extendTraces, or react with a constant uirevision.
+
+import { Smoother, TITLES, scaleOf } from "./axes.js";
+
+export const CHARTS = {
+  loss: { title: "Loss", log: true, parts: [
+    { kind: "step", name: "loss", label: "train", smooth: true },
+    { kind: "epoch", name: "val_loss", label: "validation", dashed: true },
+  ] },
+  lr: { title: "Learning rate", log: true, planned: true, parts: [{ kind: "step", name: "lr", label: "" }] },
+  grad_norm: { title: "Gradient norm", log: true, clip: true, parts: [
+    { kind: "step", name: "grad_norm", label: "", smooth: true },
+  ] },
+  metric: { title: "Accuracy", parts: [
+    { kind: "epoch", name: "train_metric", label: "train" },
+    { kind: "epoch", name: "val_metric", label: "validation", dashed: true },
+  ] },
+};
+
+const FAINT = 0.28;
+const WORDS = { nan: "NaN", inf: "+∞", "-inf": "−∞", mixed: "NaN and ∞" };
+const BUSY = 1.5; // a chart rests this many times as long as it takes to draw
+
+/** Plotly reads a subset of HTML in texts; other people's text must come out as it was written. */
+export function plain(text) {
+  const short = text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  // eslint-disable-next-line no-control-regex
+  return short.replace(/[\u0000-\u001f]/g, " ").replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+}
+
+/** The lines of one part of a run: what is drawn, and how far into the curve it has been. */
+class Line {
+  constructor(run, part, options) {
+    this.run = run;
+    this.part = part;
+    this.curve = run.curve(part.kind, part.name);
+    this.scale = scaleOf(run, options.x);
+    const total = run.status?.progress?.total_steps ?? run.cursors?.step ?? 0;
+    this.smoother = part.smooth && options.smooth > 0 ? new Smoother(options.smooth, total) : null;
+    this.next = 0;
+  }
+
+  /** Points that have come since the last call, as x, y and (when smoothing) the smoothed y. */
+  take() {
+    const x = [];
+    const y = [];
+    const smooth = [];
+    const { steps, values } = this.curve ?? { steps: [], values: [] };
+    for (; this.next < steps.length; this.next++) {
+      x.push(this.scale.x(steps[this.next]));
+      y.push(values[this.next]);
+      if (this.smoother) smooth.push(this.smoother.next(steps[this.next], values[this.next]));
+    }
+    return { x, y, smooth };
+  }
+}
+
+export class Chart {
+  constructor(name, node, panel) {
+    this.name = name;
+    this.spec = CHARTS[name];
+    this.node = node;
+    this.panel = panel;
+    this.lines = [];
+    this.detail = new Map();
+    this.stale = true; // rebuild rather than extend
+    this.due = false;
+    this.restUntil = 0;
+    node.dataset.nodeId = Math.random().toString(36).slice(2, 10);
+    node.dataset.points = node.dataset.lastStep = "0";
+  }
+
+  /** Something is to be drawn: soon, but never so often that the page has no time for anything else. */
+  schedule(rebuild = false) {
+    this.stale ||= rebuild;
+    if (this.due || !this.panel.plotly) return;
+    this.due = true;
+    const wait = Math.max(0, this.restUntil - performance.now());
+    setTimeout(() => requestAnimationFrame(() => this.#draw()), wait);
+  }
+
+  async #draw() {
+    this.due = false;
+    if (this.panel.closed || !this.node.isConnected) return;
+    const start = performance.now();
+    if (this.stale || this.#markCount() !== this.marked) await this.#rebuild();
+    else await this.#extend();
+    this.#report();
+    this.restUntil = performance.now() + BUSY * (performance.now() - start);
+  }
+
+  // --- traces ---
+
+  async #rebuild() {
+    this.stale = false;
+    this.marked = this.#markCount();
+    this.lines = [];
+    const traces = [];
+    if (this.spec.planned) traces.push(this.#planned());
+    for (const shown of this.panel.runs) traces.push(...this.#tracesOf(shown));
+    await this.panel.plotly.react(this.node, traces, this.#layout(), this.panel.config);
+    if (!this.listening) this.#listen();
+  }
+
+  #tracesOf(shown) {
+    const run = this.panel.feed.run(shown.id);
+    const options = this.panel.options;
+    const color = this.panel.color(shown);
+    const visible = this.panel.isVisible(shown);
+    const name = plain(shown.label);
+    const traces = this.spec.parts.flatMap((part) => this.#tracesOfPart(run, part, { color, visible, name, options }));
+    if (this.spec.clip && shown.clip > 0) traces.push(this.#clip(shown, run, color, visible, name));
+    traces.push(this.#marks(run, shown, color, visible, name));
+    return traces;
+  }
+
+  #tracesOfPart(run, part, { color, visible, name, options }) {
+    const line = new Line(run, part, options);
+    const { x, y, smooth } = this.#withDetail(line, part);
+    const label = part.label ? `${name} · ${part.label}` : name;
+    const style = { color, width: part.dashed ? 1.8 : 1.6, dash: part.dashed ? "dash" : "solid", shape: "linear" };
+    const few = part.kind === "epoch" && x.length < 40;
+    const base = { type: "scatter", mode: few ? "lines+markers" : "lines", visible, line: style, marker: { size: 4, color },
+      hovertemplate: "%{y:.4~g}", connectgaps: true, name: label };
+    line.index = this.#count(line);
+    const raw = { ...base, x, y };
+    if (!line.smoother) return [raw];
+    Object.assign(raw, { opacity: FAINT, hoverinfo: "skip", hovertemplate: undefined, line: { ...style, width: 1 } });
+    return [raw, { ...base, x: x.slice(), y: smooth, line: { ...style, width: 2 } }];
+  }
+
+  /** Where a line's traces stand among the chart's: the parts of a run, then its clip line, then its marks. */
+  #count(line) {
+    const before = this.lines.at(-1);
+    const clips = (run) => (this.spec.clip && this.panel.shown(run.id)?.clip > 0 ? 1 : 0);
+    let index = this.spec.planned ? 1 : 0;
+    if (before) {
+      index = before.index + (before.smoother ? 2 : 1);
+      if (before.run !== line.run) index += 1 + clips(before.run);
+    }
+    this.lines.push(line);
+    return index;
+  }
+
+  /** All points of a line; within a zoomed range the detailed ones that were asked for take the place of the thinned. */
+  #withDetail(line, part) {
+    const detail = this.detail.get(`${line.run.id}/${part.kind}/${part.name}`);
+    if (!detail?.steps.length || !line.curve) return line.take();
+    const { steps, values } = line.curve;
+    const first = steps.findIndex((step) => step >= detail.steps[0]);
+    const from = first < 0 ? steps.length : first;
+    let to = from;
+    while (to < steps.length && steps[to] <= detail.steps.at(-1)) to++;
+    const merged = {
+      steps: [...steps.slice(0, from), ...detail.steps, ...steps.slice(to)],
+      values: [...values.slice(0, from), ...detail.values, ...values.slice(to)],
+    };
+    const whole = line.curve;
+    line.curve = merged;
+    const points = line.take();
+    line.curve = whole;
+    line.next = whole.steps.length;
+    return points;
+  }
+
+  #planned() {
+    const planned = this.panel.data.planned;
+    const scale = this.#plannedScale(planned);
+    return { type: "scatter", mode: "lines", name: "planned", hovertemplate: "%{y:.4~g}", visible: Boolean(planned?.lr?.length),
+      x: (planned?.steps ?? []).map(scale), y: planned?.lr ?? [],
+      line: { color: this.panel.theme.muted, width: 1.5, dash: "dot" } };
+  }
+
+  #plannedScale(planned) {
+    const mode = this.panel.options.x;
+    if (mode === "step" || !planned) return (step) => step;
+    const perEpoch = planned.steps_per_epoch;
+    if (mode === "epoch" && perEpoch > 0) return (step) => step / perEpoch;
+    const latest = this.panel.runs.at(-1);
+    return latest ? scaleOf(this.panel.feed.run(latest.id), mode).x : (step) => step;
+  }
+
+  #clip(shown, run, color, visible, name) {
+    const last = run.status?.progress?.total_steps || run.cursors?.step || 1;
+    const { x } = scaleOf(run, this.panel.options.x);
+    return { type: "scatter", mode: "lines", x: [x(0), x(last)], y: [shown.clip, shown.clip], visible, hoverinfo: "skip",
+      name: `${name} · clip`, line: { color, width: 1, dash: "dot" } };
+  }
+
+  /** Crosses on the axis where a series had no finite number; they have a scale of their own, so they never leave it. */
+  #marks(run, shown, color, visible, name) {
+    const { x } = scaleOf(run, this.panel.options.x);
+    const marks = this.spec.parts.flatMap((part) =>
+      (run.curve(part.kind, part.name)?.marks ?? []).map((mark) => ({ part, mark })));
+    return { type: "scatter", mode: "markers", yaxis: "y2", visible: visible && marks.length > 0, name: `${name} · non-finite`,
+      x: marks.map(({ mark }) => x(mark[0])), y: marks.map(() => 0.03), cliponaxis: false,
+      text: marks.map(({ part, mark }) => describe(part, mark)), hovertemplate: "%{text}",
+      marker: { symbol: "x", size: 9, color, line: { color: this.panel.theme.background, width: 1 } } };
+  }
+
+  #markCount() {
+    let count = 0;
+    for (const { id } of this.panel.runs) {
+      for (const part of this.spec.parts) count += this.panel.feed.run(id).curve(part.kind, part.name)?.marks.length ?? 0;
+    }
+    return count;
+  }
+
+  async #extend() {
+    const x = [];
+    const y = [];
+    const indices = [];
+    for (const line of this.lines) {
+      // A series may appear only after the first epoch.
+      line.curve ??= line.run.curve(line.part.kind, line.part.name);
+      const points = line.take();
+      if (!points.x.length) continue;
+      x.push(points.x);
+      y.push(points.y);
+      indices.push(line.index);
+      if (!line.smoother) continue;
+      x.push(points.x);
+      y.push(points.smooth);
+      indices.push(line.index + 1);
+    }
+    if (indices.length) await this.panel.plotly.extendTraces(this.node, { x, y }, indices);
+  }
+
+  // --- layout ---
+
+  #layout() {
+    const { theme, options } = this.panel;
+    const axis = { color: theme.muted, gridcolor: theme.grid, linecolor: theme.grid, zeroline: false, automargin: true,
+      tickfont: { size: 11 }, ticks: "", fixedrange: false };
+    const log = options.log && this.spec.log;
+    return {
+      uirevision: "keep",
+      margin: { l: 48, r: 12, t: 8, b: 36 },
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { family: theme.font, color: theme.text, size: 12 },
+      showlegend: false,
+      hovermode: "x unified",
+      hoverdistance: -1,
+      dragmode: this.panel.touch ? false : "zoom",
+      hoverlabel: { bgcolor: theme.surface, bordercolor: theme.grid, font: { color: theme.text, size: 12, family: theme.font } },
+      xaxis: { ...axis, title: { text: TITLES[options.x], font: { size: 11 }, standoff: 6 }, showspikes: true, spikemode: "across",
+        spikethickness: 1, spikedash: "solid", spikecolor: theme.grid, rangemode: "nonnegative", uirevision: options.x, hoverformat: ".6~g" },
+      yaxis: { ...axis, type: log ? "log" : "linear", uirevision: log, exponentformat: "power", nticks: 6,
+        tickformat: this.#tickFormat(log) },
+      yaxis2: { overlaying: "y", range: [0, 1], visible: false, fixedrange: true },
+    };
+  }
+
+  #tickFormat(log) {
+    if (this.name === "metric" && this.panel.data.metric?.percent) return ".0%";
+    return log ? "" : ".3~g";
+  }
+
+  // --- zoom ---
+
+  #listen() {
+    this.listening = true;
+    this.node.on("plotly_relayout", (change) => this.#zoomed(change));
+  }
+
+  #zoomed(change) {
+    if (change["xaxis.autorange"]) {
+      if (!this.detail.size) return;
+      this.detail.clear();
+      this.schedule(true);
+      return;
+    }
+    const from = change["xaxis.range[0]"] ?? change["xaxis.range"]?.[0];
+    const to = change["xaxis.range[1]"] ?? change["xaxis.range"]?.[1];
+    if (from === undefined || to === undefined) return;
+    clearTimeout(this.asking);
+    this.asking = setTimeout(() => this.#ask(from, to), 120);
+  }
+
+  #ask(from, to) {
+    const ids = this.panel.runs.filter((shown) => this.panel.isVisible(shown)).map((shown) => shown.id);
+    if (!ids.length) return;
+    const spans = ids.map((id) => {
+      const { step } = scaleOf(this.panel.feed.run(id), this.panel.options.x);
+      return [Math.floor(step(from)), Math.ceil(step(to))];
+    });
+    const x0 = Math.max(0, Math.min(...spans.map((span) => span[0])));
+    const x1 = Math.min(2 ** 31 - 1, Math.max(x0, ...spans.map((span) => span[1])));
+    if (!Number.isFinite(x0) || !Number.isFinite(x1)) return;
+    const names = this.spec.parts.map((part) => part.name);
+    this.panel.feed.askRange(this.node, ids, names, x0, x1, (frames) => this.#detailed(frames));
+  }
+
+  #detailed(frames) {
+    this.detail.clear();
+    for (const frame of frames) {
+      for (const series of frame.series) this.detail.set(`${frame.run}/${frame.kind}/${series.name}`, series);
+    }
+    this.schedule(true);
+  }
+
+  // --- for tests and for those who cannot see it ---
+
+  #report() {
+    let points = 0;
+    let last = 0;
+    const reached = {};
+    for (const line of this.lines) {
+      points += line.next;
+      const step = line.curve?.steps[line.next - 1] ?? 0;
+      last = Math.max(last, step);
+      reached[line.run.id] = Math.max(reached[line.run.id] ?? 0, step);
+    }
+    this.node.dataset.points = String(points);
+    this.node.dataset.lastStep = String(last);
+    this.node.dataset.detail = String([...this.detail.values()].reduce((sum, series) => sum + series.n, 0));
+    this.panel.drawn(this, points, reached);
+  }
+}
+
+function describe(part, mark) {
+  const [first, last, count, what] = mark;
+  const where = first === last ? `step ${first}` : `steps ${first}–${last} (${count})`;
+  return `${part.dashed ? "validation " : ""}non-finite (${WORDS[what] ?? what}) at ${where}`;
+}

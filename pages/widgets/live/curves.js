@@ -1,0 +1,168 @@
+// What this tab knows of its runs: curves by cursor, states, and the one connection they come over.
+
+import { LiveSocket } from "./socket.js";
+
+const KINDS = ["step", "epoch"];
+
+/** One series: growing arrays, and marks where it had no finite number. */
+class Curve {
+  constructor(series) {
+    this.steps = series ? Array.from(series.steps) : [];
+    this.values = series ? Array.from(series.values) : [];
+    this.marks = series?.marks ?? [];
+  }
+
+  append(series, after) {
+    for (let i = 0; i < series.n; i++) {
+      if (series.steps[i] > after) {
+        this.steps.push(series.steps[i]);
+        this.values.push(series.values[i]);
+      }
+    }
+    for (const mark of series.marks ?? []) if (mark[1] > after) this.marks = this.marks.concat([mark]);
+  }
+}
+
+/** All curves of one run. */
+export class Run {
+  constructor(id) {
+    this.id = id;
+    this.cursors = null;
+    this.status = null;
+    this.kinds = { step: {}, epoch: {} };
+    this.opening = 0; // points that the last snapshot brought, to know when deltas have piled up
+    this.extra = 0;
+  }
+
+  curve(kind, name) {
+    return this.kinds[kind][name];
+  }
+
+  /** Take a snapshot's frames in place of everything. */
+  replace(frames) {
+    this.cursors = Object.fromEntries(KINDS.map((kind) => [kind, -1]));
+    this.opening = this.extra = 0;
+    for (const frame of frames) {
+      this.kinds[frame.kind] = Object.fromEntries(frame.series.map((series) => [series.name, new Curve(series)]));
+      this.cursors[frame.kind] = frame.to;
+      for (const series of frame.series) this.opening = Math.max(this.opening, series.n);
+    }
+  }
+
+  /** Append a delta's frame; false when something before it is missing. */
+  append(frame) {
+    const after = this.cursors[frame.kind];
+    if (frame.after > after) return false;
+    if (frame.to <= after) return true;
+    for (const series of frame.series) {
+      const curve = (this.kinds[frame.kind][series.name] ??= new Curve());
+      curve.append(series, after);
+      this.extra = Math.max(this.extra, curve.steps.length - this.opening);
+    }
+    this.cursors[frame.kind] = frame.to;
+    return true;
+  }
+}
+
+/** The tab's runs and their connection; panels come and go. */
+export class Feed {
+  constructor(base) {
+    this.runs = new Map();
+    this.panels = new Map();
+    this.state = "closed";
+    this.everOpen = false;
+    this.questions = new Map();
+    this.question = 0;
+    this.points = 2000;
+    this.socket = new LiveSocket(`${base.replace(/^http/, "ws")}/api/live`, this);
+  }
+
+  run(id) {
+    if (!this.runs.has(id)) this.runs.set(id, new Run(id));
+    return this.runs.get(id);
+  }
+
+  show(panel, ids, token, points) {
+    this.panels.set(panel, ids);
+    this.points = points;
+    this.socket.setToken(token);
+    this.#watch();
+  }
+
+  hide(panel) {
+    this.panels.delete(panel);
+    this.#watch();
+  }
+
+  #watch() {
+    const ids = [...new Set([...this.panels.values()].flat())].sort((a, b) => a - b);
+    this.socket.watch(ids, this.points);
+  }
+
+  /** Ask for a part of some curves in detail; `answer` gets the frames, unless a newer question of `who` came since. */
+  askRange(who, ids, series, x0, x1, answer) {
+    const id = ++this.question;
+    for (const [known, question] of this.questions) if (question.who === who) this.questions.delete(known);
+    this.questions.set(id, { who, answer });
+    this.socket.send({ type: "range", id, runs: ids, series, x0, x1 });
+  }
+
+  // --- what the socket calls ---
+
+  cursors(id) {
+    return this.runs.get(id)?.cursors ?? null;
+  }
+
+  onState(state) {
+    this.state = state;
+    this.everOpen ||= state === "open";
+    for (const panel of this.panels.keys()) panel.onConnection(state);
+  }
+
+  onMessage(message) {
+    if (message.t === "status") {
+      this.run(message.run).status = message;
+      this.#tell(message.run, (panel) => panel.onStatus(message.run));
+    } else if (message.t === "range") {
+      this.questions.get(message.id)?.answer(message.frames);
+      this.questions.delete(message.id);
+    } else {
+      performance.mark("trainscope-received", { detail: message.frames.map(({ run, kind, to }) => ({ run, kind, to })) });
+      const byRun = Map.groupBy ? Map.groupBy(message.frames, (frame) => frame.run) : groupByRun(message.frames);
+      for (const [id, frames] of byRun) this.#take(this.run(id), message.t, frames);
+    }
+  }
+
+  #take(run, type, frames) {
+    if (type === "snapshot") {
+      run.replace(frames);
+      run.asked = false;
+      this.#tell(run.id, (panel) => panel.onSnapshot(run.id));
+      return;
+    }
+    if (!run.cursors) return; // its snapshot is on the way
+    if (!frames.every((frame) => run.append(frame))) {
+      this.socket.send({ type: "resync", run: run.id, cursors: run.cursors });
+    }
+    if (run.extra > Math.max(2 * run.opening, this.points) && !run.asked) {
+      run.asked = true;
+      this.socket.send({ type: "snapshot", runs: [run.id] });
+    }
+    this.#tell(run.id, (panel) => panel.onDelta(run.id));
+  }
+
+  #tell(id, what) {
+    for (const [panel, ids] of this.panels) if (ids.includes(id)) what(panel);
+  }
+}
+
+function groupByRun(frames) {
+  const groups = new Map();
+  for (const frame of frames) groups.set(frame.run, [...(groups.get(frame.run) ?? []), frame]);
+  return groups;
+}
+
+/** Any number of panels share one feed, also when Streamlit mounts them anew. */
+export function sharedFeed(base) {
+  return (window.__trainscopeFeed ??= new Feed(base));
+}
