@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from trainer.store.attempts import LOSSES_ALLOWED, AttemptStore, Superseded
 from trainer.store.database import StoreError, tick
 from trainer.store.downloads import Download, DownloadStore
+from trainer.store.guard import supervisor_guard
 from trainer.store.points import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Points
 from trainer.store.runs import ENDED, LIVE, STATUSES, Changes, Run, RunStore
 from trainer.store.schema import supervisor
@@ -49,7 +50,13 @@ class Store(RunStore, AttemptStore, DownloadStore):
             ).rowcount:
                 connection.execute(sa.insert(supervisor).values(id=1, **values))
 
-    def supervisor_said(self) -> str:
-        """What the supervisor last said. It may have died since: `trainer.locks.supervisor_status` knows."""
+    def supervisor_status(self) -> str:
+        """ "starting" or "ready" while a supervisor serves this database, else "absent": its lock says whether it
+        lives, its row how far it has come."""
+        guard = supervisor_guard(self)
+        if guard.acquire():
+            guard.release()
+            return "absent"
         with self.reading() as connection:
-            return connection.execute(sa.select(supervisor.c.state)).scalar() or "absent"
+            said = connection.execute(sa.select(supervisor.c.state)).scalar()
+        return "ready" if said == "ready" else "starting"

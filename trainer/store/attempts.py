@@ -23,7 +23,7 @@ LOSSES_ALLOWED = 3
 """A run whose worker is lost this many times in a row without a new point is failed, not tried forever."""
 
 
-class Superseded(Exception):
+class Superseded(Exception):  # noqa: N818 - a state of affairs that ends a worker, not a fault
     """The run belongs to a newer attempt now (or is gone, or over): this worker must leave and write nothing."""
 
 

@@ -57,6 +57,10 @@ class Database:
         with self.reading() as connection:
             return int(connection.execute(_CLOCK).scalar_one())
 
+    def watch(self) -> Watch:
+        """An open connection that reads the change stamp in microseconds, for one thread that polls often."""
+        return Watch(self.engine)
+
     def close(self) -> None:
         """Close every connection. The store may be used again after; it then connects anew.
 
@@ -99,6 +103,26 @@ class Database:
                 )
             if current != HEAD:  # another process may have been faster
                 _upgrade(config, connection)
+
+
+class Watch:
+    """Reads the change stamp over a connection of its own. Close it before a fork."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._connection = engine.raw_connection()
+        self._cursor = self._connection.cursor()
+
+    def stamp(self) -> int:
+        """As `Database.change_stamp`."""
+        self._cursor.execute("SELECT value FROM clock")
+        (value,) = self._cursor.fetchall()[0]
+        self._connection.rollback()
+        return int(value)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._cursor.close()
+        self._connection.close()
 
 
 def tick(connection: Connection) -> int:

@@ -91,7 +91,7 @@ def read(
     connection: Connection, run_id: int, kind: str, after_step: int = -1, limit: int | None = None
 ) -> Points:
     """Rows with step > after_step, at most `limit` of them."""
-    found = []
+    found: list[Points] = []
     total = 0
     statement = _READ.execution_options(stream_results=True)
     result = connection.execute(statement, {"run": run_id, "kind": kind, "after": after_step})

@@ -78,7 +78,7 @@ class RunStore(Database):
         now = datetime.now(UTC)
         with self.writing() as connection:
             version = tick(connection)
-            values = {
+            values: dict[str, Any] = {
                 "owner": clean(owner),
                 "name": clean(name),
                 "notes": clean(notes),

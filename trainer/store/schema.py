@@ -146,4 +146,4 @@ supervisor = sa.Table(
     sa.Column("pid", sa.Integer),
     sa.Column("host", sa.String(255), nullable=False),
 )
-"""One row: what the supervisor last said of itself. Whether it is alive is its lock's to say (see locks.py)."""
+"""One row: what the supervisor last said of itself. Whether it lives is its lock's to say (guard.py)."""
