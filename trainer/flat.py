@@ -23,12 +23,25 @@ def flatten(model: torch.nn.Module) -> torch.nn.Parameter:
     Elementwise optimizers (all of ours) treat the vector exactly as they would the separate tensors.
     """
     parameters = list(model.parameters())
-    vector = torch.nn.Parameter(torch.cat([parameter.detach().reshape(-1) for parameter in parameters]))
+    vector = torch.nn.Parameter(torch.cat([_in_memory_order(parameter.detach()) for parameter in parameters]))
     vector.grad = torch.zeros_like(vector)
     start = 0
     for parameter in parameters:
         end = start + parameter.numel()
-        parameter.data = vector.data[start:end].view_as(parameter)
-        parameter.grad = vector.grad[start:end].view_as(parameter)
+        parameter.data = _shaped(vector.data[start:end], parameter.shape)
+        parameter.grad = _shaped(vector.grad[start:end], parameter.shape)
         start = end
     return vector
+
+
+def _in_memory_order(weight: torch.Tensor) -> torch.Tensor:
+    """Convolution weights lie channels last, which convolutions run faster with, on CPUs and GPUs alike."""
+    return (weight.permute(0, 2, 3, 1) if weight.ndim == 4 else weight).reshape(-1)
+
+
+def _shaped(part: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+    """The inverse of `_in_memory_order`, as a view."""
+    if len(shape) == 4:
+        out, channels, height, width = shape
+        return part.view(out, height, width, channels).permute(0, 3, 1, 2)
+    return part.view(shape)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -117,13 +118,16 @@ def train(
     trainer = Trainer(run, state, run_folder, recorder, control)
     try:
         reason = trainer.run_epochs()
+        if reason not in ("epochs", "early_stopping"):
+            trainer.guard.settle(
+                run.optimizer.param_groups[0]["lr"]
+            )  # a bad step must not reach a checkpoint
+            trainer.save()
+            return results(run, state, reason)
     except NonFiniteError as error:
         state.seconds = time.perf_counter() - trainer.started
         return results(run, state, "non_finite_loss", error=str(error))
-    if reason in ("epochs", "early_stopping"):
-        return finish(run, state, reason, trainer)
-    trainer.save()
-    return results(run, state, reason)
+    return finish(run, state, reason, trainer)
 
 
 class Trainer:
@@ -162,15 +166,16 @@ class Trainer:
         inputs, targets, gradient = run.data.train.inputs, run.data.train.targets, run.weights.grad
         assert gradient is not None
         model.train()
+        forward = autocast(run)
         for index, rate in zip(self.batches(), self.rates(), strict=True):
             if request := control():
                 return request
             self.keep_pace()
             set_rates(optimizer, rate)
             gradient.zero_()
-            with autocast(run):
-                outputs = model(inputs[index])
-            loss = run.loss(outputs, targets[index])
+            with forward:
+                outputs = model(inputs.index_select(0, index))
+            loss = run.loss(outputs, targets.index_select(0, index))
             scaler.scale(loss).backward()
             scaler.unscale_(optimizer)  # so that norm and clipping see true gradients
             norm = torch.linalg.vector_norm(gradient)
@@ -221,6 +226,7 @@ class Trainer:
     def end_epoch(self) -> None:
         """Measures, remembers the best, and decides whether to go on; looks at train and validation only."""
         run, state = self.run, self.state
+        self.guard.settle(run.optimizer.param_groups[0]["lr"])
         targets = run.data.train.targets[self.order().to(run.device)]
         losses = [float(loss) for loss in state.batch_losses]
         weighted = (loss * size for loss, size in zip(losses, self.sizes, strict=True))
@@ -278,10 +284,10 @@ def take_up(run: Experiment, folder: Path | None, recorder: Recorder) -> State:
     return restore(run, saved) if saved is not None else State()
 
 
-def autocast(run: Experiment) -> torch.autocast:
+def autocast(run: Experiment) -> AbstractContextManager[Any]:
     """16-bit arithmetic for the forward pass where the precision asks for it."""
     dtype = run.precision.autocast
-    return torch.autocast(run.device.type, dtype=dtype, enabled=dtype is not None)
+    return nullcontext() if dtype is None else torch.autocast(run.device.type, dtype=dtype)
 
 
 def set_rates(optimizer: torch.optim.Optimizer, rate: Rates) -> None:
@@ -291,7 +297,7 @@ def set_rates(optimizer: torch.optim.Optimizer, rate: Rates) -> None:
         if rate.momentum is not None:
             if "betas" in group:
                 group["betas"] = (rate.momentum, group["betas"][1])
-            elif group.get("momentum"):
+            elif optimizer.defaults.get("momentum"):  # the group's own may pass through 0 on its way
                 group["momentum"] = rate.momentum
 
 
