@@ -26,6 +26,7 @@ ROOT: Final = Path(__file__).parent.parent
 STOP_SECONDS: Final = 20.0  # for workers to reach the end of a step and save; then no more patience
 STEADY: Final = 30.0  # a supervisor that lived this long is started again at once when it dies
 LONGEST_WAIT: Final = 15.0
+LOOK_AGAIN: Final = 3.0
 
 
 @lru_cache(maxsize=1)
@@ -35,7 +36,7 @@ def store() -> Store:
 
 
 class Supervisor:
-    """Keeps `python -m trainer.supervisor` running. One that finds the database served already just ends, with 0."""
+    """Keeps `python -m trainer.supervisor` running, unless another one serves the database."""
 
     def __init__(self) -> None:
         self._process: asyncio.subprocess.Process | None = None
@@ -66,7 +67,7 @@ class Supervisor:
         """For the health check: whose supervisor serves the database, and what it says of itself."""
         own = self._process is not None and self._process.returncode is None
         try:
-            said = store().supervisor_said()
+            said = store().supervisor_status()
         except Exception as error:
             said = f"unknown ({type(error).__name__})"
         return {"state": said, "own": own, "pid": self._process.pid if own and self._process else None}
@@ -74,6 +75,9 @@ class Supervisor:
     async def _keep(self) -> None:
         wait = 0.5
         while True:
+            if await asyncio.to_thread(self._served):
+                await asyncio.sleep(LOOK_AGAIN)
+                continue
             began = time.monotonic()
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "trainer.supervisor", cwd=ROOT, stdin=asyncio.subprocess.DEVNULL
@@ -82,8 +86,15 @@ class Supervisor:
             if code:
                 LOG.warning("The supervisor ended with code %s and is started again", code)
             wait = 0.5 if time.monotonic() - began > STEADY else min(LONGEST_WAIT, 2 * wait)
-            # Code 0: another one serves this database. It may end one day, and then this one takes over.
-            await asyncio.sleep(wait if code else LONGEST_WAIT)
+            await asyncio.sleep(wait)
+
+    def _served(self) -> bool:
+        """Whether some supervisor serves the database; when it ends one day, this server's own takes over."""
+        try:
+            return store().supervisor_status() != "absent"
+        except Exception:
+            LOG.exception("Could not ask the database for its supervisor")
+            return False
 
 
 supervisor = Supervisor()

@@ -7,11 +7,11 @@ export const CHARTS = {
     { kind: "step", name: "loss", label: "train", smooth: true },
     { kind: "epoch", name: "val_loss", label: "validation", dashed: true },
   ] },
-  lr: { title: "Learning rate", log: true, planned: true, parts: [{ kind: "step", name: "lr", label: "" }] },
-  grad_norm: { title: "Gradient norm", log: true, clip: true, parts: [
+  lr: { title: "Learning rate", log: true, planned: true, empty: "The schedule, as it was followed", parts: [{ kind: "step", name: "lr", label: "" }] },
+  grad_norm: { title: "Gradient norm", log: true, clip: true, empty: "How large the gradient is at each step", parts: [
     { kind: "step", name: "grad_norm", label: "", smooth: true },
   ] },
-  metric: { title: "Accuracy", parts: [
+  metric: { title: "Accuracy", empty: "Training and validation after each epoch", parts: [
     { kind: "epoch", name: "train_metric", label: "train" },
     { kind: "epoch", name: "val_metric", label: "validation", dashed: true },
   ] },
@@ -22,8 +22,8 @@ const WORDS = { nan: "NaN", inf: "+∞", "-inf": "−∞", mixed: "NaN and ∞" 
 const BUSY = 1.5; // a chart rests this many times as long as it takes to draw
 
 /** Plotly reads a subset of HTML in texts; other people's text must come out as it was written. */
-export function plain(text) {
-  const short = text.length > 60 ? `${text.slice(0, 59)}…` : text;
+export function plain(text, most = 24) {
+  const short = text.length > most ? `${text.slice(0, most - 1)}…` : text;
   // eslint-disable-next-line no-control-regex
   return short.replace(/[\u0000-\u001f]/g, " ").replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }
@@ -62,6 +62,7 @@ export class Chart {
     this.node = node;
     this.panel = panel;
     this.lines = [];
+    this.notes = [];
     this.detail = new Map();
     this.stale = true; // rebuild rather than extend
     this.due = false;
@@ -83,7 +84,7 @@ export class Chart {
     this.due = false;
     if (this.panel.closed || !this.node.isConnected) return;
     const start = performance.now();
-    if (this.stale || this.#markCount() !== this.marked) await this.#rebuild();
+    if (this.stale || this.#markCount() !== this.marked || (this.bare && this.#points() > 0)) await this.#rebuild();
     else await this.#extend();
     this.#report();
     this.restUntil = performance.now() + BUSY * (performance.now() - start);
@@ -95,6 +96,8 @@ export class Chart {
     this.stale = false;
     this.marked = this.#markCount();
     this.lines = [];
+    this.notes = [];
+    this.crowded = this.panel.runs.filter((shown) => this.panel.isVisible(shown)).length > 4;
     const traces = [];
     if (this.spec.planned) traces.push(this.#planned());
     for (const shown of this.panel.runs) traces.push(...this.#tracesOf(shown));
@@ -122,6 +125,8 @@ export class Chart {
     const few = part.kind === "epoch" && x.length < 40;
     const base = { type: "scatter", mode: few ? "lines+markers" : "lines", visible, line: style, marker: { size: 4, color },
       hovertemplate: "%{y:.4~g}", connectgaps: true, name: label };
+    // With many runs the box that reads them all must still fit on the chart.
+    if (this.crowded && part.dashed) Object.assign(base, { hoverinfo: "skip", hovertemplate: undefined });
     line.index = this.#count(line);
     const raw = { ...base, x, y };
     if (!line.smoother) return [raw];
@@ -192,9 +197,9 @@ export class Chart {
     const { x } = scaleOf(run, this.panel.options.x);
     const marks = this.spec.parts.flatMap((part) =>
       (run.curve(part.kind, part.name)?.marks ?? []).map((mark) => ({ part, mark })));
+    if (visible) this.notes.push(...marks.map(({ part, mark }) => `${shown.label}: ${describe(part, mark)}`));
     return { type: "scatter", mode: "markers", yaxis: "y2", visible: visible && marks.length > 0, name: `${name} · non-finite`,
-      x: marks.map(({ mark }) => x(mark[0])), y: marks.map(() => 0.03), cliponaxis: false,
-      text: marks.map(({ part, mark }) => describe(part, mark)), hovertemplate: "%{text}",
+      x: marks.map(({ mark }) => x(mark[0])), y: marks.map(() => 0.03), cliponaxis: false, hoverinfo: "skip",
       marker: { symbol: "x", size: 9, color, line: { color: this.panel.theme.background, width: 1 } } };
   }
 
@@ -202,6 +207,15 @@ export class Chart {
     let count = 0;
     for (const { id } of this.panel.runs) {
       for (const part of this.spec.parts) count += this.panel.feed.run(id).curve(part.kind, part.name)?.marks.length ?? 0;
+    }
+    return count;
+  }
+
+  /** Points that there are to draw, the planned curve's included. */
+  #points() {
+    let count = this.spec.planned ? (this.panel.data.planned?.lr?.length ?? 0) : 0;
+    for (const { id } of this.panel.runs) {
+      for (const part of this.spec.parts) count += this.panel.feed.run(id).curve(part.kind, part.name)?.steps.length ?? 0;
     }
     return count;
   }
@@ -233,6 +247,7 @@ export class Chart {
     const axis = { color: theme.muted, gridcolor: theme.grid, linecolor: theme.grid, zeroline: false, automargin: true,
       tickfont: { size: 11 }, ticks: "", fixedrange: false };
     const log = options.log && this.spec.log;
+    const bare = this.bare = this.#points() === 0; // numbers on the axes of nothing would only be made up
     return {
       uirevision: "keep",
       margin: { l: 48, r: 12, t: 8, b: 36 },
@@ -243,10 +258,11 @@ export class Chart {
       hovermode: "x unified",
       hoverdistance: -1,
       dragmode: this.panel.touch ? false : "zoom",
-      hoverlabel: { bgcolor: theme.surface, bordercolor: theme.grid, font: { color: theme.text, size: 12, family: theme.font } },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: theme.muted, activecolor: theme.text },
+      hoverlabel: { bgcolor: theme.surface, bordercolor: theme.grid, font: { color: theme.text, size: this.crowded ? 10 : 12, family: theme.font } },
       xaxis: { ...axis, title: { text: TITLES[options.x], font: { size: 11 }, standoff: 6 }, showspikes: true, spikemode: "across",
-        spikethickness: 1, spikedash: "solid", spikecolor: theme.grid, rangemode: "nonnegative", uirevision: options.x, hoverformat: ".6~g" },
-      yaxis: { ...axis, type: log ? "log" : "linear", uirevision: log, exponentformat: "power", nticks: 6,
+        spikethickness: 1, spikedash: "solid", spikecolor: theme.grid, unifiedhovertitle: { text: `${options.x === "time" ? "second" : options.x} %{x}` }, showticklabels: !bare, showgrid: !bare, rangemode: "nonnegative", uirevision: options.x, hoverformat: ".6~g" },
+      yaxis: { ...axis, showticklabels: !bare, showgrid: !bare, type: log ? "log" : "linear", uirevision: log, exponentformat: "power", nticks: 6,
         tickformat: this.#tickFormat(log) },
       yaxis2: { overlaying: "y", range: [0, 1], visible: false, fixedrange: true },
     };
@@ -254,7 +270,7 @@ export class Chart {
 
   #tickFormat(log) {
     if (this.name === "metric" && this.panel.data.metric?.percent) return ".0%";
-    return log ? "" : ".3~g";
+    return log ? ".2~g" : ".3~g";
   }
 
   // --- zoom ---

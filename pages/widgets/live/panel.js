@@ -41,7 +41,7 @@ class Panel {
     this.runs = [];
     this.hidden = new Set();
     this.config = { displaylogo: false, responsive: false, showTips: false,
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"] };
+      modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]] };
     this.touch = matchMedia("(pointer: coarse)").matches;
     this.root = element("section", { class: "ts-live", "data-testid": "live-panel", "aria-label": "Live charts" });
     this.status = new StatusLine(this.root);
@@ -63,7 +63,8 @@ class Panel {
       caption.textContent = spec.title;
       const plot = element("div", { class: "ts-plot", "data-testid": `live-chart-${name}`, role: "img" }, card);
       const empty = element("p", { class: "ts-empty" }, card);
-      return Object.assign(new Chart(name, plot, this), { caption, empty });
+      const notes = element("ul", { class: "ts-marks", hidden: "" }, card);
+      return Object.assign(new Chart(name, plot, this), { caption, empty, list: notes });
     });
   }
 
@@ -120,6 +121,7 @@ class Panel {
   drawn(chart, points, reached) {
     chart.empty.hidden = points > 0 || (chart.spec.planned && this.data.planned?.lr?.length > 0);
     chart.empty.textContent = this.#emptyText(chart);
+    this.#noteMarks(chart);
     const what = CHARTS[chart.name].title;
     chart.node.setAttribute("aria-label", `${chart.caption.textContent || what}: ${this.runs.length} runs`);
     if (performance.getEntriesByName("trainscope-drawn").length > 2000) {
@@ -129,9 +131,18 @@ class Panel {
     if (points) performance.mark("trainscope-drawn", { detail: { chart: chart.name, reached } });
   }
 
+  #noteMarks(chart) {
+    const shown = chart.notes.slice(0, 3);
+    if (chart.notes.length > 3) shown.push(`and ${chart.notes.length - 3} more`);
+    if (chart.noted === shown.join("\n")) return;
+    chart.noted = shown.join("\n");
+    chart.list.hidden = !shown.length;
+    chart.list.replaceChildren(...shown.map((text) => Object.assign(element("li"), { textContent: text })));
+  }
+
   #emptyText(chart) {
     if (this.runs.length) return chart.name === "metric" ? "After the first epoch" : "Waiting for the first step…";
-    return chart.name === "loss" ? (this.data.empty ?? "No runs yet — press Start") : "";
+    return chart.name === "loss" ? (this.data.empty ?? "No runs yet — press Start") : chart.spec.empty;
   }
 
   // --- what the feed tells ---
