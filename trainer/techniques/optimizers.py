@@ -47,7 +47,9 @@ def momentum(
     parameters: Parameters, lr: float, *, momentum: Momentum = 0.9, weight_decay: Decay = 0.0
 ) -> torch.optim.Optimizer:
     """Gradient descent that keeps rolling: steps add up along directions that agree."""
-    return torch.optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=True)
+    return _at_rest(
+        torch.optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=True)
+    )
 
 
 @technique("optimizer", label="Nesterov", usual_lr=0.01, source="Sutskever et al. 2013, PMLR 28")
@@ -55,8 +57,10 @@ def nesterov(
     parameters: Parameters, lr: float, *, momentum: Momentum = 0.9, weight_decay: Decay = 0.0
 ) -> torch.optim.Optimizer:
     """Momentum that looks ahead: the gradient counts as if the roll had already happened."""
-    return torch.optim.SGD(
-        parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=True, fused=True
+    return _at_rest(
+        torch.optim.SGD(
+            parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=True, fused=True
+        )
     )
 
 
@@ -110,3 +114,15 @@ def rmsprop(
     return torch.optim.RMSprop(
         parameters, lr=lr, alpha=alpha, momentum=momentum, eps=eps, weight_decay=weight_decay, foreach=True
     )
+
+
+def _at_rest(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """Starts the momentum at zero, from which the first step is the gradient itself, as torch defines it.
+
+    Left to itself the fused kernel allocates the buffer in its first step; if float16 overflows just then, the step is
+    skipped, the buffer stays uninitialized, and the next step rolls on with whatever was in that memory.
+    """
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
