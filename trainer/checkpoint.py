@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,15 +49,23 @@ def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
 
     Only tensors and plain values are read (`weights_only=True`): a checkpoint cannot run code.
     """
-    problems = []
+    problems: list[str] = []
     for name in (CURRENT, PREVIOUS):
         if (folder / name).exists():
             try:
-                state = torch.load(folder / name, map_location="cpu", weights_only=True)
-                if state["format"] != FORMAT:
-                    raise ValueError(f"format {state['format']}, expected {FORMAT}")
+                return _read(folder / name), problems
             except Exception as error:  # torch raises many types for a damaged file
-                problems.append(f"{name} is damaged ({type(error).__name__}); going back to the one before.")
-            else:
-                return state, problems
+                problems.append(f"{name} is damaged ({type(error).__name__}) and is passed over.")
+    if problems:
+        problems.append("No whole checkpoint is left: the run starts over from its first step.")
     return None, problems
+
+
+def _read(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as file:
+        if damaged := file.testzip():  # torch writes checksums, yet does not compare them when it loads
+            raise ValueError(f"wrong checksum of {damaged}")
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    if state["format"] != FORMAT:
+        raise ValueError(f"format {state['format']}, expected {FORMAT}")
+    return state
