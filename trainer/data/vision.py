@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import os
 from collections.abc import Callable
 from pathlib import Path
-from pickle import UnpicklingError
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -120,26 +120,37 @@ def _loader(name: str) -> Any:
 def _read(name: str, folder: Path, classes: tuple[str, ...]) -> Samples:
     if missing := missing_files(name, folder):
         raise DataError(
-            f"{name} is not in {folder} ({missing[0]} and {len(missing) - 1} more are missing). "
+            f"{name} is not in {folder}: {len(missing)} of its files are missing, such as {missing[0]}. "
             f"Download it on the Train page or with: python -m trainer download {name}"
         )
     try:
         _unpack(folder, name)
         loader = _unverified(_loader(name))
         train, test = (_arrays(loader(folder, train=part)) for part in (True, False))
-    except (OSError, ValueError, RuntimeError, KeyError, EOFError, UnpicklingError) as error:
+        for part in (train, test):
+            _check(*part, find("data", name).facts["shape"], len(classes))
+    except Exception as error:  # damaged archives and pickles raise whatever their readers stumble over
         raise DataError(
-            f"The files of {name} in {folder} cannot be read: {error}. Delete them and download it again."
+            f"The files of {name} in {folder} cannot be read ({str(error) or type(error).__name__}). "
+            "Delete them and download it again."
         ) from error
     return Samples(*train, "classification", classes, test=test)
+
+
+def _check(images: np.ndarray, targets: np.ndarray, shape: tuple[int, ...], classes: int) -> None:
+    if images.shape != (len(targets), *shape) or not len(targets):
+        raise ValueError(f"images {images.shape} do not fit {len(targets)} labels for {shape}")
+    if targets.min() < 0 or targets.max() >= classes:
+        raise ValueError(f"label {targets.max()} is outside 0 … {classes - 1}")
 
 
 def _unpack(folder: Path, name: str) -> None:
     """Unpacks files that were put into the folder as they are published, compressed."""
     for file in find("data", name).facts["files"]:
         if not (folder / file).is_file():
-            content = gzip.decompress((folder / f"{file}.gz").read_bytes())
-            (folder / file).write_bytes(content)
+            unfinished = folder / f"{file}.{os.getpid()}.tmp"  # several runs may unpack at once
+            unfinished.write_bytes(gzip.decompress((folder / f"{file}.gz").read_bytes()))
+            unfinished.replace(folder / file)
 
 
 def _unverified(loader: Any) -> Any:
