@@ -190,7 +190,8 @@ def _notices(config: RunConfig, device: torch.device, samples: int) -> list[str]
             f"{config.technique('precision').label} on a CPU shows the mechanics; it is usually slower than float 32."
         )
     moves_momentum = config.schedule.name == "one_cycle"
-    if moves_momentum and not {"momentum", "beta1"} & {k for k, v in config.optimizer.knobs.items() if v}:
+    knobs = config.optimizer.knobs
+    if moves_momentum and not (knobs.get("momentum") or "beta1" in knobs):
         notices.append(
             "One cycle also moves momentum, but this optimizer has none: only the learning rate moves."
         )
