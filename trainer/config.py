@@ -152,11 +152,11 @@ class RunConfig(BaseModel):
         ),
     ] = 0
 
-    @field_validator("*", mode="wrap")
+    @field_validator("*", mode="plain")
     @classmethod
-    def _choose(cls, value: Any, handler: Any, info: ValidationInfo) -> Any:
+    def _choose(cls, value: Any, info: ValidationInfo) -> Any:
         family = info.field_name or ""
-        return choose(family, value) if family in families() else handler(value)
+        return choose(family, value) if family in families() else check(family, plain_knobs()[family], value)
 
     @field_serializer("*")
     def _plain(self, value: Any) -> Any:
@@ -175,7 +175,7 @@ class RunConfig(BaseModel):
             raise ConfigError(f"A configuration is a JSON object of knobs; got {type(value).__name__}.")
         for key in value:
             if key not in cls.model_fields:
-                raise ConfigError(unknown("knob", str(key), cls.model_fields))
+                raise ConfigError(unknown("knob", key, cls.model_fields))
         try:
             return cls.model_validate(dict(value))
         except ValidationError as error:
@@ -202,7 +202,8 @@ class RunConfig(BaseModel):
         nested = self.to_dict()
         for key in sorted(values, key=lambda key: "." in key):  # the choice first, then its knobs
             field, _, inner = key.partition(".")
-            if field not in type(self).model_fields or (inner and field not in families()):
+            inner_fits = field in families() and inner not in ("", "name")
+            if field not in type(self).model_fields or ("." in key and not inner_fits):
                 raise ConfigError(unknown("knob", key, self.flat()))
             if inner:
                 nested[field] = {**nested[field], inner: values[key]}
@@ -252,10 +253,10 @@ def choose(family: str, value: Any) -> Choice:
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, Mapping):
-        raise ConfigError(f"{family} takes a name or an object with a name; got {value!r}.")
+        raise ConfigError(f"{family} takes a name or an object with a name; got {_shown(value)}.")
     name = value.get("name", only.name if only else known.default)
     if not isinstance(name, str) or name not in known.techniques:
-        raise ConfigError(unknown(family, str(name), known.techniques))
+        raise ConfigError(unknown(family, name, known.techniques))
     knobs = known[name].knobs
     for key in value:
         if key != "name" and key not in knobs:
@@ -273,6 +274,10 @@ def choose(family: str, value: Any) -> Choice:
 def check(key: str, knob: Knob, value: Any) -> Any:
     """Validates one knob's value, given as its type or as text. Raises ConfigError naming key, value and bounds."""
     try:
+        if isinstance(value, bool) and knob.kind in ("int", "float"):
+            raise ConfigError(
+                f"{key} is {value}, but must be a number {knob.bounds}."
+            )  # not 1 or 0 by accident
         return knob.adapter.validate_python(value)
     except ValidationError as error:
         allowed = knob.bounds or {"int": "a whole number", "float": "a number"}.get(knob.kind) or knob.help
@@ -360,10 +365,10 @@ def shown(key: str, value: Any, config: RunConfig) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
     """One sentence about a name that does not exist, with the nearest that do."""
     known = list(known)
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name[:80], known, n=3, cutoff=0.5) if isinstance(name, str) else []
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     else:
@@ -372,18 +377,15 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of over 4,300 digits, lists nested a thousand deep
+        return f"too large a {type(value).__name__}"
     return text if len(text) <= 80 else text[:77] + "…"
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first problem of a pydantic error as one sentence with the key, the value and what is allowed."""
+    """The first problem of a pydantic error as one sentence: ours, where the validators above raised it."""
     first = error.errors(include_url=False)[0]
-    if cause := first.get("ctx", {}).get("error"):
-        return str(cause)
     key = ".".join(str(part) for part in first["loc"])
-    try:
-        check(key, plain_knobs()[key], first["input"])
-    except ConfigError as explained:
-        return str(explained)
-    return f"{key} is {_shown(first['input'])}: {first['msg']}."
+    return str(first.get("ctx", {}).get("error") or f"{key} is {_shown(first['input'])}: {first['msg']}.")

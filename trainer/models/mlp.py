@@ -30,7 +30,7 @@ def mlp(
         knob(
             "Exact layers",
             "Hidden sizes such as 128-64-32; when set, depth and width are ignored.",
-            pattern=r"^$|^[1-9]\d{0,3}(-[1-9]\d{0,3}){0,19}$",
+            pattern=r"^$|^[1-9][0-9]{0,3}(-[1-9][0-9]{0,3}){0,19}$",
         ),
     ] = "",
 ) -> torch.nn.Module:

@@ -72,7 +72,9 @@ def multi_step(
     milestones: Annotated[
         str,
         knob(
-            "Milestones", "Epochs of the drops, such as 30, 80.", pattern=r"^\s*\d{1,6}(\s*,\s*\d{1,6})*\s*$"
+            "Milestones",
+            "Epochs of the drops, such as 30, 80.",
+            pattern=r"^\s*[0-9]{1,6}(\s*,\s*[0-9]{1,6})*\s*$",
         ),
     ] = "30, 80",
     gamma: Gamma = 0.1,
