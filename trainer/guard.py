@@ -32,9 +32,9 @@ class Guard:
     every `CHECK_EVERY` steps. Under float16 a gradient may overflow now and then: the loss scaler skips that step.
     """
 
-    def __init__(self, run: Experiment) -> None:
+    def __init__(self, run: Experiment, *, waits: bool | None = None) -> None:
         self.run = run
-        self.waits = run.device.type != "cpu"
+        self.waits = run.device.type != "cpu" if waits is None else waits
         self.tolerates_gradient = run.precision.scaler.is_enabled()  # float16 with loss scaling
         self.scaler = run.precision.scaler
         self.scale = math.nan
@@ -55,12 +55,23 @@ class Guard:
             self.skipped += ~torch.isfinite(norm)
             self.good &= torch.isfinite(loss if self.tolerates_gradient else loss + norm)
             self.kept.copy_(self.run.weights.detach())
-            healthy = state.step % CHECK_EVERY != 0 or bool(self.good)
+            if state.step % CHECK_EVERY == 0:
+                self.settle(lr)
         else:
             self.skipped += not math.isfinite(norm)
-            healthy = math.isfinite(loss) and (self.tolerates_gradient or math.isfinite(norm))
-        if not healthy:
+            if self.is_bad(loss, norm):
+                raise NonFiniteError(self.explain(lr))
+
+    def settle(self, lr: float) -> None:
+        """Waits for the flag of the steps so far and raises NonFiniteError if it fell: every `CHECK_EVERY` steps, and
+        wherever the loop waits for the device anyway or is about to save.
+        """
+        if self.waits and not bool(self.good):
             raise NonFiniteError(self.explain(lr))
+
+    def is_bad(self, loss: Number, norm: Number) -> bool:
+        """Whether a step with these values must not be taken; with loss scaling the gradient may overflow."""
+        return not math.isfinite(loss) or not (self.tolerates_gradient or math.isfinite(norm))
 
     def after_step(self, weights: torch.Tensor) -> None:
         """On a GPU, takes the step back if its loss was not finite; costs two small kernels and no waiting."""
@@ -81,9 +92,7 @@ class Guard:
     def explain(self, lr: float) -> str:
         """One or two sentences: what became what, when, why most likely, and what to try."""
         values = [(step, float(loss), float(norm)) for step, loss, norm in self.history]
-        step, loss, norm = next(
-            (entry for entry in values if not all(map(math.isfinite, entry[1:]))), values[-1]
-        )
+        step, loss, norm = next((entry for entry in values if self.is_bad(*entry[1:])), values[-1])
         what = "loss" if not math.isfinite(loss) else "gradient norm"
         value = loss if what == "loss" else norm
         before = [entry[1] for entry in values if entry[0] < step]
