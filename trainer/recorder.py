@@ -38,7 +38,7 @@ LEAVE_SECONDS = 5.0
 _RETRIED = (OperationalError, InterfaceError, InternalError)
 
 
-class RecordingError(RuntimeError):
+class RecordingError(Exception):
     """Points cannot be written any more; the text is a sentence. The run goes on later from its checkpoint."""
 
 
@@ -166,7 +166,7 @@ class Recorder:
                 self._round(force=closing or bool(waiters))
                 for waiter in waiters:
                     waiter.set()
-                if closing:
+                if closing and not self._notices:  # the last round itself may have had something to say
                     return
                 self._wake.wait(INTERVAL)
                 self._wake.clear()

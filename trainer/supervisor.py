@@ -51,7 +51,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, store: Store, guard: Guard) -> None:
         self.settings, self.store, self.guard = settings, store, guard
-        self.children = Children(settings, self._before_fork, guard.abandon)
+        self.children = Children(settings, self._disconnect, guard.abandon)
         self.stopping = False
         self._watch: Watch | None = None
         self._stamp = -1
@@ -109,7 +109,7 @@ class Supervisor:
         child = self.children.fork_worker(run.id, run.owner)
         log.info("Run %d started (process %d).", run.id, child.pid)
 
-    def _before_fork(self) -> None:
+    def _disconnect(self) -> None:
         """No SQLite connection may be open across a fork, see `Database.close`."""
         if self._watch is not None:
             self._watch.close()
@@ -205,6 +205,7 @@ class Supervisor:
             self.children.wait(POLL)
             time.sleep(POLL)
         self._safely(lambda: self.store.set_supervisor("absent"))
+        self._disconnect()
         log.info("Stopped.")
 
     # -- helpers --------------------------------------------------------------------------------------------

@@ -72,7 +72,9 @@ def work(run_id: int, settings: Settings, parent: int, pulse: Pulse) -> int:
     attempt = store.claim(run_id)
     if attempt is None:
         return 0
-    return train_attempt(store, run_id, attempt, settings, control, parent)
+    code = train_attempt(store, run_id, attempt, settings, control, parent)
+    store.close()
+    return code
 
 
 def train_attempt(

@@ -1,0 +1,96 @@
+"""The schema: an empty database is brought up to date, once, by whoever comes first."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainer.store import Store, StoreError
+from trainer.store.database import alembic_config
+from trainer.store.schema import HEAD, metadata
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+def test_migrated_schema_equals_the_tables(path: Path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    store = Store(f"sqlite:///{path}")
+    with store.reading() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_head_is_the_newest_migration() -> None:
+    from alembic.script import ScriptDirectory
+
+    assert ScriptDirectory.from_config(alembic_config()).get_current_head() == HEAD
+
+
+def test_a_current_database_opens_without_alembic(path: Path) -> None:
+    Store(f"sqlite:///{path}")
+    code = (
+        f"import sys; from trainer.store import Store; Store('sqlite:///{path}').runs(); "
+        "sys.exit('alembic' in sys.modules or 'torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def _open(url: str) -> None:
+    Store(url).create_run({}, "x")
+
+
+def test_many_open_an_empty_database_at_once(path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    openers = [context.Process(target=_open, args=(f"sqlite:///{path}",)) for _ in range(6)]
+    for opener in openers:
+        opener.start()
+    for opener in openers:
+        opener.join(120)
+        assert opener.exitcode == 0
+    assert len(Store(f"sqlite:///{path}").runs()) == 6
+
+
+def test_a_newer_database_is_refused_with_a_sentence(path: Path) -> None:
+    Store(f"sqlite:///{path}").close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(StoreError, match="schema 9999"):
+        Store(f"sqlite:///{path}")
+
+
+def test_a_failed_migration_leaves_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from trainer.store import database
+
+    real = database._upgrade
+
+    def broken(config: object, connection: object) -> None:
+        real(config, connection)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(database, "_upgrade", broken)
+    with pytest.raises(KeyboardInterrupt):
+        Store(f"sqlite:///{path}")
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    monkeypatch.undo()
+    assert Store(f"sqlite:///{path}").runs() == []
+
+
+def test_pragmas(path: Path) -> None:
+    store = Store(f"sqlite:///{path}")
+    with store.reading() as connection:
+        pragma = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    assert pragma == {"journal_mode": "wal", "synchronous": 1, "foreign_keys": 1, "busy_timeout": 15000}

@@ -1,0 +1,164 @@
+"""The recorder against a real store: nothing is lost, in order, whatever happens in between."""
+
+from __future__ import annotations
+
+import math
+import os
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from trainer import recorder as module
+from trainer.recorder import Control, Recorder, RecordingError, fetch, to_array
+from trainer.store import Store, database
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(f"sqlite:///{tmp_path / 'store.db'}")
+
+
+def begin(store: Store, **options) -> tuple[int, Recorder, Control]:
+    run_id = store.create_run({}, "ada")
+    attempt = store.claim(run_id)
+    control = Control()
+    return run_id, Recorder(store, run_id, attempt, control, **options), control
+
+
+def until(condition, seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.01)
+
+
+def test_everything_arrives_in_order(store: Store) -> None:
+    run_id, recorder, _ = begin(store)
+    with recorder:
+        recorder.progress({"device": "cpu", "total_steps": 3000})
+        for step in range(1, 3001):
+            recorder.step(step, step / 100, 1.0 / step, 0.1, math.nan if step == 7 else 2.0, 0.0, math.nan)
+            if step % 1000 == 0:
+                recorder.epoch(step, step // 1000, step / 100, 1.0, 0.5, 1.1, 0.4, 0.1)
+        recorder.notice("hello")
+    points = store.read_points(run_id, "step")
+    assert np.array_equal(points.column("step"), np.arange(1, 3001))
+    assert math.isnan(points.column("grad_norm")[6])
+    assert list(store.read_points(run_id, "epoch").column("epoch")) == [1, 2, 3]
+    run = store.run(run_id)
+    assert run.progress["device"] == "cpu"
+    assert run.progress["step"] == 3000
+    assert run.progress["steps_per_s"] == pytest.approx(100, rel=0.01)
+    assert run.notices == ["hello"]
+
+
+def test_flush_returns_once_all_is_committed(store: Store) -> None:
+    run_id, recorder, _ = begin(store)
+    with recorder:
+        for step in range(1, 50):
+            recorder.step(step, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+            recorder.flush()
+            assert store.last_step(run_id, "step") == step
+
+
+def test_tensors_become_the_same_floats() -> None:
+    values = [torch.tensor(0.1), 0.5, torch.tensor(0.1, dtype=torch.float64), None, torch.tensor(math.inf)]
+    assert fetch(values) == [float(torch.tensor(0.1)), 0.5, 0.1, None, math.inf]
+    array = to_array([(1, torch.tensor(2.5)), (2, None)], ("step", "loss"))
+    assert array[0, 1] == 2.5
+    assert math.isnan(array[1, 1])
+
+
+@pytest.mark.parametrize("what", ["stop", "pause"])
+def test_requests_set_control(store: Store, what: str) -> None:
+    run_id, recorder, control = begin(store)
+    with recorder:
+        assert control() is None
+        store.request(run_id, what)
+        until(lambda: control() == what)
+
+
+def test_heartbeat_goes_on_without_points(store: Store) -> None:
+    run_id, recorder, _ = begin(store)
+    with recorder:
+        until(lambda: store.run(run_id).beat >= 3)
+
+
+def test_a_superseded_recorder_leaves_and_writes_nothing(store: Store) -> None:
+    run_id, recorder, control = begin(store)
+    recorder.open()
+    store.lost(run_id, 1, "thought dead.")
+    store.claim(run_id)
+    until(lambda: control() == "interrupt")
+    until(lambda: not recorder._thread.is_alive())
+    with pytest.raises(RecordingError):
+        recorder.step(1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    with pytest.raises(RecordingError):
+        recorder.close()
+    assert recorder.superseded
+    assert store.last_step(run_id, "step") == -1
+
+
+def test_a_changed_parent_means_interrupt(store: Store) -> None:
+    _, recorder, control = begin(store, parent=os.getppid() + 1)
+    with recorder:
+        until(lambda: control() == "interrupt")
+
+
+def test_training_waits_for_a_locked_database_and_loses_nothing(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "CAPACITY", 100)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    impatient = Store(store.url)
+    run_id, recorder, _ = begin(impatient)
+    recorder.open()
+    locker = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    done: list[int] = []
+
+    def train() -> None:
+        for step in range(1, 501):
+            recorder.step(step, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+            done.append(step)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    time.sleep(1.5)
+    assert len(done) < 400  # it waits: at most two loads of the queue are taken
+    locker.execute("COMMIT")
+    thread.join(30)
+    recorder.close()
+    assert np.array_equal(store.read_points(run_id, "step").column("step"), np.arange(1, 501))
+    assert any("nothing was lost" in notice for notice in store.run(run_id).notices)
+    assert "database is locked" in capsys.readouterr().err
+
+
+def test_leaving_with_an_unwritable_database_gives_up(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LEAVE_SECONDS", 0.2)
+    monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
+    impatient = Store(store.url)
+    _, recorder, control = begin(impatient)
+    locker = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
+    locker.execute("BEGIN IMMEDIATE")
+    recorder.open()
+    recorder.step(1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    control.set("interrupt")
+    with pytest.raises(RecordingError, match="before leaving"):
+        recorder.flush()
+    with pytest.raises(RecordingError):
+        recorder.close()
+
+
+def test_the_first_request_counts() -> None:
+    control = Control()
+    control.set("stop")
+    control.set("interrupt")
+    assert control() == "stop"

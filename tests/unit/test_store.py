@@ -1,0 +1,384 @@
+"""The store's contract, on SQLite and (with TRAINSCOPE_TEST_POSTGRES_URL) on PostgreSQL."""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from trainer.store import EPOCH_COLUMNS, LOSSES_ALLOWED, STEP_COLUMNS, Batch, Store, StoreError, Superseded
+from trainer.store import points as layout
+from trainer.store.schema import chunks, metadata
+
+POSTGRES = os.environ.get("TRAINSCOPE_TEST_POSTGRES_URL", "")
+CONFIG = {"seed": 0, "schedule": {"name": "cosine", "final_lr": 1e-4}}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path: Path):
+    """A database with nothing in it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'folder' / 'store.db'}"
+    if not POSTGRES:
+        pytest.skip("TRAINSCOPE_TEST_POSTGRES_URL is not set, so there is no PostgreSQL to test against")
+    engine = sa.create_engine(POSTGRES.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.begin() as connection:
+        metadata.drop_all(connection)
+        connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
+    engine.dispose()
+    return POSTGRES
+
+
+@pytest.fixture
+def store(url: str):
+    store = Store(url)
+    yield store
+    store.close()
+
+
+def rows(first: int, count: int, columns: int = len(STEP_COLUMNS)) -> np.ndarray:
+    """Rows with steps first, first + 1, ... and values that depend on step and column alone."""
+    steps = np.arange(first, first + count, dtype=float)
+    return np.stack([steps] + [np.sin(steps * column) for column in range(1, columns)], axis=1)
+
+
+def training(store: Store) -> tuple[int, int]:
+    run_id = store.create_run(CONFIG, "ada")
+    attempt = store.claim(run_id)
+    assert attempt is not None
+    return run_id, attempt
+
+
+def test_a_run_comes_back_as_it_was_given(store: Store) -> None:
+    run_id = store.create_run(CONFIG, "ada", "näme\x00", notes="a 'quote'; DROP TABLE runs")
+    run = store.run(run_id)
+    assert (run.owner, run.name, run.notes) == ("ada", "näme", "a 'quote'; DROP TABLE runs")
+    assert (run.status, run.config, run.attempt, run.request) == ("queued", CONFIG, 0, None)
+    assert run.created.tzinfo is UTC
+    assert abs((datetime.now(UTC) - run.created).total_seconds()) < 60
+    assert run.started is run.ended is run.results is None
+
+
+def test_text_that_is_not_unicode_is_stored_all_the_same(store: Store) -> None:
+    run_id = store.create_run(CONFIG, "ada", "broken \ud800 text")
+    assert store.run(run_id).name == "broken ? text"
+
+
+def test_an_unknown_run_is_a_sentence(store: Store) -> None:
+    with pytest.raises(StoreError, match="There is no run 99"):
+        store.run(99)
+    for change in (
+        lambda: store.rename(99, "x"),
+        lambda: store.delete(99),
+        lambda: store.request(99, "stop"),
+    ):
+        with pytest.raises(StoreError, match="no run 99"):
+            change()
+
+
+def test_lists_by_owner_and_archive(store: Store) -> None:
+    first, second, third = (store.create_run(CONFIG, owner) for owner in ("ada", "bob", "ada"))
+    store.archive(first)
+    assert [run.id for run in store.runs("ada")] == [third]
+    assert [run.id for run in store.runs("ada", archived=None)] == [third, first]
+    assert [run.id for run in store.runs(archived=True)] == [first]
+    assert [run.id for run in store.queued()] == [first, second, third]
+
+
+def test_life_of_a_run(store: Store) -> None:
+    run_id, attempt = training(store)
+    assert attempt == 1
+    assert store.claim(run_id) is None
+    assert store.beat(run_id, attempt, {"step": 3}) is None
+    run = store.run(run_id)
+    assert (run.status, run.beat, run.progress) == ("running", 1, {"step": 3})
+    assert store.finish(run_id, attempt, "finished", {"loss": math.nan, "best": math.inf}) == "finished"
+    run = store.run(run_id)
+    assert run.is_over
+    assert run.ended is not None
+    assert math.isnan(run.results["loss"])
+    assert run.results["best"] == math.inf
+    with pytest.raises(StoreError, match="finished already"):
+        store.request(run_id, "stop")
+    with pytest.raises(StoreError, match="finished; start a new run"):
+        store.resume(run_id)
+
+
+def test_created_running_is_claimed_already(store: Store) -> None:
+    run_id = store.create_run('{"seed": 1}', "cli", status="running")
+    assert store.run(run_id).config == {"seed": 1}
+    assert store.claim(run_id) is None
+    assert store.beat(run_id, 1) is None
+
+
+@pytest.mark.parametrize(("what", "status"), [("stop", "stopped"), ("pause", "paused")])
+def test_a_request_reaches_the_worker(store: Store, what: str, status: str) -> None:
+    run_id, attempt = training(store)
+    assert store.request(run_id, what) == "running"
+    assert store.beat(run_id, attempt) == what
+    assert store.finish(run_id, attempt, status) == status
+    assert store.run(run_id).request is None
+    assert (store.run(run_id).ended is None) == (status == "paused")
+
+
+@pytest.mark.parametrize(("what", "status"), [("stop", "stopped"), ("pause", "paused")])
+def test_a_request_to_a_waiting_run_is_done_at_once(store: Store, what: str, status: str) -> None:
+    run_id = store.create_run(CONFIG, "ada")
+    assert store.request(run_id, what) == status
+    assert store.claim(run_id) is None
+    assert store.resume(run_id) == "queued"
+    assert store.claim(run_id) == 1
+
+
+def test_requests_that_cross(store: Store) -> None:
+    run_id, attempt = training(store)
+    store.request(run_id, "pause")
+    store.request(run_id, "stop")
+    store.request(run_id, "pause")
+    assert store.finish(run_id, attempt, "paused") == "stopped"  # a stop is not softened
+
+    run_id, attempt = training(store)
+    store.request(run_id, "pause")
+    assert store.resume(run_id) == "running"  # taken back, but the worker had begun to leave
+    assert store.finish(run_id, attempt, "paused") == "queued"
+
+
+def test_fencing(store: Store) -> None:
+    run_id, old = training(store)
+    store.append_points(run_id, old, "step", STEP_COLUMNS, rows(1, 5))
+    assert store.lost(run_id, old, "gone.") == "queued"
+    new = store.claim(run_id)
+    assert new == old + 1
+    for write in (
+        lambda: store.beat(run_id, old),
+        lambda: store.append_points(run_id, old, "step", STEP_COLUMNS, rows(6, 5)),
+        lambda: store.finish(run_id, old, "finished"),
+    ):
+        with pytest.raises(Superseded):
+            write()
+    assert store.last_step(run_id, "step") == 5
+    assert store.lost(run_id, old, "gone.") == "running"  # late news of the old attempt
+    store.append_points(run_id, new, "step", STEP_COLUMNS, rows(4, 5))
+    assert store.last_step(run_id, "step") == 8
+
+
+def test_losses_without_progress_end_in_failure(store: Store) -> None:
+    run_id = store.create_run(CONFIG, "ada")
+    for first in (1, 11):  # each of these gets further
+        attempt = store.claim(run_id)
+        store.append_points(run_id, attempt, "step", STEP_COLUMNS, rows(first, 10))
+        assert store.lost(run_id, attempt, "killed by SIGKILL.") == "queued"
+    for left in reversed(range(LOSSES_ALLOWED - 1)):
+        attempt = store.claim(run_id)
+        assert store.lost(run_id, attempt, "killed by SIGKILL.") == ("queued" if left else "failed")
+    run = store.run(run_id)
+    assert "lost 3 times in a row after step 20" in run.error
+    assert "SIGKILL" in run.error
+    assert store.resume(run_id) == "queued"
+    assert store.run(run_id).error is None
+
+
+@pytest.mark.parametrize(("what", "status"), [("stop", "stopped"), ("pause", "paused")])
+def test_a_lost_worker_does_not_lose_a_request(store: Store, what: str, status: str) -> None:
+    run_id, attempt = training(store)
+    store.request(run_id, what)
+    assert store.lost(run_id, attempt, "gone.") == status
+
+
+def test_notices_are_not_repeated(store: Store) -> None:
+    run_id, attempt = training(store)
+    store.add_notice(run_id, "one")
+    store.record(run_id, attempt, notices=["two", "one"])
+    assert store.run(run_id).notices == ["one", "two"]
+
+
+def test_changes_by_version(store: Store) -> None:
+    first, attempt = training(store)
+    second = store.create_run(CONFIG, "bob")
+    seen = store.changed_since(0)
+    assert {run.id for run in seen.runs} == {first, second}
+    stamp, watch = store.change_stamp(), store.watch()
+    assert stamp == seen.version == watch.stamp()
+    assert store.changed_since(stamp).runs == []
+    store.append_points(first, attempt, "step", STEP_COLUMNS, rows(1, 1))
+    assert watch.stamp() == store.change_stamp() > stamp
+    watch.close()
+    assert [run.id for run in store.changed_since(stamp).runs] == [first]
+    store.delete(second)
+    assert store.changed_since(stamp).deleted == [second]
+
+
+def test_delete_takes_the_points_along_and_never_reuses_the_id(store: Store) -> None:
+    run_id, attempt = training(store)
+    store.append_points(run_id, attempt, "step", STEP_COLUMNS, rows(1, 10))
+    with pytest.raises(StoreError, match="stop it before"):
+        store.delete(run_id)
+    store.finish(run_id, attempt, "finished")
+    store.delete(run_id)
+    with store.reading() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(chunks)).scalar() == 0
+    assert store.create_run(CONFIG, "ada") > run_id
+
+
+# -- points ---------------------------------------------------------------------------------------------------
+
+
+def test_values_are_kept_to_the_bit(store: Store) -> None:
+    run_id, attempt = training(store)
+    given = rows(1, 6)
+    given[:, 2] = [math.nan, math.inf, -math.inf, -0.0, 5e-324, 0.1 + 0.2]
+    store.append_points(run_id, attempt, "step", STEP_COLUMNS, given)
+    found = store.read_points(run_id, "step")
+    assert found.columns == STEP_COLUMNS
+    assert found.array.tobytes() == given.tobytes()
+
+
+def test_no_points_is_an_empty_table(store: Store) -> None:
+    run_id, _ = training(store)
+    assert store.last_step(run_id, "step") == -1
+    empty = store.read_points(run_id, "epoch")
+    assert empty.columns == EPOCH_COLUMNS
+    assert empty.array.shape == (0, len(EPOCH_COLUMNS))
+    assert empty.last_step == -1
+
+
+def test_many_commits_read_back_whole_and_from_any_cursor(store: Store) -> None:
+    run_id, attempt = training(store)
+    sizes = np.random.default_rng(0).choice([1, 2, 7, 40, 5000], size=400, p=[0.4, 0.3, 0.2, 0.09, 0.01])
+    step = 1
+    for size in sizes:
+        store.append_points(run_id, attempt, "step", STEP_COLUMNS, rows(step, int(size)))
+        step += int(size)
+    everything = rows(1, step - 1)
+    assert np.array_equal(store.read_points(run_id, "step").array, everything)
+    for cursor in (-1, 0, 1, 57, step // 2, step - 2, step - 1, step + 5):
+        tail = store.read_points(run_id, "step", cursor)
+        assert np.array_equal(tail.array, everything[max(0, cursor) :])
+    assert np.array_equal(store.read_points(run_id, "step", 10, limit=25).array, everything[10:35])
+    with store.reading() as connection:
+        count = connection.execute(sa.select(sa.func.count()).select_from(chunks)).scalar()
+    assert count < len(sizes) / 2  # merged
+
+
+def test_steps_that_are_committed_are_skipped(store: Store) -> None:
+    run_id, attempt = training(store)
+    store.append_points(run_id, attempt, "step", STEP_COLUMNS, rows(1, 10))
+    again = rows(5, 10)
+    again[:, 2] = 777.0
+    store.append_points(run_id, attempt, "step", STEP_COLUMNS, again)
+    loss = store.read_points(run_id, "step").column("loss")
+    assert list(loss[10:]) == [777.0] * 4
+    assert not (loss[:10] == 777.0).any()
+
+
+def test_columns_may_be_added_later(store: Store) -> None:
+    run_id, attempt = training(store)
+    for start in range(1, 81):  # enough to merge chunks of both shapes
+        columns = ("step", "loss") if start <= 40 else ("step", "loss", "health")
+        store.append_points(run_id, attempt, "step", columns, rows(start, 1, len(columns)))
+    found = store.read_points(run_id, "step")
+    assert found.columns == ("step", "loss", "health")
+    assert np.isnan(found.column("health")[:40]).all()
+    assert np.isfinite(found.column("health")[40:]).all()
+    with pytest.raises(KeyError, match="nothing"):
+        found.column("nothing")
+
+
+def test_several_kinds_are_one_transaction(store: Store) -> None:
+    run_id, attempt = training(store)
+    bad = Batch("step", STEP_COLUMNS, rows(1, 3)[::-1])
+    with pytest.raises(ValueError, match="increasing"):
+        store.record(run_id, attempt, [Batch("epoch", EPOCH_COLUMNS, rows(1, 1, 8)), bad])
+    assert store.last_step(run_id, "epoch") == -1
+    with pytest.raises(ValueError, match="do not fit"):
+        store.append_points(run_id, attempt, "step", ("step", "loss"), rows(1, 3))
+    with pytest.raises(ValueError, match="must hold 'step'"):
+        store.append_points(run_id, attempt, "step", ("loss",), rows(1, 3, 1))
+
+
+def test_tails_of_many_runs(store: Store) -> None:
+    (first, one), (second, two) = training(store), training(store)
+    store.append_points(first, one, "step", STEP_COLUMNS, rows(1, 10))
+    store.append_points(second, two, "step", STEP_COLUMNS, rows(1, 4))
+    tails = store.read_tails({(first, "step"): 7, (second, "step"): 4, (second, "epoch"): -1})
+    assert list(tails) == [(first, "step")]
+    assert list(tails[(first, "step")].column("step")) == [8, 9, 10]
+
+
+def test_a_merge_leaves_the_newest_chunks_alone(store: Store) -> None:
+    run_id, attempt = training(store)
+    for step in range(1, 500):
+        store.append_points(run_id, attempt, "step", STEP_COLUMNS, rows(step, 1))
+        with store.reading() as connection:
+            query = sa.select(chunks.c.count).order_by(chunks.c.last_step.desc()).limit(layout.FANOUT)
+            assert set(connection.execute(query).scalars()) == {1}
+
+
+def _write_points(url: str, run_id: int, attempt: int) -> None:
+    store = Store(url)
+    for start in range(1, 201, 10):
+        store.append_points(run_id, attempt, "step", STEP_COLUMNS, rows(start, 10))
+    store.finish(run_id, attempt, "finished")
+
+
+def test_several_processes_write_at_once(url: str) -> None:
+    store = Store(url)
+    claimed = [training(store) for _ in range(4)]
+    store.close()
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_points, args=(url, *each)) for each in claimed]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(120)
+        assert writer.exitcode == 0
+    for run_id, _ in claimed:
+        assert store.run(run_id).status == "finished"
+        assert np.array_equal(store.read_points(run_id, "step").array, rows(1, 200))
+
+
+# -- downloads and the supervisor's word ----------------------------------------------------------------------
+
+
+def test_downloads(store: Store) -> None:
+    job = store.request_download("mnist")
+    assert store.request_download("mnist") == job  # not twice at once
+    store.start_download(job)
+    store.progress_download(job, 10, 3_000_000_000)
+    found = store.download(job)
+    assert (found.status, found.done_bytes, found.total_bytes) == ("running", 10, 3_000_000_000)
+    assert store.requeue_downloads() == 1
+    store.finish_download(job, "No network.")
+    assert store.download_of("mnist").message == "No network."
+    assert store.downloads("queued", "running") == []
+    assert store.request_download("mnist") != job
+    assert store.download_of("cifar10") is None
+    with pytest.raises(StoreError, match="no download 99"):
+        store.download(99)
+
+
+def test_supervisor_status(store: Store) -> None:
+    from trainer.store.guard import supervisor_guard
+
+    store.set_supervisor("ready")
+    assert store.supervisor_status() == "absent"  # its word outlived it
+    guard = supervisor_guard(store)
+    assert guard.acquire()
+    assert guard.still_held()
+    assert not supervisor_guard(store).acquire()
+    assert store.supervisor_status() == "ready"
+    store.set_supervisor("starting")
+    assert store.supervisor_status() == "starting"
+    guard.release()
+    assert store.supervisor_status() == "absent"
+
+
+def test_an_unusable_url_is_a_sentence() -> None:
+    with pytest.raises(StoreError, match="cannot be used"):
+        Store("nonsense")
