@@ -97,14 +97,14 @@ class Hub:
     # --- what a viewer's own task asks for ------------------------------------------------------------------
 
     async def next_message(self, viewer: Viewer) -> bytes | str:
-        """The next thing to send: statuses before curves, curves before answers to questions."""
+        """The next thing to send: new points first, so that a run is not told to have ended before its last ones."""
         while True:
-            if viewer.statuses:
-                return viewer.statuses.pop(next(iter(viewer.statuses)))
             if viewer.queue:
                 message = viewer.queue.popleft()
                 viewer.queued -= len(message)
                 return message
+            if viewer.statuses:
+                return viewer.statuses.pop(next(iter(viewer.statuses)))
             made = await self._make_safely(viewer)
             if made is not None:
                 return made
