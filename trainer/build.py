@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -63,6 +64,9 @@ class Experiment:
 def build(config: RunConfig, data_folder: Path) -> Experiment:
     """Builds all parts of a run. Raises ConfigError or DataError with a sentence where that is impossible."""
     device = pick_device(config.device)
+    if device.type == "cuda":  # the same numbers every time, at a small price
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
     data = load_data(config, data_folder, device)
     model = build_model(config, tuple(data.train.inputs.shape[1:]), data.outputs, device)
     weights = flatten(model)

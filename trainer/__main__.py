@@ -1,0 +1,270 @@
+"""The command line: `python -m trainer run [CONFIG.json] [--set knob=value …] [--seed N] [--json]` and its siblings.
+
+Everything for people goes to standard error; standard output carries results alone, so that a pipe gets nothing else.
+Exit codes: 0 done, 1 the run failed, 2 the input was wrong (one line says how), 130 broken off.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from trainer import terminal
+from trainer.config import ConfigError, RunConfig, label_of, plain_knobs
+from trainer.data import DataError, download, missing_files
+from trainer.locks import FileLock
+from trainer.recorder import Control
+from trainer.registry import Knob, families
+from trainer.settings import Settings, SettingsError, get_settings
+from trainer.store import Run, Store, StoreError
+from trainer.worker import train_attempt
+
+OWNER = "command line"  # of runs started here; pages show them to everybody
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the exit code."""
+    options = parser().parse_args(arguments)
+    try:
+        return int(options.command(options, get_settings()))
+    except (ConfigError, DataError, SettingsError, StoreError) as error:
+        print(f"trainer: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"trainer: {error.filename or 'The disk'}: {error.strerror or error}.", file=sys.stderr)
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    top = argparse.ArgumentParser(
+        prog="python -m trainer", description="Train and compare without a browser."
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser(
+        "run", help="train one configuration here and print its results as a line of JSON"
+    )
+    run.add_argument(
+        "config", nargs="?", type=Path, metavar="CONFIG.json", help="knobs as JSON; the rest are defaults"
+    )
+    run.add_argument(
+        "--set",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="KNOB=VALUE",
+        help="set a knob; list-knobs has them",
+    )
+    run.add_argument("--seed", type=int, help="short for --set seed=N")
+    run.add_argument("--name", default="", help="a name for the run, to find it again")
+    run.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
+    run.set_defaults(command=run_command)
+
+    resume = commands.add_parser("resume", help="go on with a stopped or paused run, here")
+    resume.add_argument("id", type=int, metavar="ID")
+    resume.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
+    resume.set_defaults(command=resume_command)
+
+    knobs = commands.add_parser("list-knobs", help="every knob with its default, bounds and meaning")
+    knobs.add_argument("--json", action="store_true", help="as JSON")
+    knobs.set_defaults(command=list_knobs)
+
+    runs = commands.add_parser("runs", help="the runs in the store, newest first")
+    runs.add_argument("--json", action="store_true", help="one line of JSON each")
+    runs.set_defaults(command=list_runs)
+
+    stop = commands.add_parser("stop", help="ask a run to stop after its current step")
+    stop.add_argument("id", type=int, metavar="ID")
+    stop.set_defaults(command=stop_command)
+
+    fetch = commands.add_parser("download", help="fetch a data set into the data folder")
+    fetch.add_argument("dataset", metavar="DATASET")
+    fetch.set_defaults(command=download_command)
+    return top
+
+
+def run_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Trains a new run in this process."""
+    config = read_config(options.config, options.set, options.seed)
+    if missing := missing_files(config.data.name, settings.data):
+        raise DataError(
+            f"{config.data.name} is not in {settings.data} ({missing[0]} is missing). "
+            f"Fetch it with: python -m trainer download {config.data.name}"
+        )
+    store = Store(settings.url)
+    run_id = store.create_run(config.to_dict(), owner=OWNER, name=options.name, status="running")
+    return train_here(store, settings, run_id, attempt=1, quiet=options.json)
+
+
+def resume_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Takes up a run that was stopped or paused."""
+    store = Store(settings.url)
+    store.resume(options.id)
+    attempt = store.claim(options.id)
+    if attempt is None:
+        print(f"Run {options.id} goes on in the background: a supervisor took it.", file=sys.stderr)
+        return 0
+    return train_here(store, settings, options.id, attempt, quiet=options.json)
+
+
+def train_here(store: Store, settings: Settings, run_id: int, attempt: int, *, quiet: bool) -> int:
+    """Trains a claimed run, with a progress bar on a terminal, and prints the results."""
+    lock = FileLock(settings.run_folder(run_id) / "lock")
+    if not lock.acquire():
+        raise StoreError(f"Run {run_id} is being trained by another process.")
+    control = Control()
+    obey_signals(control)
+    over = threading.Event()
+    if not quiet:
+        print(f"Run {run_id}. Ctrl-C stops it; python -m trainer resume {run_id} goes on.", file=sys.stderr)
+        threading.Thread(target=terminal.show_progress, args=(store, run_id, over), daemon=True).start()
+    code = train_attempt(store, run_id, attempt, settings, control)
+    over.set()
+    run = store.run(run_id)
+    if not quiet:
+        print(terminal.summary(run), file=sys.stderr)
+    elif run.error:
+        print(f"trainer: {run.error}", file=sys.stderr)
+    print(orjson.dumps(outcome(run), option=orjson.OPT_SERIALIZE_NUMPY).decode())
+    return code or (1 if run.status == "failed" else 0)
+
+
+def obey_signals(control: Control) -> None:
+    """Ctrl-C stops the run in good order, a second one breaks off; SIGTERM saves it for later."""
+
+    def interrupted(*_: Any) -> None:
+        if control() is not None:
+            os._exit(130)
+        control.set("stop")
+
+    signal.signal(signal.SIGINT, interrupted)
+    signal.signal(signal.SIGTERM, lambda *_: control.set("interrupt"))
+
+
+def outcome(run: Run) -> dict[str, Any]:
+    """The line of results: what the loop reported, under the run's id and status. Numbers that are not finite are null."""
+    return {
+        "run": run.id,
+        "name": run.name,
+        "owner": getpass.getuser() if run.owner == OWNER else run.owner,
+        "status": run.status,
+        "error": run.error,
+        "notices": run.notices,
+        **{key: value for key, value in (run.results or {"config": run.config}).items() if key != "error"},
+    }
+
+
+def read_config(path: Path | None, sets: Sequence[str], seed: int | None) -> RunConfig:
+    """The configuration of a file, or the defaults, with single knobs set over it. Raises ConfigError."""
+    try:
+        config = RunConfig.from_json(path.read_bytes()) if path else RunConfig()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not text in UTF-8.") from None
+    values: dict[str, Any] = {}
+    for item in sets:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes knob=value, such as dropout.rate=0.5; got {item!r}.")
+        values[key.strip()] = value.strip()
+    if seed is not None:
+        values["seed"] = seed
+    return config.changed(values)
+
+
+def list_knobs(options: argparse.Namespace, settings: Settings) -> int:
+    """Prints every knob, read from the registry."""
+    entries = list(knob_entries())
+    if options.json:
+        print(orjson.dumps(entries, option=orjson.OPT_INDENT_2).decode())
+    else:
+        print(terminal.knob_table(entries))
+    return 0
+
+
+def knob_entries() -> Sequence[dict[str, Any]]:
+    """All knobs as plain values, in the sidebar's order: choices, then the knobs of each technique."""
+    defaults, entries = RunConfig(), []
+    for name in RunConfig.model_fields:
+        family = families().get(name)
+        if family is None:
+            entries.append(knob_entry(name, plain_knobs()[name], label_of(name, defaults)))
+            continue
+        entries.append(
+            {
+                "knob": name,
+                "label": family.label,
+                "kind": "choice",
+                "default": family.default,
+                "allowed": list(family.techniques),
+                "help": family.help,
+            }
+        )
+        for technique in family.techniques.values():
+            for knob in technique.knobs.values():
+                entry = knob_entry(f"{name}.{knob.name}", knob, f"{technique.label} · {knob.label}")
+                entries.append({**entry, "when": f"{name}={technique.name}"})
+    return entries
+
+
+def knob_entry(key: str, knob: Knob, label: str) -> dict[str, Any]:
+    """One knob as plain values."""
+    allowed = list(knob.choices) if knob.choices else knob.bounds
+    return {
+        "knob": key,
+        "label": label,
+        "kind": knob.kind,
+        "default": knob.default,
+        "allowed": allowed,
+        "unit": knob.unit,
+        "help": knob.help,
+    }
+
+
+def list_runs(options: argparse.Namespace, settings: Settings) -> int:
+    """Prints the runs in the store."""
+    runs = Store(settings.url).runs(archived=None)
+    if options.json:
+        for run in runs:
+            print(orjson.dumps(outcome(run)).decode())
+    else:
+        print(terminal.run_table(runs))
+    return 0
+
+
+def stop_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Asks a run to stop."""
+    status = Store(settings.url).request(options.id, "stop")
+    print(f"Run {options.id}: {'stopping' if status in ('running', 'paused') else status}.", file=sys.stderr)
+    return 0
+
+
+def download_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Fetches a data set with a progress bar."""
+    known = [name for name, item in families()["data"].techniques.items() if "files" in item.facts]
+    if options.dataset not in known:
+        raise DataError(
+            f"There is nothing to download for {options.dataset!r}; known are {', '.join(known)}."
+        )
+    if not missing_files(options.dataset, settings.data):
+        print(f"{options.dataset} is in {settings.data} already.", file=sys.stderr)
+        return 0
+    with terminal.byte_bar(options.dataset) as show:
+        download(options.dataset, settings.data, show)
+    print(f"{options.dataset} is in {settings.data}.", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
