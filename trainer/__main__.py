@@ -7,14 +7,13 @@ Exit codes: 0 done, 1 the run failed, 2 the input was wrong (one line says how),
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
 import signal
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -44,11 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with exit code 2."""
+        self.exit(2, f"{self.prog}: {message} (--help tells more)\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    top = argparse.ArgumentParser(
-        prog="python -m trainer", description="Train and compare without a browser."
-    )
+    top = OneLineParser(prog="python -m trainer", description="Train and compare without a browser.")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser(
@@ -65,7 +70,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="KNOB=VALUE",
         help="set a knob; list-knobs has them",
     )
-    run.add_argument("--seed", type=int, help="short for --set seed=N")
+    run.add_argument("--seed", metavar="N", help="short for --set seed=N")
     run.add_argument("--name", default="", help="a name for the run, to find it again")
     run.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
     run.set_defaults(command=run_command)
@@ -136,7 +141,7 @@ def train_here(store: Store, settings: Settings, run_id: int, attempt: int, *, q
     elif run.error:
         print(f"trainer: {run.error}", file=sys.stderr)
     print(orjson.dumps(outcome(run), option=orjson.OPT_SERIALIZE_NUMPY).decode())
-    return code or (1 if run.status == "failed" else 0)
+    return code or {"failed": 1, "interrupted": 130}.get(run.status, 0)
 
 
 def obey_signals(control: Control) -> None:
@@ -156,7 +161,7 @@ def outcome(run: Run) -> dict[str, Any]:
     return {
         "run": run.id,
         "name": run.name,
-        "owner": getpass.getuser() if run.owner == OWNER else run.owner,
+        "owner": run.owner,
         "status": run.status,
         "error": run.error,
         "notices": run.notices,
@@ -164,7 +169,7 @@ def outcome(run: Run) -> dict[str, Any]:
     }
 
 
-def read_config(path: Path | None, sets: Sequence[str], seed: int | None) -> RunConfig:
+def read_config(path: Path | None, sets: Sequence[str], seed: str | None) -> RunConfig:
     """The configuration of a file, or the defaults, with single knobs set over it. Raises ConfigError."""
     try:
         config = RunConfig.from_json(path.read_bytes()) if path else RunConfig()

@@ -372,7 +372,8 @@ def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
     if near:
         hint = f"did you mean {' or '.join(near)}?"
     else:
-        hint = f"known are {', '.join(known)}." if known else "it has none."
+        listed = ", ".join(known[:12]) + (" and more" if len(known) > 12 else "")
+        hint = f"known are {listed}." if known else "it has none."
     return f"There is no {kind} called {_shown(name)}; {hint}"
 
 
