@@ -174,7 +174,7 @@ def test_losses_without_progress_end_in_failure(store: Store) -> None:
         attempt = store.claim(run_id)
         store.append_points(run_id, attempt, "step", STEP_COLUMNS, rows(first, 10))
         assert store.lost(run_id, attempt, "killed by SIGKILL.") == "queued"
-    for left in reversed(range(LOSSES_ALLOWED - 1)):
+    for left in reversed(range(LOSSES_ALLOWED)):
         attempt = store.claim(run_id)
         assert store.lost(run_id, attempt, "killed by SIGKILL.") == ("queued" if left else "failed")
     run = store.run(run_id)

@@ -132,7 +132,7 @@ class AttemptStore(Database):
         """(losses in a row without progress, this one included; last committed step)."""
         before = connection.execute(_LOSSES, {"run": run_id}).one()
         step = points.last_step(connection, run_id, "step")
-        return (1 if step > before.lost_step else before.losses + 1), step
+        return (0 if step > before.lost_step else before.losses + 1), step
 
     def read_points(self, run_id: int, kind: str, after_step: int = -1, limit: int | None = None) -> Points:
         """Points with step > after_step, oldest first. The cost is that of what is new, not of the history."""
