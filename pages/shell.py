@@ -1,0 +1,56 @@
+"""The frame of every page: who is here, the sidebar, and the way from one page to another.
+
+This is the script that the server runs for each visitor; a page is one line in `PAGES`.
+"""
+
+import logging
+from pathlib import Path
+
+import streamlit as st
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from pages import runs, train
+from pages.frame import Frame
+from pages.service import store
+from pages.visitor import visitor
+from pages.widgets.knobs import draw_knobs, show_link_notices
+from trainer.settings import SettingsError
+from trainer.store import StoreError
+
+LOG = logging.getLogger(__name__)
+STYLES = Path(__file__).parent / "widgets" / "styles.css"
+
+PAGES = (
+    st.Page(train.page, title="Train", icon=":material/model_training:", default=True),
+    st.Page(runs.page, title="Runs", icon=":material/table_rows:", url_path="runs"),
+)
+
+
+def main() -> None:
+    """Draw the frame, then the chosen page inside it."""
+    st.set_page_config("Trainscope", page_icon=":material/show_chart:", layout="wide")
+    st.html(STYLES)
+    page = st.navigation(list(PAGES))
+    with st.sidebar:
+        knobs = draw_knobs()
+    show_link_notices()
+    try:
+        st.session_state["frame"] = Frame(store(), visitor(), knobs, PAGES[0])
+        page.run()
+    except (DBAPIError, OperationalError, StoreError, SettingsError) as error:
+        _unreachable(error)
+
+
+def _unreachable(error: Exception) -> None:
+    """The database does not answer: say so, and offer to try again."""
+    LOG.warning("A page could not be drawn: %s", error)
+    st.error(
+        "The database cannot be reached just now. Nothing is lost: runs that train go on and save what they record.",
+        icon=":material/cloud_off:",
+    )
+    st.button("Try again", icon=":material/refresh:", type="primary")
+    with st.expander("What happened"):
+        st.text(str(error))
+
+
+main()

@@ -1,0 +1,175 @@
+"""The Train page: start a run, watch it, compare it with those before it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.frame import Frame, frame
+from pages.tokens import page_token
+from pages.widgets.download import data_is_ready
+from pages.widgets.history import changes_by_run, config_of, legend_label, task_of
+from pages.widgets.lineup import Place, lineup, show
+from pages.widgets.live_chart import Metric, ShownRun, live_panel
+from pages.widgets.run_card import run_card
+from pages.widgets.text import chips, escape_html
+from pages.widgets.watch import ask, watch_states
+from trainer.config import Change, RunConfig, diff
+from trainer.preview import planned_rate, steps_per_epoch
+from trainer.settings import get_settings
+from trainer.store import Run, Store
+
+DOUBLE_CLICK = 1.5  # seconds in which a second start with the same knobs is taken for one click too many
+
+
+def page() -> None:
+    """Draw the page."""
+    here = frame()
+    runs = here.store.runs(here.owner)
+    places = lineup(runs)
+    changes = changes_by_run(runs)
+    ready = data_is_ready(here.store, here.knobs.config)
+    _controls(here, runs, ready=ready)
+    watch_states(here.store, here.owner, runs)
+    _charts(here, runs, places, changes)
+    _cards(here.store, runs, places, changes)
+
+
+def _controls(here: Frame, runs: Sequence[Run], *, ready: bool) -> None:
+    """Start, Pause or Resume, Stop, and what the next run changes."""
+    current = next((run for run in runs if not run.is_over), None)
+    config = here.knobs.config
+    with st.container(key="controls", horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            "Start",
+            key="start",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=config is None or not ready,
+            on_click=_start,
+            args=(here, config, [run.id for run in runs]),
+        )
+        _pause_or_resume(here.store, current)
+        st.button(
+            "Stop",
+            key="stop",
+            icon=":material/stop:",
+            disabled=current is None or current.request == "stop",
+            on_click=ask,
+            args=(here.store, current.id if current else 0, "stop"),
+            help="End the run after this step; what it learned is saved.",
+        )
+        st.html(_next_run(here, runs, ready=ready), width="stretch")
+
+
+def _pause_or_resume(store: Store, current: Run | None) -> None:
+    paused = current is not None and (current.status == "paused" or current.request == "pause")
+    what = "resume" if paused else "pause"
+    st.button(
+        what.capitalize(),
+        key=what,
+        icon=":material/resume:" if paused else ":material/pause:",
+        disabled=current is None or current.request == "stop",
+        on_click=ask,
+        args=(store, current.id if current else 0, what),
+        help="Go on exactly where it left." if paused else "Save everything and wait.",
+    )
+
+
+def _next_run(here: Frame, runs: Sequence[Run], *, ready: bool) -> str:
+    """HTML: what the next run changes, or why it cannot start."""
+    config = here.knobs.config
+    if config is None:
+        return f'<p class="tp-problem" role="alert">{escape_html(here.knobs.problems[0])}</p>'
+    if not ready:
+        return '<p class="tp-quiet">Start is ready once the data set is here.</p>'
+    last = config_of(runs[0]) if runs else None
+    if last is None:
+        changed, none = diff(RunConfig(), config), "Default knobs: handwritten digits, a small network, Adam."
+        return (
+            chips(changed, none)
+            if not changed
+            else f'<span class="tp-lead">First run:</span>{chips(changed)}'
+        )
+    changed = diff(last, config)
+    if not changed:
+        return chips([], "Same knobs and seed as the last run: it would draw the same curve.")
+    return f'<span class="tp-lead">Next run changes</span>{chips(changed)}'
+
+
+def _start(here: Frame, config: RunConfig, known: list[int]) -> None:
+    """Queue a run and put it on the axes. A double click starts one."""
+    text, now = config.to_json(), time.monotonic()
+    before, at = st.session_state.get("started", ("", 0.0))
+    if text == before and now - at < DOUBLE_CLICK:
+        return
+    run_id = here.store.create_run(text, here.owner)
+    st.session_state["started"] = (text, now)
+    show(run_id)
+    _hide_others(here.store, config, known)
+
+
+def _hide_others(store: Store, config: RunConfig, known: list[int]) -> None:
+    """Losses on other data mean something else: those runs leave the view, not the list."""
+    for run_id, place in st.session_state["lineup"].items():
+        if run_id in known and place.visible:
+            other = config_of(store.run(run_id))
+            place.visible = other is None or other.data.name == config.data.name
+
+
+def _charts(
+    here: Frame, runs: Sequence[Run], places: dict[int, Place], changes: dict[int, list[Change]]
+) -> None:
+    """The live panel. It is drawn on every run of the script and keeps its charts mounted all the same."""
+    by_id = {run.id: run for run in runs}
+    shown = [_shown(by_id[run_id], place, changes[run_id]) for run_id, place in places.items()]
+    newest = config_of(by_id[max(places)]) if places else here.knobs.config
+    live_panel(
+        shown,
+        page_token(get_settings().home, here.owner, places),
+        planned=_planned(here.knobs.config),
+        metric=_metric(newest),
+        follow=max(places) if places else None,
+        empty="Press Start: the curves appear here within a second.",
+        show_error=False,
+    )
+
+
+def _shown(run: Run, place: Place, changes: list[Change]) -> ShownRun:
+    config = config_of(run)
+    clip = config.clipping.knobs.get("max_norm") if config else None
+    return ShownRun(run.id, legend_label(run, changes), place.color, place.visible, clip)
+
+
+def _metric(config: RunConfig | None) -> Metric:
+    if config is None or task_of(config) == "classification":
+        return Metric("Accuracy", percent=True)
+    return Metric("Mean absolute error", percent=False)
+
+
+def _planned(config: RunConfig | None) -> dict[str, Any] | None:
+    """The learning rate that the knobs plan, drawn before anything runs."""
+    if config is None:
+        return None
+    plan, per_epoch = planned_rate(config), steps_per_epoch(config)
+    return {
+        "steps": [round(epoch * per_epoch) for epoch in plan.epochs],
+        "lr": plan.lr,
+        "steps_per_epoch": per_epoch,
+        "note": plan.note,
+    }
+
+
+def _cards(
+    store: Store, runs: Sequence[Run], places: dict[int, Place], changes: dict[int, list[Change]]
+) -> None:
+    """The runs on the axes, newest first."""
+    if not places:
+        return
+    st.html('<h2 class="tp-title">On the chart</h2>')
+    for run in runs:
+        if run.id in places:
+            run_card(store, run, places[run.id], changes[run.id])

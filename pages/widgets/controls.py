@@ -1,0 +1,92 @@
+"""One knob as a control: a toggle, select, text field, slider or number, with its unit, help and bounds."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import streamlit as st
+
+from pages.widgets.text import escape_html, escape_markdown
+from trainer.config import ConfigError, check
+from trainer.registry import Knob
+
+MOST_SLIDER_STOPS = 100
+
+
+def problem(sentence: str) -> None:
+    """Say what is wrong, where it is wrong."""
+    st.html(f'<p class="tp-problem" role="alert">{escape_html(sentence)}</p>')
+
+
+def draw_knob(key: str, knob: Knob, errors: list[str]) -> Any:
+    """One control with label, unit, help and bounds, and under it what is wrong with its value."""
+    value = _control(key, knob)
+    try:
+        return check(key, knob, value)
+    except ConfigError as error:
+        errors.append(str(error))
+        problem(str(error))
+        return value
+
+
+def _control(key: str, knob: Knob) -> Any:
+    label = f"{knob.label} · {knob.unit}" if knob.unit else knob.label
+    bounds = "" if knob.kind in ("choice", "bool", "text") or not knob.bounds else f" Allowed: {knob.bounds}."
+    common: dict[str, Any] = {"key": key, "bind": "query-params", "help": escape_markdown(knob.help + bounds)}
+    if knob.kind == "bool":
+        return st.toggle(label, value=knob.default, **common)
+    if knob.kind == "choice":
+        return st.selectbox(
+            label,
+            knob.choices,
+            index=knob.choices.index(knob.default),
+            format_func=lambda choice: knob.labels.get(choice, choice),
+            filter_mode=None,
+            **common,
+        )
+    if knob.kind == "text":
+        return st.text_input(label, value=knob.default, max_chars=200, **common)
+    if stops := _slider_stops(knob):
+        low, high, step = stops
+        return st.slider(label, low, high, knob.default, step, **common)
+    return _number(label, knob, common)
+
+
+def _slider_stops(knob: Knob) -> tuple[Any, Any, Any] | None:
+    """(lowest, highest, step) where a slider serves: bounded on both sides, in even steps that a hand can hit."""
+    low = knob.ge if knob.ge is not None else knob.gt
+    high = knob.le if knob.le is not None else knob.lt
+    step = knob.step or (1 if knob.kind == "int" else None)
+    if knob.log or low is None or high is None or step is None or (high - low) / step > MOST_SLIDER_STOPS:
+        return None
+    low, high = low + step * (knob.ge is None), high - step * (knob.le is None)
+    kind = int if knob.kind == "int" else float
+    return kind(low), kind(high), kind(step)
+
+
+def _number(label: str, knob: Knob, common: dict[str, Any]) -> Any:
+    kind = int if knob.kind == "int" else float
+    low = knob.ge if knob.ge is not None else knob.gt
+    high = knob.le if knob.le is not None else knob.lt
+    step = knob.step or 1
+    if kind is float and (knob.log or knob.step is None):
+        step = _decade_step(st.session_state.get(common["key"], knob.default))
+    return st.number_input(
+        label,
+        min_value=None if low is None else kind(low),
+        max_value=None if high is None else kind(high),
+        value=kind(knob.default),
+        step=kind(step),
+        format="%d" if kind is int else "%g",
+        **common,
+    )
+
+
+def _decade_step(value: float) -> float:
+    """A tenth to a whole of the value, so that plus and minus are of use at 1e-8 and at 10 alike."""
+    if not isinstance(value, int | float) or value <= 0 or not math.isfinite(value):
+        return 0.0001
+    exponent = math.floor(math.log10(value) + 1e-9)
+    first = value / 10**exponent
+    return float(10.0 ** (exponent - 1 if first < 1.5 else exponent))

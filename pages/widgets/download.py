@@ -1,0 +1,61 @@
+"""Fetching a data set that is not there yet: what it is, how large, how far, and why it failed."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.widgets.text import escape_markdown
+from trainer.config import RunConfig
+from trainer.data import missing_files
+from trainer.registry import Technique
+from trainer.settings import get_settings
+from trainer.store import Download, Store
+
+
+def data_is_ready(store: Store, config: RunConfig | None) -> bool:
+    """Whether the chosen data set can be read; where it cannot, draw what fetches it."""
+    if config is None or not missing_files(config.data.name, get_settings().data):
+        return True
+    technique = config.technique("data")
+    job = store.download_of(technique.name)
+    active = job is not None and job.status in ("queued", "running")
+    st.fragment(_panel, run_every=0.5 if active else None)(store, technique, active)
+    return False
+
+
+def _panel(store: Store, technique: Technique, watched: bool) -> None:
+    """Redraws itself while the download goes on, and the page once it is done."""
+    job = store.download_of(technique.name)
+    if (
+        job is not None
+        and job.status == "finished"
+        and not missing_files(technique.name, get_settings().data)
+    ):
+        st.rerun(scope="app")
+    if (job is not None and job.status in ("queued", "running")) != watched:
+        st.rerun(scope="app")  # how often this redraws itself is decided where the page is drawn
+    with st.container(border=True, key="download"):
+        size = technique.facts["megabytes"]
+        st.markdown(f"**{technique.label} is not on this machine yet.** {escape_markdown(technique.help)}")
+        if job is not None and job.status in ("queued", "running"):
+            _progress(job, size)
+            return
+        if job is not None and job.status == "failed":
+            st.error(escape_markdown(job.message), icon=":material/cloud_off:")
+        st.button(
+            f"{'Try again' if job and job.status == 'failed' else 'Download'} ({size} MB)",
+            key="download-start",
+            icon=":material/download:",
+            type="primary",
+            on_click=store.request_download,
+            args=(technique.name,),
+        )
+
+
+def _progress(job: Download, megabytes: int) -> None:
+    total = job.total_bytes or megabytes * 1_000_000
+    share = min(1.0, job.done_bytes / total)
+    if job.status == "queued":
+        st.progress(0.0, "Waiting for the trainer to begin…")
+    else:
+        st.progress(share, f"{job.done_bytes / 1e6:.0f} of {total / 1e6:.0f} MB")

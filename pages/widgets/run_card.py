@@ -1,0 +1,94 @@
+"""One run of those on the axes: its colour, state, what changed, how it did, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.widgets import lineup
+from pages.widgets.history import config_of, measured
+from pages.widgets.knobs import load_config
+from pages.widgets.live_chart import PALETTE
+from pages.widgets.text import chips, duration, elapsed, escape_html, escape_markdown, run_title, status_pill
+from pages.widgets.watch import ask
+from trainer.config import Change
+from trainer.store import Run, Store
+
+ASKED = {"stop": "Stopping…", "pause": "Pausing…", "resume": "Resuming…"}
+
+
+def run_card(store: Store, run: Run, place: lineup.Place, changes: Sequence[Change]) -> None:
+    """Draw the card."""
+    with st.container(border=True, key=f"card-{run.id}", gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.html(_headline(run, place, changes), width="stretch")
+            _menu(store, run, place)
+        if facts := measured(run):
+            st.html(_facts(facts))
+        for notice in run.notices:
+            st.html(f'<p class="tp-notice">{escape_html(notice)}</p>')
+        if run.error:
+            show_error(run)
+
+
+def show_error(run: Run) -> None:
+    """The sentence that says what went wrong; the traceback one click away."""
+    st.error(escape_markdown(run.error), icon=":material/error:")
+    if run.traceback:
+        with st.expander("Traceback"):
+            st.code(run.traceback, language=None, wrap_lines=True)
+
+
+def state_of(run: Run) -> str:
+    """HTML of the run's state, or of what it was just asked to do."""
+    words = ASKED.get(run.request or "", "") if run.status == "running" else ""
+    return status_pill(run.status, words)
+
+
+def _headline(run: Run, place: lineup.Place, changes: Sequence[Change]) -> str:
+    light, dark = (PALETTE[theme][place.color % lineup.COLOURS] for theme in ("light", "dark"))
+    seconds = elapsed(run) if run.is_over else None
+    return (
+        f'<div class="tp-run{"" if place.visible else " tp-hidden"}">'
+        f'<span class="tp-swatch" style="background:light-dark({light},{dark})"></span>'
+        f'<strong class="tp-name">{escape_html(run_title(run))}</strong>{state_of(run)}'
+        f"{chips(changes, 'Same knobs as the run before')}"
+        f'<span class="tp-quiet">{duration(seconds) if seconds is not None else ""}</span></div>'
+    )
+
+
+def _facts(facts: dict[str, str]) -> str:
+    pairs = "".join(
+        f"<div><dt>{escape_html(name)}</dt><dd>{escape_html(value)}</dd></div>"
+        for name, value in facts.items()
+    )
+    return f'<dl class="tp-facts">{pairs}</dl>'
+
+
+def _menu(store: Store, run: Run, place: lineup.Place) -> None:
+    actions = {
+        "Hide" if place.visible else "Show": lambda: lineup.toggle(run.id),
+        "Next colour": lambda: lineup.recolour(run.id),
+        "Remove from chart": lambda: lineup.remove(run.id),
+    }
+    if (config := config_of(run)) is not None:
+        actions["Load these knobs"] = lambda: load_config(config)
+    if not run.is_over:
+        actions["Stop"] = lambda: ask(store, run.id, "stop")
+    if run.status in ("paused", "stopped", "failed"):
+        actions["Resume"] = lambda: ask(store, run.id, "resume")
+    key = f"menu-{run.id}"
+
+    def act() -> None:
+        if (chosen := st.session_state[key]) in actions:
+            actions[chosen]()
+
+    st.menu_button(
+        "Actions",
+        list(actions),
+        key=key,
+        on_click=act,
+        type="tertiary",
+        help=f"Actions for {escape_markdown(run_title(run))}",
+    )

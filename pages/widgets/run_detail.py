@@ -1,0 +1,139 @@
+"""One selected run: its name and notes, how it did, its knobs, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from pages.widgets.history import config_of, measured
+from pages.widgets.knobs import load_config
+from pages.widgets.lineup import show
+from pages.widgets.run_card import show_error, state_of
+from pages.widgets.text import chips, escape_html, escape_markdown, run_title
+from trainer.config import Change, RunConfig, diff
+from trainer.settings import get_settings
+from trainer.store import Run, Store, StoreError
+
+LONGEST_NAME, LONGEST_NOTES = 120, 5000
+
+
+def run_detail(store: Store, run: Run, changes: Sequence[Change]) -> None:
+    """Draw the panel."""
+    with st.container(border=True, key="run-detail"):
+        st.html(
+            f'<div class="tp-run"><strong class="tp-name">{escape_html(run_title(run))}</strong>{state_of(run)}'
+            f"{chips(changes, 'Same knobs as the run before')}</div>"
+        )
+        _actions(store, run)
+        if run.error:
+            show_error(run)
+        left, right = st.columns(2, gap="large")
+        with left:
+            _words(store, run)
+        with right:
+            _facts(run)
+
+
+def _words(store: Store, run: Run) -> None:
+    """Name and notes, saved as they are left."""
+    name, notes = f"name-{run.id}", f"notes-{run.id}"
+    st.text_input(
+        "Name",
+        run.name,
+        max_chars=LONGEST_NAME,
+        key=name,
+        placeholder=f"Run {run.id}",
+        on_change=lambda: store.rename(run.id, st.session_state[name].strip()),
+    )
+    st.text_area(
+        "Notes",
+        run.notes,
+        max_chars=LONGEST_NOTES,
+        key=notes,
+        placeholder="What did you expect, what did you see?",
+        on_change=lambda: store.set_notes(run.id, st.session_state[notes]),
+    )
+
+
+def _facts(run: Run) -> None:
+    """How it did, and every knob that is not at its default."""
+    facts = measured(run)
+    progress = run.progress
+    if progress.get("parameters"):
+        facts["Parameters"] = f"{progress['parameters']:,}"
+    if progress.get("step"):
+        facts["Steps"] = f"{progress['step']:,}"
+    pairs = "".join(
+        f"<div><dt>{escape_html(k)}</dt><dd>{escape_html(v)}</dd></div>" for k, v in facts.items()
+    )
+    if pairs:
+        st.html(f'<dl class="tp-facts">{pairs}</dl>')
+    config = config_of(run)
+    if config is None:
+        st.html('<p class="tp-quiet">Its knobs were set in another version and cannot be read here.</p>')
+        return
+    unusual = diff(RunConfig(), config)
+    st.html(f'<p class="tp-lead">Knobs that are not at their default</p>{chips(unusual, "none")}')
+    for notice in run.notices:
+        st.html(f'<p class="tp-notice">{escape_html(notice)}</p>')
+
+
+def _actions(store: Store, run: Run) -> None:
+    config = config_of(run)
+    with st.container(horizontal=True, gap="small", key="run-actions"):
+        st.button(
+            "Load these knobs",
+            icon=":material/tune:",
+            disabled=config is None,
+            on_click=_load,
+            args=(config,),
+            key=f"load-{run.id}",
+        )
+        st.button(
+            "Show on chart",
+            icon=":material/show_chart:",
+            on_click=_show,
+            args=(run.id,),
+            key=f"show-{run.id}",
+        )
+        st.button(
+            "Take out of the archive" if run.archived else "Archive",
+            icon=":material/unarchive:" if run.archived else ":material/archive:",
+            on_click=store.archive,
+            args=(run.id, not run.archived),
+            key=f"archive-{run.id}",
+        )
+        if st.button("Delete", icon=":material/delete:", key=f"delete-{run.id}"):
+            _confirm_delete(store, run)
+
+
+def _load(config: RunConfig) -> None:
+    load_config(config)
+    st.toast("The sidebar now has the knobs of this run.", icon=":material/tune:")
+
+
+def _show(run_id: int) -> None:
+    show(run_id)
+    st.toast("It is on the chart of the Train page.", icon=":material/show_chart:")
+
+
+@st.dialog("Delete this run?")
+def _confirm_delete(store: Store, run: Run) -> None:
+    st.markdown(f"**{escape_markdown(run_title(run))}** with its curves, notes and checkpoint goes for good.")
+    if run.status == "running":
+        st.warning("It is training. Stop it first.", icon=":material/info:")
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button("Keep it"):
+            st.rerun()
+        if st.button(
+            "Delete for good", type="primary", key="confirm-delete", disabled=run.status == "running"
+        ):
+            try:
+                store.delete(run.id)
+            except StoreError as error:  # it began to train while the question was open, or is gone already
+                st.error(escape_markdown(error))
+                return
+            get_settings().remove_run_folder(run.id)
+            st.query_params.pop("run", None)
+            st.rerun()

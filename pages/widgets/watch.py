@@ -1,0 +1,55 @@
+"""Runs change state by themselves: pages follow, and ask for changes of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from pages.widgets.text import escape_html, escape_markdown
+from trainer.store import Run, Store, StoreError
+
+INTERVAL = 0.5  # seconds between two looks for a change of state; curves come by another way
+
+
+def ask(store: Store, run_id: int, what: str) -> None:
+    """Ask a run to "stop", "pause" or "resume"; where it ended by itself in the meantime, say so."""
+    try:
+        if what == "resume":
+            store.resume(run_id)
+        else:
+            store.request(run_id, what)
+    except StoreError as error:
+        st.toast(escape_markdown(error), icon=":material/info:")
+
+
+def watch_states(store: Store, owner: str, runs: Sequence[Run], *, waiting: bool = True) -> None:
+    """While a run is active, look for changes of state and redraw the page on one; say what a queued run waits for."""
+    active = any(run.status in ("queued", "running", "interrupted") for run in runs)
+    states = _states(runs)
+
+    def look() -> None:
+        live = [run for run in store.live() if run.owner == owner]
+        if _states(live) != states:
+            st.rerun(scope="app")
+        if waiting:
+            _waiting(store, live)
+
+    st.fragment(look, run_every=INTERVAL if active else None)()
+
+
+def _states(runs: Sequence[Run]) -> frozenset[tuple[Any, ...]]:
+    return frozenset((run.id, run.status, run.request) for run in runs if not run.is_over)
+
+
+def _waiting(store: Store, live: Sequence[Run]) -> None:
+    queued = [run for run in live if run.status == "queued"]
+    if not queued:
+        return
+    if store.supervisor_status() != "ready":
+        text = "Warming up the trainer… the first run starts in a moment."
+    else:
+        ahead = [run.id for run in store.queued()].index(queued[0].id) if queued[0] in store.queued() else 0
+        text = "Starting…" if not ahead else f"Waiting for a free worker: {ahead} before this one."
+    st.html(f'<p class="tp-waiting" role="status"><i></i>{escape_html(text)}</p>')
