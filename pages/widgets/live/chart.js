@@ -97,7 +97,6 @@ export class Chart {
     this.marked = this.#markCount();
     this.lines = [];
     this.notes = [];
-    this.crowded = this.panel.runs.filter((shown) => this.panel.isVisible(shown)).length > 4;
     const traces = [];
     if (this.spec.planned) traces.push(this.#planned());
     for (const shown of this.panel.runs) traces.push(...this.#tracesOf(shown));
@@ -124,13 +123,11 @@ export class Chart {
     const style = { color, width: part.dashed ? 1.8 : 1.6, dash: part.dashed ? "dash" : "solid", shape: "linear" };
     const few = part.kind === "epoch" && x.length < 40;
     const base = { type: "scatter", mode: few ? "lines+markers" : "lines", visible, line: style, marker: { size: 4, color },
-      hovertemplate: "%{y:.4~g}", connectgaps: true, name: label };
-    // With many runs the box that reads them all must still fit on the chart.
-    if (this.crowded && part.dashed) Object.assign(base, { hoverinfo: "skip", hovertemplate: undefined });
+      hoverinfo: "none", connectgaps: true, name: label };
     line.index = this.#count(line);
     const raw = { ...base, x, y };
     if (!line.smoother) return [raw];
-    Object.assign(raw, { opacity: FAINT, hoverinfo: "skip", hovertemplate: undefined, line: { ...style, width: 1 } });
+    Object.assign(raw, { opacity: FAINT, hoverinfo: "skip", line: { ...style, width: 1 } });
     return [raw, { ...base, x: x.slice(), y: smooth, line: { ...style, width: 2 } }];
   }
 
@@ -171,7 +168,7 @@ export class Chart {
   #planned() {
     const planned = this.panel.data.planned;
     const scale = this.#plannedScale(planned);
-    return { type: "scatter", mode: "lines", name: "planned", hovertemplate: "%{y:.4~g}", visible: Boolean(planned?.lr?.length),
+    return { type: "scatter", mode: "lines", name: "planned", hoverinfo: "none", visible: Boolean(planned?.lr?.length),
       x: (planned?.steps ?? []).map(scale), y: planned?.lr ?? [],
       line: { color: this.panel.theme.muted, width: 1.5, dash: "dot" } };
   }
@@ -255,14 +252,14 @@ export class Chart {
       plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: theme.font, color: theme.text, size: 12 },
       showlegend: false,
-      hovermode: "x unified",
+      hovermode: "x",
       hoverdistance: -1,
       dragmode: this.panel.touch ? false : "zoom",
       modebar: { bgcolor: "rgba(0,0,0,0)", color: theme.muted, activecolor: theme.text },
-      hoverlabel: { bgcolor: theme.surface, bordercolor: theme.grid, font: { color: theme.text, size: this.crowded ? 10 : 12, family: theme.font } },
       xaxis: { ...axis, title: { text: TITLES[options.x], font: { size: 11 }, standoff: 6 }, showspikes: true, spikemode: "across",
-        spikethickness: 1, spikedash: "solid", spikecolor: theme.grid, unifiedhovertitle: { text: `${options.x === "time" ? "second" : options.x} %{x}` }, showticklabels: !bare, showgrid: !bare, rangemode: "nonnegative", uirevision: options.x, hoverformat: ".6~g" },
+        spikethickness: 1, spikesnap: "cursor", spikedash: "solid", spikecolor: theme.grid, showticklabels: !bare, showgrid: !bare, rangemode: "nonnegative", uirevision: options.x },
       yaxis: { ...axis, showticklabels: !bare, showgrid: !bare, type: log ? "log" : "linear", uirevision: log, exponentformat: "power", nticks: 6,
+        rangemode: this.spec.planned ? "tozero" : "normal", // a level rate would else be drawn on a range of nothing
         tickformat: this.#tickFormat(log) },
       yaxis2: { overlaying: "y", range: [0, 1], visible: false, fixedrange: true },
     };
@@ -273,10 +270,39 @@ export class Chart {
     return log ? ".2~g" : ".3~g";
   }
 
+  // --- reading values ---
+
+  /** Each visible line's value at the drawn point nearest to `x`; nothing for lines that have not come so far. */
+  valuesAt(x) {
+    const found = [];
+    for (const line of this.lines) {
+      const shown = this.panel.shown(line.run.id);
+      const trace = this.node.data[line.index + (line.smoother ? 1 : 0)];
+      if (!shown || !trace?.x.length || !this.panel.isVisible(shown)) continue;
+      const at = nearest(trace.x, x);
+      const slack = (trace.x.at(-1) - trace.x[0]) * 0.02 + Math.abs(trace.x[1] - trace.x[0] || 0);
+      if (Math.abs(trace.x[at] - x) > slack) continue;
+      const label = line.part.label ? `${shown.label} · ${line.part.label}` : shown.label;
+      found.push({ label, value: this.#format(trace.y[at]), color: this.panel.color(shown), dashed: Boolean(line.part.dashed) });
+    }
+    const planned = this.spec.planned ? this.node.data[0] : null;
+    if (planned?.visible && planned.x.length && x <= planned.x.at(-1)) {
+      const value = this.#format(planned.y[nearest(planned.x, x)]);
+      found.push({ label: "planned", value, color: this.panel.theme.muted, dashed: true });
+    }
+    return found;
+  }
+
+  #format(value) {
+    if (this.name === "metric" && this.panel.data.metric?.percent) return `${(100 * value).toFixed(1)} %`;
+    return String(Number(value.toPrecision(4)));
+  }
+
   // --- zoom ---
 
   #listen() {
     this.listening = true;
+    this.readout.listen();
     this.node.on("plotly_relayout", (change) => this.#zoomed(change));
   }
 
@@ -333,6 +359,18 @@ export class Chart {
     this.node.dataset.detail = String([...this.detail.values()].reduce((sum, series) => sum + series.n, 0));
     this.panel.drawn(this, points, reached);
   }
+}
+
+/** Index of the element of an ascending array that is nearest to `x`. */
+function nearest(xs, x) {
+  let low = 0;
+  let high = xs.length - 1;
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if (xs[middle] <= x) low = middle;
+    else high = middle;
+  }
+  return x - xs[low] <= xs[high] - x ? low : high;
 }
 
 function describe(part, mark) {
