@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
 
+Place = Literal["input", "hidden", "conv", "recurrent", "attention", "feedforward"]
+
 declare_family(
     "dropout",
     label="Dropout",
@@ -21,35 +23,47 @@ declare_family(
 )
 
 
+def rate_knob(label: str, help: str, models: tuple[str, ...] = ()) -> object:
+    """A dropout rate, shown only for the models that have such a place."""
+    return knob(label, help, ge=0, le=0.95, step=0.05, models=models)
+
+
 @technique("dropout", label="Dropout", source="Srivastava et al. 2014, JMLR 15")
 def dropout(
-    place: Literal["input", "hidden"],
+    place: Place,
     *,
     rate: Annotated[
-        float,
-        knob(
-            "Dropout rate",
-            "Share of hidden units silenced at each step; try 0.5, or 0.2 with batch norm.",
-            ge=0,
-            le=0.95,
-            step=0.05,
-        ),
+        float, rate_knob("Dropout rate", "Share of hidden units silenced each step; try 0.5, or 0.2 with batch norm.")
     ] = 0.0,
     input_rate: Annotated[
-        float,
-        knob(
-            "Input dropout rate",
-            "Share of the inputs silenced at each step; 0.2 is usual.",
-            ge=0,
-            le=0.95,
-            step=0.05,
-        ),
+        float, rate_knob("Input dropout rate", "Share of the inputs silenced at each step; 0.2 is usual.")
+    ] = 0.0,
+    conv_rate: Annotated[
+        float, rate_knob("Conv dropout rate", "Share of whole feature maps silenced after a block; try 0.25.", ("cnn", "resnet"))
+    ] = 0.0,
+    recurrent_rate: Annotated[
+        float, rate_knob("Recurrent dropout rate", "Between recurrent layers; 0.2 to 0.5 is usual.", ("rnn", "lstm", "gru"))
+    ] = 0.0,
+    attention_rate: Annotated[
+        float, rate_knob("Attention dropout rate", "On the attention weights; 0.1 is usual.", ("transformer",))
+    ] = 0.0,
+    feedforward_rate: Annotated[
+        float, rate_knob("Feed-forward dropout rate", "After each sublayer's projection; 0.1 is usual.", ("transformer",))
     ] = 0.0,
 ) -> torch.nn.Module | None:
     """Silences each unit with the given probability while training; evaluation uses every unit.
 
     Inverted dropout: what is kept is scaled by 1 / (1 - rate) during training, so evaluation needs no correction.
-    Returns None where the rate is 0, so that a network without dropout draws no random numbers for it.
+    After conv blocks whole feature maps go (Dropout2d): neighbouring pixels say the same. Returns None where the rate is 0,
+    so that a network without dropout draws no random numbers for it.
     """
-    chosen = {"input": input_rate, "hidden": rate}[place]
-    return torch.nn.Dropout(chosen) if chosen > 0 else None
+    chosen = {
+        "input": input_rate,
+        "hidden": rate,
+        "conv": conv_rate,
+        "recurrent": recurrent_rate,
+        "attention": attention_rate,
+        "feedforward": feedforward_rate,
+    }[place]
+    kind = torch.nn.Dropout2d if place == "conv" else torch.nn.Dropout
+    return kind(chosen) if chosen > 0 else None

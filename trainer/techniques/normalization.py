@@ -89,6 +89,26 @@ def layer(
     return _ordered(norm, activation, placement)
 
 
+@technique("normalization", label="Group norm", source="Wu & He 2018, arXiv:1803.08494")
+def group(
+    features: int,
+    dimensions: int,
+    activation: torch.nn.Module,
+    *,
+    groups: Annotated[
+        int, knob("Groups", "Features are normalized in this many groups; lowered where it does not divide.", ge=1, le=256)
+    ] = 8,
+    placement: Placement = "before",
+    eps: Eps = 1e-5,
+) -> Modules:
+    """Normalizes each sample over groups of features: between layer and batch norm, good for images in small batches.
+
+    The number of groups is the largest up to `groups` that divides the features. Sequences use layer norm's axis.
+    """
+    dividing = next(count for count in range(min(groups, features), 0, -1) if features % count == 0)
+    return _ordered(torch.nn.GroupNorm(dividing, features, eps=eps), activation, placement)
+
+
 def _ordered(norm: torch.nn.Module, activation: torch.nn.Module, placement: str) -> Modules:
     if placement == "before":
         return {"norm": norm, "activation": activation}

@@ -1,0 +1,150 @@
+"""Image augmentation: each image of a batch gets its own random change, in the training part only.
+
+Every function receives images in [0, 1] as float32 [batch, channels, height, width] and a generator of its own, draws one
+set of random numbers per image, and works on the whole batch at once: the same result as one call per image, without the
+calls. They run in the order below, which is torchvision's usual one; random erasing comes after the others because it works
+on finished tensors.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Annotated
+
+from trainer.lazy import lazy
+from trainer.registry import declare_family, knob, technique
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+Strength = Annotated[float, knob("Strength", "0 changes nothing, 0.4 is usual.", ge=0, le=1, step=0.05)]
+Chance = Annotated[float, knob("Probability", "Share of images that are changed.", ge=0, le=1, step=0.05)]
+Degrees = Annotated[float, knob("Largest angle", "Either way.", ge=0, le=180, step=5, unit="°")]
+
+KINDS = (
+    ("random_crop", "Random resized crop", "Trains on random parts of the image, scaled to its size."),
+    ("horizontal_flip", "Horizontal flip", "Mirrors half of the images."),
+    ("rotation", "Rotation", "Turns each image by a random angle."),
+    ("affine", "Affine", "Shifts, scales and shears each image."),
+    ("color_jitter", "Color jitter", "Varies brightness, contrast and saturation."),
+    ("random_erasing", "Random erasing", "Blanks a random rectangle."),
+)
+for _name, _label, _help in KINDS:
+    declare_family(_name, label=_label, help=_help, group="augmentation", default="none")
+
+
+def unchanged(images: torch.Tensor, stream: torch.Generator) -> torch.Tensor:
+    """Leaves images as they are."""
+    return images
+
+
+for _name, _, _ in KINDS:
+    technique(_name, label="Off", name="none")(unchanged)
+
+
+@technique("random_crop", label="On", switch=True, needs="image", source="Szegedy et al. 2014, arXiv:1409.4842")
+def resized(
+    images: torch.Tensor,
+    stream: torch.Generator,
+    *,
+    smallest: Annotated[
+        float, knob("Smallest part", "Of the image's area; 0.08 is usual for photographs.", gt=0, le=1, step=0.05)
+    ] = 0.6,
+) -> torch.Tensor:
+    """Cuts out a random part of random shape (3:4 to 4:3) and scales it to the image's size."""
+    area, shape, across, down = uniform(images, stream, 4).unbind(1)
+    area = smallest + (1 - smallest) * area
+    aspect = torch.exp((2 * shape - 1) * math.log(4 / 3))
+    width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
+    return resample(images, width, 0 * width, (2 * across - 1) * (1 - width), 0 * height, height, (2 * down - 1) * (1 - height))
+
+
+@technique("horizontal_flip", label="On", switch=True, needs="image")
+def flip(images: torch.Tensor, stream: torch.Generator, *, probability: Chance = 0.5) -> torch.Tensor:
+    """Mirrors each image left to right with the given probability. Not for digits or letters."""
+    chosen = uniform(images, stream, 1) < probability
+    return torch.where(chosen[:, :, None, None], images.flip(3), images)
+
+
+@technique("rotation", label="On", switch=True, needs="image")
+def rotate(images: torch.Tensor, stream: torch.Generator, *, degrees: Degrees = 10.0) -> torch.Tensor:
+    """Turns each image by a random angle up to the largest, either way; corners are filled with 0."""
+    angle = (2 * uniform(images, stream, 1)[:, 0] - 1) * math.radians(degrees)
+    ratio = images.shape[2] / images.shape[3]
+    cos, sin = angle.cos(), angle.sin()
+    return resample(images, cos, -sin * ratio, 0 * cos, sin / ratio, cos, 0 * cos)
+
+
+@technique("affine", label="On", switch=True, needs="image")
+def shift_scale_shear(
+    images: torch.Tensor,
+    stream: torch.Generator,
+    *,
+    shift: Annotated[float, knob("Largest shift", "Share of the side, either way.", ge=0, le=1, step=0.05)] = 0.1,
+    scale: Annotated[float, knob("Largest scaling", "Share, larger or smaller.", ge=0, le=0.9, step=0.05)] = 0.1,
+    shear: Degrees = 5.0,
+) -> torch.Tensor:
+    """Shifts, scales and shears each image by random amounts; what enters from outside is 0."""
+    across, down, size, slant = (2 * uniform(images, stream, 4) - 1).unbind(1)
+    zoom = 1 / (1 + size * scale)
+    tilt = torch.tan(slant * math.radians(shear)) * zoom
+    return resample(images, zoom, tilt, 2 * shift * across, 0 * zoom, zoom, 2 * shift * down)
+
+
+@technique("color_jitter", label="On", switch=True, needs="image")
+def jitter(
+    images: torch.Tensor,
+    stream: torch.Generator,
+    *,
+    brightness: Strength = 0.2,
+    contrast: Strength = 0.2,
+    saturation: Strength = 0.2,
+) -> torch.Tensor:
+    """Scales each image's brightness, its contrast around its mean, and its distance from grey, by random factors."""
+    factors = 1 + (2 * uniform(images, stream, 3) - 1) * images.new_tensor([brightness, contrast, saturation])
+    bright, strong, vivid = factors[:, :, None, None, None].unbind(1)
+    images = (images * bright).clamp(0, 1)
+    middle = grey(images).mean((2, 3), keepdim=True)
+    images = torch.lerp(middle, images, strong).clamp(0, 1)
+    return torch.lerp(grey(images), images, vivid).clamp(0, 1) if images.shape[1] == 3 else images
+
+
+@technique("random_erasing", label="On", switch=True, needs="image", source="Zhong et al. 2017, arXiv:1708.04896")
+def erase(
+    images: torch.Tensor,
+    stream: torch.Generator,
+    *,
+    probability: Chance = 0.5,
+    largest: Annotated[float, knob("Largest part", "Of the image's area.", gt=0.02, le=1, step=0.05)] = 0.33,
+) -> torch.Tensor:
+    """Sets a random rectangle (2 % of the area up to the largest part, 3:10 to 10:3) to 0."""
+    hit, area, shape, across, down = uniform(images, stream, 5)[:, :, None, None].unbind(1)
+    area, aspect = 0.02 + (largest - 0.02) * area, torch.exp((2 * shape - 1) * math.log(10 / 3))
+    height, width = images.shape[2:]
+    wide, high = ((area * aspect).sqrt().clamp(max=1) * width).round(), ((area / aspect).sqrt().clamp(max=1) * height).round()
+    left, top = (across * (width - wide + 1)).floor(), (down * (height - high + 1)).floor()
+    x = torch.arange(width, device=images.device)[None, None, :]
+    y = torch.arange(height, device=images.device)[None, :, None]
+    inside = (x >= left) & (x < left + wide) & (y >= top) & (y < top + high) & (hit < probability)
+    return images.masked_fill(inside[:, None], 0.0)
+
+
+def uniform(images: torch.Tensor, stream: torch.Generator, columns: int) -> torch.Tensor:
+    """Numbers in [0, 1), [batch, columns]: a row for each image. Drawn on the CPU, so that a GPU sees the same."""
+    return torch.rand(len(images), columns, generator=stream).to(images.device)
+
+
+def grey(images: torch.Tensor) -> torch.Tensor:
+    """Luma [batch, 1, height, width] with the weights of ITU-R BT.601; the image itself where it has one channel."""
+    if images.shape[1] != 3:
+        return images.mean(1, keepdim=True)
+    return (images * images.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+
+
+def resample(images: torch.Tensor, *matrix: torch.Tensor) -> torch.Tensor:
+    """Reads every image through its own 2 × 3 matrix (six tensors [batch], row by row), in coordinates from −1 to 1."""
+    theta = torch.stack(matrix, dim=1).view(-1, 2, 3)
+    grid = torch.nn.functional.affine_grid(theta, list(images.shape), align_corners=False)
+    return torch.nn.functional.grid_sample(images, grid, mode="bilinear", align_corners=False)

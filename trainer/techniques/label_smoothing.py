@@ -1,0 +1,37 @@
+"""Label smoothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from trainer.lazy import lazy
+from trainer.registry import declare_family, knob, technique
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+declare_family(
+    "label_smoothing",
+    label="Label smoothing",
+    help="Asks for a little less than certainty, so that logits do not grow without end.",
+    group="regularization",
+    default="smoothing",
+)
+
+
+@technique("label_smoothing", label="Label smoothing", source="Szegedy et al. 2015, arXiv:1512.00567")
+def smoothing(
+    logits: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    amount: Annotated[
+        float, knob("Label smoothing", "Share of the label spread over all classes; 0.1 is usual.", ge=0, le=0.9, step=0.05)
+    ] = 0.0,
+) -> torch.Tensor:
+    """Cross-entropy against (1 − ε) · label + ε / classes; with ε = 0 the plain cross-entropy.
+
+    Logits [batch, classes]; targets [batch] classes or [batch, classes] probabilities. Only training is smoothed.
+    """
+    return torch.nn.functional.cross_entropy(logits.float(), targets, label_smoothing=amount)

@@ -1,0 +1,76 @@
+"""Mixing pairs of training images and their labels."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Annotated
+
+from trainer.lazy import lazy
+from trainer.registry import declare_family, knob, technique
+
+if TYPE_CHECKING:
+    import torch
+
+    Pair = tuple[torch.Tensor, torch.Tensor]
+else:
+    torch = lazy("torch")
+
+Alpha = Annotated[float, knob("α", "λ is drawn from Beta(α, α): small values keep one image almost pure.", gt=0, le=10, step=0.1)]
+
+declare_family(
+    "mixing",
+    label="Mixing",
+    help="Trains on blends of two samples and their labels.",
+    group="augmentation",
+    default="none",
+)
+
+
+@technique("mixing", label="Off")
+def none(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator) -> Pair:
+    """Trains on samples as they are."""
+    return inputs, targets
+
+
+@technique("mixing", label="Mixup", task="classification", source="Zhang et al. 2017, arXiv:1710.09412")
+def mixup(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator, *, alpha: Alpha = 0.2) -> Pair:
+    """Blends each sample with another, λ to 1 − λ, and their labels alike.
+
+    Inputs [batch, ...] float, targets [batch, classes] of probabilities; returns both in the same shapes.
+    """
+    share, other = beta(alpha, stream), partners(targets, stream)
+    return torch.lerp(inputs[other], inputs, share), torch.lerp(targets[other], targets, share)
+
+
+@technique("mixing", label="CutMix", task="classification", needs="image", source="Yun et al. 2019, arXiv:1905.04899")
+def cutmix(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator, *, alpha: Alpha = 1.0) -> Pair:
+    """Pastes a box of another image; the labels are shared by the areas that are really visible.
+
+    The box covers 1 − λ of the area around a random centre. At the border it is clamped, so λ is computed anew from it.
+    """
+    share, other = beta(alpha, stream), partners(targets, stream)
+    height, width = inputs.shape[2:]
+    side = (1 - share) ** 0.5
+    top, bottom = span(side, height, stream)
+    left, right = span(side, width, stream)
+    mixed = inputs.clone()
+    mixed[:, :, top:bottom, left:right] = inputs[other][:, :, top:bottom, left:right]
+    visible = 1 - (bottom - top) * (right - left) / (height * width)
+    return mixed, torch.lerp(targets[other], targets, visible)
+
+
+def beta(alpha: float, stream: torch.Generator) -> float:
+    """λ from Beta(α, α). torch's own sampler takes no generator, so the stream seeds Python's."""
+    return Random(int(torch.randint(2**62, (), generator=stream))).betavariate(alpha, alpha)
+
+
+def partners(targets: torch.Tensor, stream: torch.Generator) -> torch.Tensor:
+    """A random permutation of the batch."""
+    return torch.randperm(len(targets), generator=stream).to(targets.device)
+
+
+def span(side: float, length: int, stream: torch.Generator) -> tuple[int, int]:
+    """Start and end of a box of the given relative side around a random centre, clamped to the image."""
+    centre = int(torch.randint(length, (), generator=stream))
+    half = int(side * length) // 2
+    return max(0, centre - half), min(length, centre + half)
