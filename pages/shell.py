@@ -18,7 +18,7 @@ from trainer.settings import SettingsError
 from trainer.store import StoreError
 
 LOG = logging.getLogger(__name__)
-STYLES = Path(__file__).parent / "widgets" / "styles.css"
+WIDGETS = Path(__file__).parent / "widgets"
 
 PAGES = (
     st.Page(train.page, title="Train", icon=":material/model_training:", default=True),
@@ -28,8 +28,8 @@ PAGES = (
 
 def main() -> None:
     """Draw the frame, then the chosen page inside it."""
-    st.set_page_config("Trainscope", page_icon=":material/show_chart:", layout="wide")
-    st.html(STYLES)
+    st.set_page_config("Trainscope", page_icon=str(WIDGETS / "favicon.svg"), layout="wide")
+    st.html(WIDGETS / "styles.css")
     page = st.navigation(list(PAGES))
     with st.sidebar:
         knobs = draw_knobs()

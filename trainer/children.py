@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from trainer.recorder import say
 from trainer.settings import Settings
 from trainer.worker import BUSY, Pulse, work
 
@@ -176,7 +177,7 @@ class Children:
             self._after_fork()
             code = job()
         except BaseException:
-            traceback.print_exc()
+            say(traceback.format_exc())
         finally:
             os._exit(code)  # never back into the supervisor's stack, and none of its clean-up
 

@@ -98,7 +98,6 @@ class RunConfig(BaseModel):
     ] = 0.15
     model: Choice = _default("model")
     activation: Choice = _default("activation")
-    optimizer: Choice = _default("optimizer")
     learning_rate: Annotated[
         float,
         knob(
@@ -114,6 +113,7 @@ class RunConfig(BaseModel):
         int,
         knob("Batch size", "Samples per step.", ge=1, le=8192, step=16, unit="samples", group="optimization"),
     ] = 32
+    optimizer: Choice = _default("optimizer")
     clipping: Choice = _default("clipping")
     early_stopping: Choice = _default("early_stopping")
     epochs: Annotated[

@@ -9,6 +9,7 @@ import traceback
 
 from sqlalchemy.exc import OperationalError
 
+from trainer.recorder import say
 from trainer.settings import Settings
 from trainer.store import Store
 from trainer.worker import sentence
@@ -31,7 +32,7 @@ def download_job(job_id: int, dataset: str, settings: Settings, parent: int) -> 
     try:
         download(dataset, settings.data, report)
     except Exception as error:
-        traceback.print_exc()
+        say(traceback.format_exc())
         store.finish_download(job_id, sentence(error))
     else:
         store.finish_download(job_id)

@@ -37,7 +37,7 @@ more)."""
 TOTAL_POINTS: Final = 30_000  # 8 bytes each: all the curves of one page stay below 300 kB
 MAX_POINTS: Final = 2_000  # of one series: two for each pixel of a wide chart
 MIN_POINTS: Final = 24
-DELTA_POINTS: Final = 64  # of one series in one tick
+DELTA_POINTS: Final = 32  # of one series in one tick
 MAX_MARKS: Final = 256
 _ROWS_OF_A_TICK: Final = 1_000
 

@@ -8,6 +8,7 @@ losing a point.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
@@ -173,7 +174,7 @@ class Recorder:
         except Exception as error:  # reported where training can see it
             self._failure = error
             self._capacity = 0  # the next step takes the slow path and raises
-            _log(f"Recording ended: {error}")
+            say(f"Recording ended: {error}")
 
     def _round(self, force: bool) -> None:
         self._watch_parent()
@@ -218,7 +219,7 @@ class Recorder:
     def _complain(self, error: DBAPIError, before: str) -> str:
         trouble = str(error.orig).splitlines()[0]
         if trouble != before:
-            _log(
+            say(
                 f"Recording waits: the database says {trouble!r}. Training goes on until {CAPACITY:,} steps wait; "
                 "nothing is lost. If the disk is full, free some space."
             )
@@ -228,7 +229,7 @@ class Recorder:
         if trouble:
             sentence = f"Recording waited {seconds:.0f} s for the database ({trouble}); nothing was lost."
             self._notices.append(sentence)
-            _log(sentence)
+            say(sentence)
 
     def _give_up_when_leaving(self, trouble: str) -> None:
         if self._control.flag != "interrupt":
@@ -311,5 +312,7 @@ def _take(rows: deque[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     return [rows.popleft() for _ in range(len(rows))]
 
 
-def _log(sentence: str) -> None:
-    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}", file=sys.stderr, flush=True)
+def say(sentence: str) -> None:
+    """Write to the worker's log. The log may lie on the very disk that is full: then this goes unsaid."""
+    with contextlib.suppress(OSError):
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}", file=sys.stderr, flush=True)

@@ -30,8 +30,6 @@ SILENCE = 3.0
 """Seconds without a beat after which a run that nobody here trains is taken for lost."""
 GRACE = 30.0
 """Seconds that workers have to save and leave when the supervisor stops."""
-BUSY_PAUSE = 0.5
-"""Seconds before a run is tried again whose lock an earlier worker still holds."""
 
 log = logging.getLogger("trainscope.supervisor")
 
@@ -56,7 +54,6 @@ class Supervisor:
         self._watch: Watch | None = None
         self._stamp = -1
         self._turns: dict[str, int] = {}
-        self._not_before: dict[int, float] = {}
         self._beats: dict[int, tuple[tuple[int, int], float]] = {}
         self._care_at = 0.0
         self._trouble = ""
@@ -88,12 +85,9 @@ class Supervisor:
         return self._watch.stamp()
 
     def _start_queued(self) -> None:
-        now = time.monotonic()
         training = [child.owner for child in self.children.workers()]
         if len(training) < self.settings.max_workers:
-            busy = {child.run_id for child in self.children.workers()}
-            waiting = [run for run in self.store.queued() if run.id not in busy]
-            waiting = [run for run in waiting if self._not_before.get(run.id, 0) <= now]
+            waiting = self._startable()
             while len(training) < self.settings.max_workers and (
                 run := next_run(waiting, training, self._turns)
             ):
@@ -103,6 +97,12 @@ class Supervisor:
         if not self.children.downloading and (jobs := self.store.downloads("queued")):
             self.children.fork_download(jobs[0].id, jobs[0].dataset)
             log.info("Downloading %s.", jobs[0].dataset)
+
+    def _startable(self) -> list[Run]:
+        """Queued runs that no process holds any more; one may still be on its way out."""
+        ours = {child.run_id for child in self.children.workers()}
+        waiting = [run for run in self.store.queued() if run.id not in ours]
+        return [run for run in waiting if not is_locked(self.settings.run_folder(run.id) / "lock")]
 
     def _start(self, run: Run) -> None:
         self._turns[run.owner] = max(self._turns.values(), default=0) + 1
@@ -135,8 +135,7 @@ class Supervisor:
             if job.status in ("queued", "running") and not self.stopping:  # else the next start takes it up
                 self.store.finish_download(job.id, f"The download was ended: {child.reason}")
             return
-        if child.was_busy:
-            self._not_before[child.run_id] = time.monotonic() + BUSY_PAUSE
+        if child.was_busy:  # stays queued; looked at again with the next care
             return
         try:
             run = self.store.run(child.run_id)

@@ -11,7 +11,6 @@ import mmap
 import os
 import signal
 import struct
-import sys
 import threading
 import time
 import traceback
@@ -21,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import OperationalError
 
 from trainer.locks import FileLock
-from trainer.recorder import LEAVE_SECONDS, Control, Recorder, RecordingError
+from trainer.recorder import LEAVE_SECONDS, Control, Recorder, RecordingError, say
 from trainer.settings import Settings
 from trainer.store import Store, Superseded
 
@@ -92,10 +91,10 @@ def train_attempt(
     except RecordingError:
         if recorder.superseded:
             return 0
-        traceback.print_exc()
+        say(traceback.format_exc())
         return UNRECORDED
     except Exception as error:
-        traceback.print_exc()
+        say(traceback.format_exc())
         end = {"status": "failed", "error": sentence(error), "traceback": traceback.format_exc()}
     return _write_end(store, run_id, attempt, end)
 
@@ -124,7 +123,7 @@ def _write_end(store: Store, run_id: int, attempt: int, end: dict[str, Any]) -> 
             return 0
         except OperationalError as error:
             if time.monotonic() > deadline:
-                print(f"The end of run {run_id} could not be written: {error}", file=sys.stderr)
+                say(f"The end of run {run_id} could not be written: {error}")
                 return UNRECORDED
             time.sleep(0.25)
         else:

@@ -10,7 +10,10 @@ import orjson
 
 from pages.widgets.text import metric, number, run_title, shorten
 from trainer.config import Change, ConfigError, RunConfig, diff
+from trainer.registry import families
 from trainer.store import Run
+
+UNCHANGED = "No knob changed"
 
 ENDINGS = {
     "epochs": "All epochs trained",
@@ -56,8 +59,11 @@ def legend_label(run: Run, changes: Sequence[Change]) -> str:
     """The run's name; where it has none its number, with what makes it different."""
     if run.name.strip() or not changes:
         return run_title(run)
-    more = f" +{len(changes) - 1}" if len(changes) > 1 else ""
-    return shorten(f"{run_title(run)} · {changes[0].label} {changes[0].after}", 48) + more
+    first, more = changes[0], f" +{len(changes) - 1}" if len(changes) > 1 else ""
+    what = f"{first.label} {first.after}"
+    if first.key in families() and first.after not in ("None", "Off", "On"):
+        what = first.after  # "Batch norm" says enough; "None" does not
+    return shorten(f"{run_title(run)} · {what}", 48) + more
 
 
 def measured(run: Run) -> dict[str, str]:

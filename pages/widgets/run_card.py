@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.widgets import lineup
-from pages.widgets.history import config_of, measured
+from pages.widgets.history import UNCHANGED, config_of, measured
 from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
 from pages.widgets.text import chips, duration, elapsed, escape_html, escape_markdown, run_title, status_pill
@@ -21,7 +21,7 @@ ASKED = {"stop": "Stopping…", "pause": "Pausing…", "resume": "Resuming…"}
 def run_card(store: Store, run: Run, place: lineup.Place, changes: Sequence[Change]) -> None:
     """Draw the card."""
     with st.container(border=True, key=f"card-{run.id}", gap="small"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
             st.html(_headline(run, place, changes), width="stretch")
             _menu(store, run, place)
         if facts := measured(run):
@@ -53,7 +53,7 @@ def _headline(run: Run, place: lineup.Place, changes: Sequence[Change]) -> str:
         f'<div class="tp-run{"" if place.visible else " tp-hidden"}">'
         f'<span class="tp-swatch" style="background:light-dark({light},{dark})"></span>'
         f'<strong class="tp-name">{escape_html(run_title(run))}</strong>{state_of(run)}'
-        f"{chips(changes, 'Same knobs as the run before')}"
+        f"{chips(changes, UNCHANGED)}"
         f'<span class="tp-quiet">{duration(seconds) if seconds is not None else ""}</span></div>'
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.widgets.history import config_of, measured
+from pages.widgets.history import UNCHANGED, config_of, measured
 from pages.widgets.knobs import load_config
 from pages.widgets.lineup import show
 from pages.widgets.run_card import show_error, state_of
@@ -23,7 +23,7 @@ def run_detail(store: Store, run: Run, changes: Sequence[Change]) -> None:
     with st.container(border=True, key="run-detail"):
         st.html(
             f'<div class="tp-run"><strong class="tp-name">{escape_html(run_title(run))}</strong>{state_of(run)}'
-            f"{chips(changes, 'Same knobs as the run before')}</div>"
+            f"{chips(changes, UNCHANGED)}</div>"
         )
         _actions(store, run)
         if run.error:

@@ -61,7 +61,7 @@ def _row(run: Run, changes: Sequence[Change]) -> dict[str, Any]:
         "Run": run.id,
         "Name": run.name.strip(),
         "State": STATUS_WORDS.get(run.status, run.status),
-        "Changed": ", ".join(str(change) for change in changes) or "nothing",
+        "Changed": ", ".join(str(change) for change in changes) or "–",
         "Validation loss": best.get("val_loss"),
         "Accuracy": None if value is None or not accuracy else 100 * value,
         "Error": None if accuracy else value,
@@ -74,20 +74,20 @@ def _columns() -> dict[str, Any]:
     column = st.column_config
     return {
         "Run": column.NumberColumn("Run", format="%d", width=60),
-        "Name": column.TextColumn("Name", width="medium"),
-        "State": column.TextColumn("State", width=90),
-        "Changed": column.TextColumn("Changed against the run before", width="large"),
+        "Name": column.TextColumn("Name", width=150),
+        "State": column.TextColumn("State", width=80),
+        "Changed": column.TextColumn("Changed against the run before", width=290),
         "Validation loss": column.NumberColumn(
-            "Best val. loss", format="%.4f", width=110, help="The lowest validation loss of any epoch."
+            "Best val. loss", format="%.4f", width=105, help="The lowest validation loss of any epoch."
         ),
         "Accuracy": column.NumberColumn(
-            "Accuracy", format="%.1f %%", width=90, help="On validation, at that epoch."
+            "Accuracy", format="%.1f %%", width=80, help="On validation, at that epoch."
         ),
         "Error": column.NumberColumn(
-            "Error", format="%.3f", width=90, help="Mean absolute, on validation, at that epoch."
+            "Error", format="%.3f", width=80, help="Mean absolute, on validation, at that epoch."
         ),
-        "Seconds": column.NumberColumn("Trained", format="%.1f s", width=90),
-        "Created": column.DatetimeColumn("Created", format="D MMM, HH:mm", width=120),
+        "Seconds": column.NumberColumn("Trained", format="%.1f s", width=80),
+        "Created": column.DatetimeColumn("Created", format="D MMM, HH:mm", width=115),
     }
 
 

@@ -1,59 +1,10 @@
 // One mounted Plotly chart. It is created once; everything after is extendTraces, or react with a constant uirevision.
 
-import { Smoother, TITLES, scaleOf } from "./axes.js";
-
-export const CHARTS = {
-  loss: { title: "Loss", log: true, parts: [
-    { kind: "step", name: "loss", label: "train", smooth: true },
-    { kind: "epoch", name: "val_loss", label: "validation", dashed: true },
-  ] },
-  lr: { title: "Learning rate", log: true, planned: true, empty: "The schedule, as it was followed", parts: [{ kind: "step", name: "lr", label: "" }] },
-  grad_norm: { title: "Gradient norm", log: true, clip: true, empty: "How large the gradient is at each step", parts: [
-    { kind: "step", name: "grad_norm", label: "", smooth: true },
-  ] },
-  metric: { title: "Accuracy", empty: "Training and validation after each epoch", parts: [
-    { kind: "epoch", name: "train_metric", label: "train" },
-    { kind: "epoch", name: "val_metric", label: "validation", dashed: true },
-  ] },
-};
+import { TITLES, scaleOf } from "./axes.js";
+import { CHARTS, Line, describe, plain } from "./lines.js";
 
 const FAINT = 0.28;
-const WORDS = { nan: "NaN", inf: "+∞", "-inf": "−∞", mixed: "NaN and ∞" };
 const BUSY = 1.5; // a chart rests this many times as long as it takes to draw
-
-/** Plotly reads a subset of HTML in texts; other people's text must come out as it was written. */
-export function plain(text, most = 24) {
-  const short = text.length > most ? `${text.slice(0, most - 1)}…` : text;
-  // eslint-disable-next-line no-control-regex
-  return short.replace(/[\u0000-\u001f]/g, " ").replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-}
-
-/** The lines of one part of a run: what is drawn, and how far into the curve it has been. */
-class Line {
-  constructor(run, part, options) {
-    this.run = run;
-    this.part = part;
-    this.curve = run.curve(part.kind, part.name);
-    this.scale = scaleOf(run, options.x);
-    const total = run.status?.progress?.total_steps ?? run.cursors?.step ?? 0;
-    this.smoother = part.smooth && options.smooth > 0 ? new Smoother(options.smooth, total) : null;
-    this.next = 0;
-  }
-
-  /** Points that have come since the last call, as x, y and (when smoothing) the smoothed y. */
-  take() {
-    const x = [];
-    const y = [];
-    const smooth = [];
-    const { steps, values } = this.curve ?? { steps: [], values: [] };
-    for (; this.next < steps.length; this.next++) {
-      x.push(this.scale.x(steps[this.next]));
-      y.push(values[this.next]);
-      if (this.smoother) smooth.push(this.smoother.next(steps[this.next], values[this.next]));
-    }
-    return { x, y, smooth };
-  }
-}
 
 export class Chart {
   constructor(name, node, panel) {
@@ -270,34 +221,6 @@ export class Chart {
     return log ? ".2~g" : ".3~g";
   }
 
-  // --- reading values ---
-
-  /** Each visible line's value at the drawn point nearest to `x`; nothing for lines that have not come so far. */
-  valuesAt(x) {
-    const found = [];
-    for (const line of this.lines) {
-      const shown = this.panel.shown(line.run.id);
-      const trace = this.node.data[line.index + (line.smoother ? 1 : 0)];
-      if (!shown || !trace?.x.length || !this.panel.isVisible(shown)) continue;
-      const at = nearest(trace.x, x);
-      const slack = (trace.x.at(-1) - trace.x[0]) * 0.02 + Math.abs(trace.x[1] - trace.x[0] || 0);
-      if (Math.abs(trace.x[at] - x) > slack) continue;
-      const label = line.part.label ? `${shown.label} · ${line.part.label}` : shown.label;
-      found.push({ label, value: this.#format(trace.y[at]), color: this.panel.color(shown), dashed: Boolean(line.part.dashed) });
-    }
-    const planned = this.spec.planned ? this.node.data[0] : null;
-    if (planned?.visible && planned.x.length && x <= planned.x.at(-1)) {
-      const value = this.#format(planned.y[nearest(planned.x, x)]);
-      found.push({ label: "planned", value, color: this.panel.theme.muted, dashed: true });
-    }
-    return found;
-  }
-
-  #format(value) {
-    if (this.name === "metric" && this.panel.data.metric?.percent) return `${(100 * value).toFixed(1)} %`;
-    return String(Number(value.toPrecision(4)));
-  }
-
   // --- zoom ---
 
   #listen() {
@@ -359,22 +282,4 @@ export class Chart {
     this.node.dataset.detail = String([...this.detail.values()].reduce((sum, series) => sum + series.n, 0));
     this.panel.drawn(this, points, reached);
   }
-}
-
-/** Index of the element of an ascending array that is nearest to `x`. */
-function nearest(xs, x) {
-  let low = 0;
-  let high = xs.length - 1;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (xs[middle] <= x) low = middle;
-    else high = middle;
-  }
-  return x - xs[low] <= xs[high] - x ? low : high;
-}
-
-function describe(part, mark) {
-  const [first, last, count, what] = mark;
-  const where = first === last ? `step ${first}` : `steps ${first}–${last} (${count})`;
-  return `${part.dashed ? "validation " : ""}non-finite (${WORDS[what] ?? what}) at ${where}`;
 }

@@ -3,6 +3,7 @@
 import { LiveSocket } from "./socket.js";
 
 const KINDS = ["step", "epoch"];
+const THIN_EVERY = 5000; // ms between requests to thin a run afresh
 
 /** One series: growing arrays, and marks where it had no finite number. */
 class Curve {
@@ -32,6 +33,7 @@ export class Run {
     this.kinds = { step: {}, epoch: {} };
     this.opening = 0; // points that the last snapshot brought, to know when deltas have piled up
     this.extra = 0;
+    this.asked = 0; // when a freshly thinned snapshot was last asked for
   }
 
   curve(kind, name) {
@@ -136,7 +138,6 @@ export class Feed {
   #take(run, type, frames) {
     if (type === "snapshot") {
       run.replace(frames);
-      run.asked = false;
       this.#tell(run.id, (panel) => panel.onSnapshot(run.id));
       return;
     }
@@ -144,8 +145,9 @@ export class Feed {
     if (!frames.every((frame) => run.append(frame))) {
       this.socket.send({ type: "resync", run: run.id, cursors: run.cursors });
     }
-    if (run.extra > Math.max(2 * run.opening, this.points) && !run.asked) {
-      run.asked = true;
+    const piledUp = run.extra > 2 * Math.max(run.opening, this.points);
+    if (piledUp && performance.now() - run.asked > THIN_EVERY) {
+      run.asked = performance.now();
       this.socket.send({ type: "snapshot", runs: [run.id] });
     }
     this.#tell(run.id, (panel) => panel.onDelta(run.id));

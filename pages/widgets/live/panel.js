@@ -1,7 +1,9 @@
 // The panel: status line, options, legend and charts. Mounted once per place on the page; reruns only bring new data.
 
-import { CHARTS, Chart } from "./chart.js";
+import { Chart } from "./chart.js";
 import { sharedFeed } from "./curves.js";
+import { CHARTS } from "./lines.js";
+import { Readout } from "./readout.js";
 import { Options, StatusLine, element } from "./parts.js";
 
 const panels = new WeakMap();
@@ -64,7 +66,9 @@ class Panel {
       const plot = element("div", { class: "ts-plot", "data-testid": `live-chart-${name}`, role: "img" }, card);
       const empty = element("p", { class: "ts-empty" }, card);
       const notes = element("ul", { class: "ts-marks", hidden: "" }, card);
-      return Object.assign(new Chart(name, plot, this), { caption, empty, list: notes });
+      const chart = Object.assign(new Chart(name, plot, this), { caption, empty, list: notes });
+      chart.readout = new Readout(chart, card);
+      return chart;
     });
   }
 
@@ -227,8 +231,10 @@ class Panel {
     this.root.dataset.theme = dark ? "dark" : "light";
   }
 
+  /** Points that a chart can show: two to the pixel, in coarse steps so that resizing asks for little. */
   #width() {
-    return Math.min(2000, Math.max(200, Math.round((this.root.clientWidth || 1200) / 2) * 2));
+    const pixels = this.charts[0].node.clientWidth || 600;
+    return Math.min(2000, Math.max(400, Math.ceil((2 * pixels) / 200) * 200));
   }
 
   #resize() {

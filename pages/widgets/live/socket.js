@@ -42,6 +42,7 @@ export class LiveSocket {
     this.pageToken = this.token = token;
     this.refused = false;
     if (this.ready) this.#send({ type: "auth", token });
+    else this.#open();
   }
 
   watch(runs, points) {

@@ -1,0 +1,131 @@
+"""A supervisor with real workers in a folder of its own, and the means to do it harm."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainer.locks import is_locked
+from trainer.settings import Settings
+from trainer.store import Run, Store
+
+ROOT = Path(__file__).parent.parent.parent
+LIVENESS = 90.0  # seconds; far more than anything takes, so that only a hang fails
+
+CONFIG: dict[str, Any] = {
+    "seed": 3,
+    "epochs": 30,  # of 40 steps
+    "pace": 300,
+    "dropout": {"name": "dropout", "rate": 0.2},
+    "optimizer": {"name": "adamw"},
+    "schedule": {"name": "cosine"},
+    "normalization": {"name": "batch"},
+}
+
+
+class Lab:
+    """One home folder with its database and supervisor."""
+
+    def __init__(self, home: Path, database_url: str = "", workers: int = 2) -> None:
+        self.settings = Settings(home=home, database_url=database_url, max_workers=workers)
+        self.store = Store(self.settings.url)
+        self.supervisors: list[subprocess.Popen[bytes]] = []
+
+    def start(self, wait: bool = True) -> subprocess.Popen[bytes]:
+        """Start a supervisor, as a user would, and wait until it serves."""
+        environment = os.environ | {
+            "TRAINSCOPE_HOME": str(self.settings.home),
+            "TRAINSCOPE_DATABASE_URL": self.settings.database_url,
+            "TRAINSCOPE_MAX_WORKERS": str(self.settings.max_workers),
+        }
+        command = [sys.executable, "-m", "trainer.supervisor"]
+        with (self.settings.home / "supervisor.log").open("ab") as log:
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+        self.supervisors.append(process)
+        if wait:
+            self.until(lambda: self.store.supervisor_status() == "ready")
+        return process
+
+    def log(self) -> str:
+        """What the supervisors have said."""
+        return (self.settings.home / "supervisor.log").read_text()
+
+    def create(self, owner: str = "ada", **changes: Any) -> int:
+        """Queue a run of CONFIG with changes."""
+        return self.store.create_run(CONFIG | changes, owner)
+
+    def worker(self, run_id: int) -> int | None:
+        """Process id of whoever trains the run now."""
+        path = self.settings.run_folder(run_id) / "lock"
+        text = path.read_text().strip() if is_locked(path) else ""
+        return int(text) if text else None
+
+    def kill_worker(self, run_id: int) -> bool:
+        """kill -9 the run's worker, if it has one at this moment."""
+        if (pid := self.worker(run_id)) is None:
+            return False
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def until(self, condition: Callable[[], Any], seconds: float = LIVENESS) -> None:
+        """Wait for something that must come true."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"waited too long; the supervisor said:\n{self.log()}"
+            time.sleep(0.01)
+
+    def past(self, run_id: int, step: int) -> None:
+        """Wait until the run has committed this step."""
+        self.until(lambda: self.store.last_step(run_id, "step") >= step)
+
+    def end(self, run_id: int) -> Run:
+        """Wait until the run is over."""
+        self.until(lambda: self.store.run(run_id).is_over)
+        return self.store.run(run_id)
+
+    def curves(self, run_id: int) -> dict[str, np.ndarray]:
+        """All points without the seconds, which no two runs share."""
+        found = {}
+        for kind in ("step", "epoch"):
+            points = self.store.read_points(run_id, kind)
+            keep = [index for index, name in enumerate(points.columns) if name != "seconds"]
+            found[kind] = points.array[:, keep]
+        return found
+
+    def weights(self, run_id: int) -> Mapping[str, torch.Tensor]:
+        """The final weights, from the checkpoint."""
+        path = self.settings.run_folder(run_id) / "checkpoint.pt"
+        return torch.load(path, weights_only=True)["model"]
+
+    def assert_equal(self, run_id: int, reference: int) -> None:
+        """Both runs have the same curves and weights, bit for bit."""
+        mine, theirs = self.curves(run_id), self.curves(reference)
+        for kind, points in theirs.items():
+            assert np.array_equal(np.diff(mine["step"][:, 0]), np.ones(len(mine["step"]) - 1)), "a hole"
+            assert mine[kind].tobytes() == points.tobytes(), f"the {kind} curves differ"
+        weights = self.weights(reference)
+        assert all(torch.equal(tensor, weights[name]) for name, tensor in self.weights(run_id).items())
+
+    def close(self) -> None:
+        """Stop what was started here."""
+        for process in self.supervisors:
+            if process.poll() is None:
+                process.terminate()
+        for process in self.supervisors:
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        self.store.close()

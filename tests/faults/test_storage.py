@@ -1,0 +1,100 @@
+"""A full disk, a locked database, a damaged checkpoint: training waits or goes back, and loses nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from lab import Lab
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """A file system of 8 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "trainscope", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a tmpfs cannot be mounted here (that takes root), so no disk can be filled")
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+def fill(path: Path) -> None:
+    """Write to the file until the disk is full."""
+    with contextlib.suppress(OSError), path.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+
+
+def test_a_full_disk_makes_training_wait(small_disk: Path, tmp_path: Path) -> None:
+    lab = Lab(tmp_path / "roomy")
+    lab.start()
+    reference = lab.create(pace=0)
+    lab.end(reference)
+    lab.close()
+
+    full = Lab(small_disk)
+    try:
+        full.start()
+        run_id = full.create()
+        full.past(run_id, 150)
+        ballast = small_disk / "ballast"
+        fill(ballast)
+        time.sleep(3)
+        stuck = full.store.last_step(run_id, "step")
+        assert stuck < 1200
+        assert full.worker(run_id) is not None  # it waits, it did not die
+        ballast.unlink()
+        assert full.end(run_id).status == "finished"
+        mine, theirs = full.curves(run_id), lab.curves(reference)
+        assert all(mine[kind].tobytes() == theirs[kind].tobytes() for kind in theirs)
+        assert any("nothing was lost" in notice for notice in full.store.run(run_id).notices)
+    finally:
+        full.close()
+
+
+def test_a_database_locked_by_another_process(sqlite_lab: Lab) -> None:
+    lab = sqlite_lab
+    lab.start()
+    reference = lab.create(pace=0)
+    lab.end(reference)
+    run_id = lab.create()
+    lab.past(run_id, 150)
+    other = sqlite3.connect(lab.store.engine.url.database, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    time.sleep(3)
+    other.execute("COMMIT")
+    other.close()
+    assert lab.end(run_id).status == "finished"
+    assert lab.store.run(run_id).attempt == 1
+    lab.assert_equal(run_id, reference)
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbage", "both"])
+def test_a_damaged_checkpoint_falls_back(sqlite_lab: Lab, damage: str) -> None:
+    lab = sqlite_lab
+    lab.start()
+    reference = lab.create(pace=0)
+    lab.end(reference)
+    run_id = lab.create()
+    folder = lab.settings.run_folder(run_id)
+    lab.until(lambda: (folder / "checkpoint.previous.pt").exists())
+    lab.store.request(run_id, "pause")
+    lab.until(lambda: lab.store.run(run_id).status == "paused")
+    current, previous = folder / "checkpoint.pt", folder / "checkpoint.previous.pt"
+    if damage == "cut":
+        current.write_bytes(current.read_bytes()[: current.stat().st_size // 2])
+    else:
+        current.write_bytes(b"not a checkpoint")
+    if damage == "both":
+        previous.write_bytes(b"")
+    lab.store.resume(run_id)
+    assert lab.end(run_id).status == "finished"
+    lab.assert_equal(run_id, reference)
+    assert any("damaged" in notice for notice in lab.store.run(run_id).notices)
