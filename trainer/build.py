@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from trainer.augment import Augmenter, build_augmenter, chosen_changes
 from trainer.config import ConfigError, RunConfig
 from trainer.datasplit import SplitData, split
 from trainer.flat import flatten
 from trainer.lazy import lazy
-from trainer.models.parts import Parts
-from trainer.streams import generator, stream_seed
+from trainer.network import build_network
+from trainer.streams import stream_seed
 from trainer.techniques.precision import Precision
 from trainer.techniques.schedules import Moment, Rates
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     import torch
 else:
     torch = lazy("torch")
-
-LARGEST_MODEL = 100_000_000  # parameters; with Adam that is 1.6 GB
 
 
 @dataclass
@@ -41,6 +39,8 @@ class Experiment:
     schedule_per_step: bool
     clip: Callable[[torch.Tensor, torch.Tensor], torch.Tensor | None]
     patience_left: Callable[[Sequence[float]], float]
+    augment: Augmenter | None
+    training_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     notices: tuple[str, ...]
 
@@ -50,8 +50,13 @@ class Experiment:
         return "accuracy" if self.data.task == "classification" else "mae"
 
     def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> float:
-        """The metric of [n, classes] logits against [n] classes, or of [n, 1] predictions against [n, 1] targets."""
+        """The metric of [n, classes] logits against [n] classes, or of [n, 1] predictions against [n, 1] targets.
+
+        Against mixed labels [n, classes], accuracy is the share of the label that the predicted class holds.
+        """
         if self.data.task == "classification":
+            if targets.is_floating_point():
+                return float(targets.gather(1, outputs.argmax(1, keepdim=True)).double().mean())
             return int((outputs.argmax(1) == targets).sum()) / len(targets)
         return float((outputs.double() - targets.double()).abs().mean()) * self.data.target_scale
 
@@ -68,9 +73,11 @@ def build(config: RunConfig, data_folder: Path) -> Experiment:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
     data = load_data(config, data_folder, device)
-    model = build_model(config, tuple(data.train.inputs.shape[1:]), data.outputs, device)
+    samples = data.samples
+    model = build_network(config, samples.shape, data.outputs, len(samples.vocabulary), device)
     weights = flatten(model)
-    learning_rate, schedule = config.learning_rate, _bound(config, "schedule")
+    classifies = data.task == "classification"
+    learning_rate, schedule = config.learning_rate, config.bound("schedule")
     torch.manual_seed(stream_seed(config.seed, "dropout"))
     return Experiment(
         config=config,
@@ -78,14 +85,16 @@ def build(config: RunConfig, data_folder: Path) -> Experiment:
         data=data,
         model=model,
         weights=weights,
-        optimizer=_bound(config, "optimizer")([weights], learning_rate),
-        precision=_bound(config, "precision")(device.type),
+        optimizer=config.bound("optimizer")([weights], learning_rate),
+        precision=config.bound("precision")(device.type),
         schedule=lambda at: rates(schedule(at, learning_rate)),
         schedule_per_step="step"
         in (config.technique("schedule").facts["per"], config.schedule.knobs.get("moves")),
-        clip=_bound(config, "clipping"),
-        patience_left=_bound(config, "early_stopping"),
-        loss=classification_loss if data.task == "classification" else regression_loss,
+        clip=config.bound("clipping"),
+        patience_left=config.bound("early_stopping"),
+        augment=build_augmenter(config, len(samples.classes), data.mean, data.deviation),
+        training_loss=config.bound("label_smoothing") if classifies else regression_loss,
+        loss=classification_loss if classifies else regression_loss,
         notices=tuple(_notices(config, device, len(data.train))),
     )
 
@@ -100,11 +109,13 @@ def pick_device(wanted: str) -> torch.device:
 def load_data(config: RunConfig, folder: Path, device: torch.device) -> SplitData:
     """Reads and splits the configured data set."""
     data = split(
-        _bound(config, "data")(folder),
+        config.bound("data")(folder),
         seed=config.seed,
         validation_share=config.validation_share,
         test_share=config.test_share,
         device=device,
+        scaling=config.bound("input_scaling"),
+        scale_train=not chosen_changes(config),
     )
     smallest = config.technique("normalization").facts.get("smallest_batch", 1)
     if len(data.train) < smallest:
@@ -112,43 +123,6 @@ def load_data(config: RunConfig, folder: Path, device: torch.device) -> SplitDat
             f"{len(data.train)} training samples are too few for batch norm; it needs {smallest}."
         )
     return data
-
-
-def build_model(
-    config: RunConfig, shape: tuple[int, ...], outputs: int, device: torch.device
-) -> torch.nn.Module:
-    """Assembles the network and draws its first weights. Raises ConfigError for one too large to train here."""
-    assemble = partial(_bound(config, "model"), shape, outputs, parts_of(config))
-    with torch.device("meta"):  # counts without allocating
-        model: torch.nn.Module = assemble()
-    count = sum(parameter.numel() for parameter in model.parameters())
-    if count > LARGEST_MODEL:
-        raise ConfigError(
-            f"This {config.technique('model').label} has {count:,} parameters; the limit is {LARGEST_MODEL:,}. "
-            "Make it narrower or shallower."
-        )
-    model = model.to_empty(device="cpu")
-    initialize(model, config)
-    return model.to(device)
-
-
-def parts_of(config: RunConfig) -> Parts:
-    """The makers of normalization, activation and dropout that the configuration chose."""
-    return Parts(_bound(config, "normalization"), _bound(config, "activation"), _bound(config, "dropout"))
-
-
-def initialize(model: torch.nn.Module, config: RunConfig) -> None:
-    """Draws every weight from a stream keyed by its name; biases start at 0, norms as the identity."""
-    scheme = _bound(config, "initialization")
-    with torch.no_grad():
-        for name, module in model.named_modules():
-            weight, bias = getattr(module, "weight", None), getattr(module, "bias", None)
-            if weight is not None and weight.ndim >= 2:
-                if bias is not None:
-                    torch.nn.init.zeros_(bias)
-                scheme(weight, bias, generator(config.seed, "weights", f"{name}.weight"))
-            elif hasattr(module, "reset_parameters"):
-                module.reset_parameters()
 
 
 def classification_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -175,10 +149,6 @@ def batch_sizes(samples: int, batch_size: int) -> list[int]:
     elif rest:
         sizes.append(rest)
     return sizes
-
-
-def _bound(config: RunConfig, family: str) -> Callable[..., Any]:
-    return partial(config.technique(family).function, **getattr(config, family).knobs)
 
 
 def _notices(config: RunConfig, device: torch.device, samples: int) -> list[str]:

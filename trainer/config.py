@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
@@ -74,6 +74,7 @@ class RunConfig(BaseModel):
     schedule: Choice = _default("schedule")
     precision: Choice = _default("precision")
     data: Choice = _default("data")
+    input_scaling: Choice = _default("input_scaling")
     validation_share: Annotated[
         float,
         knob(
@@ -116,6 +117,14 @@ class RunConfig(BaseModel):
     optimizer: Choice = _default("optimizer")
     clipping: Choice = _default("clipping")
     early_stopping: Choice = _default("early_stopping")
+    label_smoothing: Choice = _default("label_smoothing")
+    random_crop: Choice = _default("random_crop")
+    horizontal_flip: Choice = _default("horizontal_flip")
+    rotation: Choice = _default("rotation")
+    affine: Choice = _default("affine")
+    color_jitter: Choice = _default("color_jitter")
+    random_erasing: Choice = _default("random_erasing")
+    mixing: Choice = _default("mixing")
     epochs: Annotated[
         int, knob("Epochs", "Passes over the training data.", ge=1, le=100_000, step=10, group="run")
     ] = 150
@@ -234,6 +243,10 @@ class RunConfig(BaseModel):
                 values[field] = value
         return values
 
+    def bound(self, family: str) -> Callable[..., Any]:
+        """The chosen technique's function with its knobs filled in."""
+        return partial(self.technique(family).function, **getattr(self, family).knobs)
+
     def technique(self, family: str) -> Technique:
         """The technique that this run uses of a family."""
         return find(family, getattr(self, family).name)
@@ -306,11 +319,9 @@ def conflicts(config: RunConfig) -> Iterable[str]:
             f"BatchNorm needs a batch size of at least {smallest}; got {config.batch_size}. "
             f"Set batch_size={smallest} or more, or another normalization."
         )
-    if model.facts.get("needs") == "image" and len(data.facts["shape"]) != 3:
-        images = [
-            item.name for item in families()["data"].techniques.values() if len(item.facts["shape"]) == 3
-        ]
-        yield f"The {model.label} needs images; got {data.label}. Set model=mlp, or data to one of {', '.join(images)}."
+    yield from misfits(config, data)
+    if model.facts.get("own_normalization") and norm.name != "none":
+        yield f"The {model.label} has layer norm of its own; got normalization={norm.name}. Set normalization=none."
     if config.validation_share + config.test_share > 0.6:
         yield (
             f"validation_share {config.validation_share:g} and test_share {config.test_share:g} "
@@ -326,6 +337,35 @@ def conflicts(config: RunConfig) -> Iterable[str]:
     low, high = (config.schedule.knobs.get(f"{end}_momentum", 0) for end in ("low", "high"))
     if low > high:
         yield f"schedule.low_momentum {low:g} is above schedule.high_momentum {high:g}; swap them."
+
+
+def misfits(config: RunConfig, data: Technique) -> Iterable[str]:
+    """Sentences about techniques that cannot work on the chosen data set, with data sets that would do."""
+    for name in type(config).model_fields:
+        if name not in families():
+            continue
+        used, sets = config.technique(name), families()["data"].techniques.values()
+        accepts, task = used.facts.get("accepts"), used.facts.get("task", data.facts["task"])
+        if name == "data" or ((not accepts or data.facts["kind"] in accepts) and task == data.facts["task"]):
+            continue
+        fitting = [
+            item.name
+            for item in sets
+            if (not accepts or item.facts["kind"] in accepts)
+            and ("task" not in used.facts or item.facts["task"] == task)
+        ]
+        what = used.label if name in ("model", "mixing") else families()[name].label
+        yield (
+            f"{what} needs {' or '.join(accepts) if accepts else task} data; got {data.label}. "
+            f"Set {name} to {default_of(name)}, or data to one of {', '.join(fitting)}."
+        )
+    if config.label_smoothing.knobs["amount"] and data.facts["task"] != "classification":
+        yield f"Label smoothing needs classes; got {data.label}. Set label_smoothing=0."
+
+
+def default_of(family: str) -> str:
+    """The technique that a family starts with."""
+    return families()[family].default
 
 
 def diff(before: RunConfig, after: RunConfig) -> list[Change]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from trainer.data.samples import Samples, Task
 from trainer.lazy import lazy
 from trainer.streams import stream_seed
+from trainer.techniques.input_scaling import Statistics, standardize
 
 if TYPE_CHECKING:
     import sklearn.model_selection as model_selection
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
     model_selection = lazy("sklearn.model_selection")
+
+
+Scaling = Callable[[np.ndarray], Statistics]
 
 
 @dataclass(frozen=True)
@@ -33,26 +38,46 @@ class Part:
 
 @dataclass(frozen=True)
 class SplitData:
-    """The three parts. Regression targets are standardized; `target_scale` turns an error back into `unit`."""
+    """The three parts, the whole they come from, and the input scaling.
+
+    Regression targets are standardized; `target_scale` turns an error back into the samples' `unit`.
+    """
 
     train: Part
     validation: Part
     test: Part
-    task: Task
-    classes: tuple[str, ...]
-    unit: str
+    samples: Samples
+    mean: torch.Tensor
+    deviation: torch.Tensor
     target_scale: float
+
+    @property
+    def task(self) -> Task:
+        """Classification or regression."""
+        return self.samples.task
 
     @property
     def outputs(self) -> int:
         """How many numbers the network puts out for a sample."""
-        return len(self.classes) if self.task == "classification" else int(self.train.targets.shape[1])
+        return (
+            len(self.samples.classes) if self.task == "classification" else int(self.train.targets.shape[1])
+        )
 
 
 def split(
-    samples: Samples, *, seed: int, validation_share: float, test_share: float, device: torch.device
+    samples: Samples,
+    *,
+    seed: int,
+    validation_share: float,
+    test_share: float,
+    device: torch.device,
+    scaling: Scaling = standardize,
+    scale_train: bool = True,
 ) -> SplitData:
-    """Splits once, by seed alone. Classes keep their shares where each part is large enough to hold them all."""
+    """Splits once, by seed alone. Classes keep their shares where each part is large enough to hold them all.
+
+    With `scale_train` off the training part stays unscaled in memory: augmentation works on plain pixels and scales after.
+    """
     rest = np.arange(len(samples.inputs))
     if samples.test is None:
         rest, test_index = _divide(rest, samples, test_share, stream_seed(seed, "split", "test", bits=31))
@@ -62,13 +87,33 @@ def split(
     train_index, index = _divide(
         rest, samples, validation_share / (1 - test_share), stream_seed(seed, "split", "validation", bits=31)
     )
-    raw = [(samples.inputs[part], samples.targets[part]) for part in (train_index, index)] + [test]
-    scale_inputs, (scale_targets, spread) = _input_scaler(raw[0][0]), _target_scaler(raw[0][1], samples.task)
+    raw = [
+        (as_floats(x), y)
+        for x, y in (
+            (samples.inputs[train_index], samples.targets[train_index]),
+            (samples.inputs[index], samples.targets[index]),
+            test,
+        )
+    ]
+    mean, deviation = scaling(raw[0][0]) if raw[0][0].dtype != np.int64 else (np.zeros(1), np.ones(1))
+    scale_targets, spread = _target_scaler(raw[0][1], samples.task)
+
+    def part(inputs: np.ndarray, targets: np.ndarray, *, scale: bool) -> Part:
+        scaled = (inputs - mean) / deviation if scale and inputs.dtype != np.int64 else inputs
+        return Part(torch.from_numpy(scaled).to(device), torch.from_numpy(scale_targets(targets)).to(device))
+
     train, validation, held_out = (
-        Part(torch.from_numpy(scale_inputs(x)).to(device), torch.from_numpy(scale_targets(y)).to(device))
-        for x, y in raw
+        part(*arrays, scale=number > 0 or scale_train) for number, arrays in enumerate(raw)
     )
-    return SplitData(train, validation, held_out, samples.task, samples.classes, samples.unit, spread)
+    return SplitData(
+        train,
+        validation,
+        held_out,
+        samples,
+        torch.from_numpy(mean).to(device),
+        torch.from_numpy(deviation).to(device),
+        spread,
+    )
 
 
 def _divide(index: np.ndarray, samples: Samples, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -86,20 +131,11 @@ def _divide(index: np.ndarray, samples: Samples, share: float, seed: int) -> tup
     return kept, aside
 
 
-def _input_scaler(train: np.ndarray) -> Any:
-    """Standardizes each feature, or each channel of images, by the training part's mean and deviation."""
-    axes = (0, 2, 3) if train.ndim == 4 else (0,)
-    mean = train.mean(axes, keepdims=True, dtype=np.float64)
-    deviation = train.std(axes, keepdims=True, dtype=np.float64)
-    deviation[deviation == 0] = 1
-
-    def scale(inputs: np.ndarray) -> np.ndarray:
-        scaled = inputs.astype(np.float32)
-        scaled -= mean.astype(np.float32)
-        scaled /= deviation.astype(np.float32)
-        return scaled
-
-    return scale
+def as_floats(inputs: np.ndarray) -> np.ndarray:
+    """Float32, images between 0 and 1; words stay whole numbers."""
+    if inputs.dtype == np.uint8:
+        return inputs.astype(np.float32) / 255
+    return inputs if inputs.dtype == np.int64 else inputs.astype(np.float32, copy=False)
 
 
 def _target_scaler(train: np.ndarray, task: Task) -> tuple[Any, float]:

@@ -165,6 +165,7 @@ class Trainer:
         run, state, recorder, control = self.run, self.state, self.recorder, self.control
         model, optimizer, scaler, weights = run.model, run.optimizer, run.precision.scaler, run.weights
         inputs, targets, gradient = run.data.train.inputs, run.data.train.targets, run.weights.grad
+        augment, mixes = run.augment, run.config.mixing.name != "none"
         assert gradient is not None
         model.train()
         forward = autocast(run)
@@ -173,10 +174,13 @@ class Trainer:
                 return request
             self.keep_pace()
             set_rates(optimizer, rate)
+            batch, wanted = inputs.index_select(0, index), targets.index_select(0, index)
+            if augment is not None:
+                batch, wanted = augment(batch, wanted, state.step)
             gradient.zero_()
             with forward:
-                outputs = model(inputs.index_select(0, index))
-            loss = run.loss(outputs, targets.index_select(0, index))
+                outputs = model(batch)
+            loss = run.training_loss(outputs, wanted)
             scaler.scale(loss).backward()
             scaler.unscale_(optimizer)  # so that norm and clipping see true gradients
             norm = torch.linalg.vector_norm(gradient)
@@ -199,6 +203,8 @@ class Trainer:
             self.guard.after_step(weights)
             state.batch_losses.append(loss_value)
             state.outputs.append(outputs.detach())
+            if mixes:
+                state.mixed_targets.append(wanted)
         return None
 
     def batches(self) -> Iterator[torch.Tensor]:
@@ -228,7 +234,10 @@ class Trainer:
         """Measures, remembers the best, and decides whether to go on; looks at train and validation only."""
         run, state = self.run, self.state
         self.guard.settle(run.optimizer.param_groups[0]["lr"])
-        targets = run.data.train.targets[self.order().to(run.device)]
+        if state.mixed_targets:
+            targets = torch.cat(state.mixed_targets)
+        else:
+            targets = run.data.train.targets[self.order().to(run.device)]
         losses = [float(loss) for loss in state.batch_losses]
         weighted = (loss * size for loss, size in zip(losses, self.sizes, strict=True))
         validation = evaluate(run, run.data.validation)
@@ -239,7 +248,7 @@ class Trainer:
             "val_metric": validation["metric"],
             "lr": run.optimizer.param_groups[0]["lr"],
         }
-        state.batch_losses, state.outputs = [], []
+        state.batch_losses, state.outputs, state.mixed_targets = [], [], []
         state.epoch, state.batch = state.epoch + 1, 0
         state.last_epoch = values
         state.validation_losses.append(values["val_loss"])
@@ -338,7 +347,7 @@ def results(
         best=state.best,
         restored_best=restored,
         metric=run.metric,
-        unit=run.data.unit,
+        unit=run.data.samples.unit,
         epochs=state.epoch,
         steps=state.step,
         skipped_steps=state.skipped_steps,
@@ -364,5 +373,5 @@ def facts(run: Experiment, state: State) -> dict[str, Any]:
         "step": state.step,
         "epoch": state.epoch,
         "metric": run.metric,
-        "unit": run.data.unit,
+        "unit": run.data.samples.unit,
     }

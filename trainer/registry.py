@@ -43,11 +43,13 @@ def knob(
     pattern: str | None = None,
     labels: Mapping[str, str] | None = None,
     group: str = "",
+    models: tuple[str, ...] = (),
 ) -> Any:
     """Describes a knob inside `Annotated`: its label, one line of help, bounds, and how a control should move it.
 
     `step` is the control's increment, `log` asks for a logarithmic one, `labels` names the members of a `Literal`.
     `group` is the sidebar section of a knob that belongs to no family; the others stand under their family's.
+    `models` names the models that have use for the knob; the sidebar hides it for others. Empty means all.
     """
     look: dict[str, Any] = {
         "unit": unit,
@@ -55,6 +57,7 @@ def knob(
         "step": step,
         "labels": dict(labels or {}),
         "group": group,
+        "models": models,
     }
     bounds: dict[str, Any] = {"ge": ge, "gt": gt, "le": le, "lt": lt, "pattern": pattern}
     return Field(title=label, description=help, json_schema_extra=look, **bounds)
@@ -79,6 +82,7 @@ class Knob:
     log: bool = False
     choices: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
     group: str = ""
 
     @cached_property

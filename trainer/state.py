@@ -30,6 +30,7 @@ class State:
     best_weights: dict[str, torch.Tensor] | None = None
     batch_losses: list[float | torch.Tensor] = field(default_factory=list)
     outputs: list[torch.Tensor] = field(default_factory=list)
+    mixed_targets: list[torch.Tensor] = field(default_factory=list)
     finished: str = ""
 
     @property
@@ -64,6 +65,7 @@ def restore(run: Experiment, saved: dict[str, Any]) -> State:
         torch.cuda.set_rng_state(saved["random_device"])
     state = State(**saved["state"])
     state.outputs = [part.to(run.device) for part in state.outputs]
+    state.mixed_targets = [part.to(run.device) for part in state.mixed_targets]
     return state
 
 

@@ -24,7 +24,8 @@ declare_family("data", label="Data set", help="What the network learns from.", g
 class Samples:
     """A whole data set in memory.
 
-    `inputs` is float32 [n, features] or, for images, uint8 or float32 [n, channels, height, width]. `targets` is int64 [n] with
+    `inputs` is float32 [n, features], for sequences [n, steps, features], for images uint8 or float32 in [0, 1]
+    [n, channels, height, width], for texts int64 [n, words] into `vocabulary`, where 0 is padding. `targets` is int64 [n] with
     classes 0 … len(classes) − 1, or float32 [n, 1] for regression, in `unit`. `test` holds a test split that comes with the
     data; without one, a share of the samples is set aside.
     """
@@ -34,6 +35,7 @@ class Samples:
     task: Task
     classes: tuple[str, ...] = ()
     unit: str = ""
+    vocabulary: tuple[str, ...] = ()
     test: tuple[NDArray[np.generic], NDArray[np.generic]] | None = None
 
     @property

@@ -76,6 +76,17 @@ def circles(
     return _plane(*datasets.make_circles(samples, noise=noise, factor=factor, random_state=seed))
 
 
+@technique("data", label="XOR", task="classification", kind="plane", shape=(2,), outputs=2)
+def xor(folder: Path, *, samples: Count = 1000, noise: Noise = 0.1, seed: DataSeed = 42) -> Samples:
+    """Four clouds, opposite corners alike: what a network without a hidden layer cannot learn."""
+    random = np.random.default_rng(seed)
+    corners = random.integers(0, 2, (samples, 2))
+    points = (
+        2 * corners - 1 + random.uniform(-0.8, 0.8, corners.shape) + random.normal(0, noise, corners.shape)
+    )
+    return _plane(points, corners[:, 0] ^ corners[:, 1])
+
+
 @technique("data", label="Spirals", task="classification", kind="plane", shape=(2,), outputs=2)
 def spirals(
     folder: Path,

@@ -16,7 +16,7 @@ else:
 SMALLEST_SIDE = 4
 
 
-@technique("model", label="CNN", needs="image", source="LeCun et al. 1998, Proc. IEEE 86(11)")
+@technique("model", label="CNN", accepts=("image",), source="LeCun et al. 1998, Proc. IEEE 86(11)")
 def cnn(
     inputs: tuple[int, ...],
     outputs: int,
@@ -56,6 +56,7 @@ def cnn(
         if min(height, width) >= SMALLEST_SIDE:
             block["pool"] = torch.nn.MaxPool2d(2)
             height, width = height // 2, width // 2
+        block |= parts.dropout("conv")
         modules[f"block{number}"] = sequential(block)
         planes = size
     modules["flatten"] = torch.nn.Flatten()

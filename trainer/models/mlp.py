@@ -11,8 +11,11 @@ from trainer.registry import knob, technique
 
 if TYPE_CHECKING:
     import torch
+
+    from trainer import layers as nn_layers
 else:
     torch = lazy("torch")
+    nn_layers = lazy("trainer.layers")
 
 
 @technique("model", label="MLP")
@@ -36,13 +39,17 @@ def mlp(
 ) -> torch.nn.Module:
     """Fully connected layers, each followed by normalization, activation and dropout as chosen.
 
-    Input [batch, *inputs], flattened; output [batch, outputs]. Neither norm, activation nor dropout follows the last layer.
+    Input [batch, *inputs], flattened, or [batch, words], whose vectors are averaged; output [batch, outputs].
+    Neither norm, activation nor dropout follows the last layer.
     """
     sizes = [int(size) for size in layers.split("-")] if layers else [width] * depth
     modules: dict[str, torch.nn.Module] = {"flatten": torch.nn.Flatten()} if len(inputs) > 1 else {}
+    features = math.prod(inputs)
+    if parts.vocabulary:
+        features = sizes[0] if sizes else 32
+        modules["embedding"] = nn_layers.MeanEmbedding(parts.vocabulary, features)
     if (drop := parts.drop("input")) is not None:
         modules["input_dropout"] = drop
-    features = math.prod(inputs)
     for number, size in enumerate(sizes, start=1):
         block = parts.block("linear", torch.nn.Linear(features, size), size, 0) | parts.dropout("hidden")
         modules[f"hidden{number}"] = sequential(block)

@@ -12,8 +12,11 @@ from trainer.registry import declare_family
 
 if TYPE_CHECKING:
     import torch
+
+    from trainer import layers
 else:
     torch = lazy("torch")
+    layers = lazy("trainer.layers")
 
 declare_family("model", label="Model", help="The network that is trained.", group="model", default="mlp")
 
@@ -25,6 +28,7 @@ class Parts:
     normalize: Callable[[int, int, torch.nn.Module], dict[str, torch.nn.Module]]
     activate: Callable[[], torch.nn.Module]
     drop: Callable[[str], torch.nn.Module | None]
+    vocabulary: int = 0
 
     def block(
         self, layer_name: str, layer: torch.nn.Module, features: int, dimensions: int
@@ -36,6 +40,19 @@ class Parts:
         """The dropout module for a place, or nothing where its rate is 0."""
         module = self.drop(place)
         return {} if module is None else {"dropout": module}
+
+    def sequence(self, inputs: tuple[int, ...], size: int) -> tuple[dict[str, torch.nn.Module], int]:
+        """The first modules of a network that reads sequences, and the features of each step after them.
+
+        Words are embedded as vectors of the given size, images are read row by row, sequences come as they are.
+        """
+        modules: dict[str, torch.nn.Module] = {}
+        features = inputs[-1]
+        if self.vocabulary:
+            modules["embedding"], features = torch.nn.Embedding(self.vocabulary, size), size
+        elif len(inputs) == 3:
+            modules["rows"], features = layers.Rows(), inputs[0] * inputs[2]
+        return modules | {f"input_{name}": module for name, module in self.dropout("input").items()}, features
 
 
 def sequential(modules: dict[str, torch.nn.Module]) -> torch.nn.Sequential:

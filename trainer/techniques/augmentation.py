@@ -44,13 +44,16 @@ for _name, _, _ in KINDS:
     technique(_name, label="Off", name="none")(unchanged)
 
 
-@technique("random_crop", label="On", switch=True, needs="image", source="Szegedy et al. 2014, arXiv:1409.4842")
+@technique(
+    "random_crop", label="On", switch=True, accepts=("image",), source="Szegedy et al. 2014, arXiv:1409.4842"
+)
 def resized(
     images: torch.Tensor,
     stream: torch.Generator,
     *,
     smallest: Annotated[
-        float, knob("Smallest part", "Of the image's area; 0.08 is usual for photographs.", gt=0, le=1, step=0.05)
+        float,
+        knob("Smallest part", "Of the image's area; 0.08 is usual for photographs.", gt=0, le=1, step=0.05),
     ] = 0.6,
 ) -> torch.Tensor:
     """Cuts out a random part of random shape (3:4 to 4:3) and scales it to the image's size."""
@@ -58,17 +61,25 @@ def resized(
     area = smallest + (1 - smallest) * area
     aspect = torch.exp((2 * shape - 1) * math.log(4 / 3))
     width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
-    return resample(images, width, 0 * width, (2 * across - 1) * (1 - width), 0 * height, height, (2 * down - 1) * (1 - height))
+    return resample(
+        images,
+        width,
+        0 * width,
+        (2 * across - 1) * (1 - width),
+        0 * height,
+        height,
+        (2 * down - 1) * (1 - height),
+    )
 
 
-@technique("horizontal_flip", label="On", switch=True, needs="image")
+@technique("horizontal_flip", label="On", switch=True, accepts=("image",))
 def flip(images: torch.Tensor, stream: torch.Generator, *, probability: Chance = 0.5) -> torch.Tensor:
     """Mirrors each image left to right with the given probability. Not for digits or letters."""
     chosen = uniform(images, stream, 1) < probability
     return torch.where(chosen[:, :, None, None], images.flip(3), images)
 
 
-@technique("rotation", label="On", switch=True, needs="image")
+@technique("rotation", label="On", switch=True, accepts=("image",))
 def rotate(images: torch.Tensor, stream: torch.Generator, *, degrees: Degrees = 10.0) -> torch.Tensor:
     """Turns each image by a random angle up to the largest, either way; corners are filled with 0."""
     angle = (2 * uniform(images, stream, 1)[:, 0] - 1) * math.radians(degrees)
@@ -77,13 +88,17 @@ def rotate(images: torch.Tensor, stream: torch.Generator, *, degrees: Degrees = 
     return resample(images, cos, -sin * ratio, 0 * cos, sin / ratio, cos, 0 * cos)
 
 
-@technique("affine", label="On", switch=True, needs="image")
+@technique("affine", label="On", switch=True, accepts=("image",))
 def shift_scale_shear(
     images: torch.Tensor,
     stream: torch.Generator,
     *,
-    shift: Annotated[float, knob("Largest shift", "Share of the side, either way.", ge=0, le=1, step=0.05)] = 0.1,
-    scale: Annotated[float, knob("Largest scaling", "Share, larger or smaller.", ge=0, le=0.9, step=0.05)] = 0.1,
+    shift: Annotated[
+        float, knob("Largest shift", "Share of the side, either way.", ge=0, le=1, step=0.05)
+    ] = 0.1,
+    scale: Annotated[
+        float, knob("Largest scaling", "Share, larger or smaller.", ge=0, le=0.9, step=0.05)
+    ] = 0.1,
     shear: Degrees = 5.0,
 ) -> torch.Tensor:
     """Shifts, scales and shears each image by random amounts; what enters from outside is 0."""
@@ -93,7 +108,7 @@ def shift_scale_shear(
     return resample(images, zoom, tilt, 2 * shift * across, 0 * zoom, zoom, 2 * shift * down)
 
 
-@technique("color_jitter", label="On", switch=True, needs="image")
+@technique("color_jitter", label="On", switch=True, accepts=("image",))
 def jitter(
     images: torch.Tensor,
     stream: torch.Generator,
@@ -111,7 +126,13 @@ def jitter(
     return torch.lerp(grey(images), images, vivid).clamp(0, 1) if images.shape[1] == 3 else images
 
 
-@technique("random_erasing", label="On", switch=True, needs="image", source="Zhong et al. 2017, arXiv:1708.04896")
+@technique(
+    "random_erasing",
+    label="On",
+    switch=True,
+    accepts=("image",),
+    source="Zhong et al. 2017, arXiv:1708.04896",
+)
 def erase(
     images: torch.Tensor,
     stream: torch.Generator,
@@ -123,7 +144,10 @@ def erase(
     hit, area, shape, across, down = uniform(images, stream, 5)[:, :, None, None].unbind(1)
     area, aspect = 0.02 + (largest - 0.02) * area, torch.exp((2 * shape - 1) * math.log(10 / 3))
     height, width = images.shape[2:]
-    wide, high = ((area * aspect).sqrt().clamp(max=1) * width).round(), ((area / aspect).sqrt().clamp(max=1) * height).round()
+    wide, high = (
+        ((area * aspect).sqrt().clamp(max=1) * width).round(),
+        ((area / aspect).sqrt().clamp(max=1) * height).round(),
+    )
     left, top = (across * (width - wide + 1)).floor(), (down * (height - high + 1)).floor()
     x = torch.arange(width, device=images.device)[None, None, :]
     y = torch.arange(height, device=images.device)[None, :, None]

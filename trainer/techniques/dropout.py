@@ -33,22 +33,37 @@ def dropout(
     place: Place,
     *,
     rate: Annotated[
-        float, rate_knob("Dropout rate", "Share of hidden units silenced each step; try 0.5, or 0.2 with batch norm.")
+        float,
+        rate_knob(
+            "Dropout rate", "Share of hidden units silenced each step; try 0.5, or 0.2 with batch norm."
+        ),
     ] = 0.0,
     input_rate: Annotated[
         float, rate_knob("Input dropout rate", "Share of the inputs silenced at each step; 0.2 is usual.")
     ] = 0.0,
     conv_rate: Annotated[
-        float, rate_knob("Conv dropout rate", "Share of whole feature maps silenced after a block; try 0.25.", ("cnn", "resnet"))
+        float,
+        rate_knob(
+            "Conv dropout rate",
+            "Share of whole feature maps silenced after a block; try 0.25.",
+            ("cnn", "resnet"),
+        ),
     ] = 0.0,
     recurrent_rate: Annotated[
-        float, rate_knob("Recurrent dropout rate", "Between recurrent layers; 0.2 to 0.5 is usual.", ("rnn", "lstm", "gru"))
+        float,
+        rate_knob(
+            "Recurrent dropout rate", "Between recurrent layers; 0.2 to 0.5 is usual.", ("rnn", "lstm", "gru")
+        ),
     ] = 0.0,
     attention_rate: Annotated[
-        float, rate_knob("Attention dropout rate", "On the attention weights; 0.1 is usual.", ("transformer",))
+        float,
+        rate_knob("Attention dropout rate", "On the attention weights; 0.1 is usual.", ("transformer",)),
     ] = 0.0,
     feedforward_rate: Annotated[
-        float, rate_knob("Feed-forward dropout rate", "After each sublayer's projection; 0.1 is usual.", ("transformer",))
+        float,
+        rate_knob(
+            "Feed-forward dropout rate", "After each sublayer's projection; 0.1 is usual.", ("transformer",)
+        ),
     ] = 0.0,
 ) -> torch.nn.Module | None:
     """Silences each unit with the given probability while training; evaluation uses every unit.

@@ -27,7 +27,14 @@ def smoothing(
     targets: torch.Tensor,
     *,
     amount: Annotated[
-        float, knob("Label smoothing", "Share of the label spread over all classes; 0.1 is usual.", ge=0, le=0.9, step=0.05)
+        float,
+        knob(
+            "Label smoothing",
+            "Share of the label spread over all classes; 0.1 is usual.",
+            ge=0,
+            le=0.9,
+            step=0.05,
+        ),
     ] = 0.0,
 ) -> torch.Tensor:
     """Cross-entropy against (1 − ε) · label + ε / classes; with ε = 0 the plain cross-entropy.

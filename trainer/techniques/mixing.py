@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
 
-Alpha = Annotated[float, knob("α", "λ is drawn from Beta(α, α): small values keep one image almost pure.", gt=0, le=10, step=0.1)]
+Alpha = Annotated[
+    float,
+    knob("α", "λ is drawn from Beta(α, α): small values keep one image almost pure.", gt=0, le=10, step=0.1),
+]
 
 declare_family(
     "mixing",
@@ -32,8 +35,16 @@ def none(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator) -
     return inputs, targets
 
 
-@technique("mixing", label="Mixup", task="classification", source="Zhang et al. 2017, arXiv:1710.09412")
-def mixup(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator, *, alpha: Alpha = 0.2) -> Pair:
+@technique(
+    "mixing",
+    label="Mixup",
+    task="classification",
+    accepts=("table", "plane", "image", "sequence"),
+    source="Zhang et al. 2017, arXiv:1710.09412",
+)
+def mixup(
+    inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator, *, alpha: Alpha = 0.2
+) -> Pair:
     """Blends each sample with another, λ to 1 − λ, and their labels alike.
 
     Inputs [batch, ...] float, targets [batch, classes] of probabilities; returns both in the same shapes.
@@ -42,8 +53,16 @@ def mixup(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator, 
     return torch.lerp(inputs[other], inputs, share), torch.lerp(targets[other], targets, share)
 
 
-@technique("mixing", label="CutMix", task="classification", needs="image", source="Yun et al. 2019, arXiv:1905.04899")
-def cutmix(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator, *, alpha: Alpha = 1.0) -> Pair:
+@technique(
+    "mixing",
+    label="CutMix",
+    task="classification",
+    accepts=("image",),
+    source="Yun et al. 2019, arXiv:1905.04899",
+)
+def cutmix(
+    inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator, *, alpha: Alpha = 1.0
+) -> Pair:
     """Pastes a box of another image; the labels are shared by the areas that are really visible.
 
     The box covers 1 − λ of the area around a random centre. At the border it is clamped, so λ is computed anew from it.

@@ -96,7 +96,13 @@ def group(
     activation: torch.nn.Module,
     *,
     groups: Annotated[
-        int, knob("Groups", "Features are normalized in this many groups; lowered where it does not divide.", ge=1, le=256)
+        int,
+        knob(
+            "Groups",
+            "Features are normalized in this many groups; lowered where it does not divide.",
+            ge=1,
+            le=256,
+        ),
     ] = 8,
     placement: Placement = "before",
     eps: Eps = 1e-5,

@@ -1,0 +1,104 @@
+"""Sequences: a regression that needs a long memory, and texts whose sense depends on word order. Both are generated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+
+from trainer.data.samples import Count, DataSeed, Samples
+from trainer.registry import knob, technique
+
+WORDS = 18  # of the longest review, so that all fit one array
+
+
+@technique(
+    "data",
+    label="Adding problem",
+    task="regression",
+    kind="sequence",
+    outputs=1,
+    source="Hochreiter & Schmidhuber 1997",
+)
+def adding(
+    folder: Path,
+    *,
+    length: Annotated[
+        int, knob("Length", "Steps of each sequence.", ge=4, le=1000, step=10, unit="steps")
+    ] = 50,
+    samples: Count = 2000,
+    seed: DataSeed = 42,
+) -> Samples:
+    """Add the two marked numbers of a long sequence: the first must be remembered until the end.
+
+    Inputs [samples, length, 2]: a number in [0, 1) and a mark, which is 1 once in each half. Always guessing 1 has MAE ≈ 0.33.
+    """
+    random = np.random.default_rng(seed)
+    numbers = random.random((samples, length))
+    marks = np.zeros_like(numbers)
+    rows = np.arange(samples)
+    marks[rows, random.integers(0, length // 2, samples)] = 1
+    marks[rows, random.integers(length // 2, length, samples)] = 1
+    inputs = np.stack([numbers, marks], axis=2).astype(np.float32)
+    return Samples(
+        inputs, (numbers * marks).sum(1, dtype=np.float32)[:, None].astype(np.float32), "regression"
+    )
+
+
+SUBJECTS = [
+    "the film",
+    "this book",
+    "our guide",
+    "the hotel",
+    "that meal",
+    "the service",
+    "the concert",
+    "her talk",
+    "the course",
+    "my seat",
+]
+TIMES = ["today", "last night", "at first", "in the end", "on monday", "once again", "for hours", "as always"]
+DEGREES = ["very", "really", "truly", "rather", "quite", "simply"]
+GOOD = ["good", "lovely", "bright", "funny", "warm", "clever", "fresh", "calm", "charming", "gripping"]
+BAD = ["bad", "awful", "dull", "boring", "cold", "clumsy", "stale", "noisy", "tedious", "shallow"]
+LINKS = ["and", "but", "although", "because", "while"]
+VERBS = ["was", "seemed", "felt", "looked"]
+
+
+@technique("data", label="Reviews (text)", task="classification", kind="text", outputs=2, words=WORDS)
+def reviews(folder: Path, *, samples: Count = 2000, seed: DataSeed = 42) -> Samples:
+    """Short generated reviews, praising or not: "not" turns the next word around, so word order matters.
+
+    Inputs [samples, words] int64, padded in front with 0; `vocabulary` names the words. A bag of words is right in about
+    three of four.
+    """
+    random = np.random.default_rng(seed)
+    texts, targets = zip(*(_review(random) for _ in range(samples)), strict=True)
+    vocabulary = ("", *sorted({word for text in texts for word in text}))
+    number = {word: index for index, word in enumerate(vocabulary)}
+    inputs = np.zeros((samples, WORDS), dtype=np.int64)
+    for row, text in zip(inputs, texts, strict=True):
+        row[WORDS - len(text) :] = [number[word] for word in text]
+    return Samples(
+        inputs, np.array(targets), "classification", ("negative", "positive"), vocabulary=vocabulary
+    )
+
+
+def _review(random: np.random.Generator) -> tuple[list[str], int]:
+    """One text and whether it praises. Both clauses agree; each may say it with a negated opposite."""
+
+    def pick(words: list[str]) -> str:
+        return str(random.choice(words))
+
+    praise = int(random.integers(2))
+    text: list[str] = []
+    for clause in range(int(random.integers(1, 3))):
+        negated = bool(random.integers(2))
+        text += [pick(LINKS)] if clause else []
+        text += f"{pick(SUBJECTS)} {pick(VERBS)}".split()
+        text += ["not"] if negated else []
+        text += [pick(DEGREES)] if random.random() < 0.5 else []
+        text += [pick(GOOD if praise != negated else BAD)]
+    text += pick(TIMES).split() if random.random() < 0.5 else []
+    return text, praise

@@ -1,0 +1,80 @@
+"""Recurrent networks: plain RNN, LSTM and GRU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+from trainer.lazy import lazy
+from trainer.models.parts import Parts, sequential
+from trainer.registry import knob, technique
+
+if TYPE_CHECKING:
+    import torch
+
+    from trainer import layers as nn_layers
+else:
+    torch = lazy("torch")
+    nn_layers = lazy("trainer.layers")
+
+Hidden = Annotated[
+    int, knob("Hidden size", "Units that carry the memory.", ge=1, le=1024, step=16, unit="units")
+]
+Layers = Annotated[int, knob("Layers", "Recurrent layers on top of each other.", ge=1, le=6, step=1)]
+SEQUENCES = ("sequence", "text", "image")
+
+
+@technique("model", label="RNN", accepts=SEQUENCES, source="Elman 1990, Cognitive Science 14")
+def rnn(
+    inputs: tuple[int, ...], outputs: int, parts: Parts, *, hidden: Hidden = 64, layers: Layers = 1
+) -> torch.nn.Module:
+    """A plain recurrent network with tanh: its gradient vanishes or explodes over long sequences.
+
+    Input [batch, steps, features], [batch, words], or an image read row by row; output [batch, outputs] from the last step.
+    """
+    return _recurrent(torch.nn.RNN, inputs, outputs, parts, hidden, layers)
+
+
+@technique(
+    "model", label="LSTM", accepts=SEQUENCES, source="Hochreiter & Schmidhuber 1997, Neural Computation 9(8)"
+)
+def lstm(
+    inputs: tuple[int, ...], outputs: int, parts: Parts, *, hidden: Hidden = 64, layers: Layers = 1
+) -> torch.nn.Module:
+    """Gates and a cell that keeps its content: remembers over long sequences.
+
+    Input [batch, steps, features], [batch, words], or an image read row by row; output [batch, outputs] from the last step.
+    """
+    return _recurrent(torch.nn.LSTM, inputs, outputs, parts, hidden, layers)
+
+
+@technique("model", label="GRU", accepts=SEQUENCES, source="Cho et al. 2014, arXiv:1406.1078")
+def gru(
+    inputs: tuple[int, ...], outputs: int, parts: Parts, *, hidden: Hidden = 64, layers: Layers = 1
+) -> torch.nn.Module:
+    """An LSTM with two gates instead of three: nearly as good, a quarter smaller.
+
+    Input [batch, steps, features], [batch, words], or an image read row by row; output [batch, outputs] from the last step.
+    """
+    return _recurrent(torch.nn.GRU, inputs, outputs, parts, hidden, layers)
+
+
+def _recurrent(
+    kind: Callable[..., torch.nn.Module],
+    inputs: tuple[int, ...],
+    outputs: int,
+    parts: Parts,
+    hidden: int,
+    layers: int,
+) -> torch.nn.Module:
+    modules, features = parts.sequence(inputs, hidden)
+    stack, between = torch.nn.ModuleList(), torch.nn.ModuleList()
+    for number in range(layers):
+        stack.append(kind(features, hidden, batch_first=True))
+        drop = parts.dropout("recurrent") if number < layers - 1 else {}
+        between.append(sequential(parts.normalize(hidden, 1, torch.nn.Identity()) | drop))
+        features = hidden
+    modules["recurrent"] = nn_layers.LastStep(stack, between)
+    modules |= {f"head_{name}": module for name, module in parts.dropout("hidden").items()}
+    modules["output"] = torch.nn.Linear(hidden, outputs)
+    return sequential(modules)

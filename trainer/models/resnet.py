@@ -1,0 +1,69 @@
+"""A small residual network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from trainer.lazy import lazy
+from trainer.models.parts import Parts, sequential
+from trainer.registry import knob, technique
+
+if TYPE_CHECKING:
+    import torch
+
+    from trainer import layers
+else:
+    torch = lazy("torch")
+    layers = lazy("trainer.layers")
+
+
+@technique("model", label="ResNet", accepts=("image",), source="He et al. 2015, arXiv:1512.03385")
+def resnet(
+    inputs: tuple[int, ...],
+    outputs: int,
+    parts: Parts,
+    *,
+    stages: Annotated[
+        int,
+        knob("Stages", "Each further stage halves the image and doubles the channels.", ge=1, le=4, step=1),
+    ] = 2,
+    blocks: Annotated[int, knob("Blocks", "Residual blocks in each stage.", ge=1, le=8, step=1)] = 1,
+    channels: Annotated[int, knob("Channels", "Of the first stage.", ge=1, le=128, step=8)] = 16,
+) -> torch.nn.Module:
+    """Residual blocks: convolution, norm, activation, convolution, norm, plus the input itself.
+
+    Input [batch, channels, height, width]; output [batch, outputs]. The average over all positions feeds the last layer.
+    """
+    modules: dict[str, torch.nn.Module] = {}
+    if (drop := parts.drop("input")) is not None:
+        modules["input_dropout"] = drop
+    stem = torch.nn.Conv2d(inputs[0], channels, kernel_size=3, padding=1)
+    modules["stem"] = sequential(parts.block("conv", stem, channels, 2))
+    planes = channels
+    for stage in range(stages):
+        size = channels * 2**stage
+        for number in range(blocks):
+            halves = stage > 0 and number == 0
+            modules[f"stage{stage + 1}_block{number + 1}"] = residual(planes, size, 2 if halves else 1, parts)
+            planes = size
+    modules["pool"] = torch.nn.AdaptiveAvgPool2d(1)
+    modules["flatten"] = torch.nn.Flatten()
+    modules |= {f"head_{name}": module for name, module in parts.dropout("hidden").items()}
+    modules["output"] = torch.nn.Linear(planes, outputs)
+    return sequential(modules)
+
+
+def residual(planes: int, size: int, stride: int, parts: Parts) -> torch.nn.Module:
+    """One block; where the shape changes, the skip is a 1×1 convolution."""
+
+    def normalized(conv: torch.nn.Module, activation: torch.nn.Module) -> torch.nn.Module:
+        return sequential({"conv": conv, **parts.normalize(size, 2, activation)})
+
+    first = torch.nn.Conv2d(planes, size, kernel_size=3, stride=stride, padding=1)
+    second = torch.nn.Conv2d(size, size, kernel_size=3, padding=1)
+    body = {"first": normalized(first, parts.activate()), "second": normalized(second, torch.nn.Identity())}
+    skip: torch.nn.Module = torch.nn.Identity()
+    if stride != 1 or planes != size:
+        skip = torch.nn.Conv2d(planes, size, kernel_size=1, stride=stride)
+    after = sequential({"activation": parts.activate(), **parts.dropout("conv")})
+    return layers.Residual(sequential(body), skip, after)

@@ -1,0 +1,76 @@
+"""A Transformer encoder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from trainer.lazy import lazy
+from trainer.models.parts import Parts, sequential
+from trainer.models.recurrent import SEQUENCES
+from trainer.registry import knob, technique
+
+if TYPE_CHECKING:
+    import torch
+
+    from trainer import layers as nn_layers
+else:
+    torch = lazy("torch")
+    nn_layers = lazy("trainer.layers")
+
+
+@technique(
+    "model",
+    label="Transformer",
+    accepts=SEQUENCES,
+    own_normalization=True,
+    source="Vaswani et al. 2017, arXiv:1706.03762; pre-norm: Xiong et al. 2020, arXiv:2002.04745",
+)
+def transformer(
+    inputs: tuple[int, ...],
+    outputs: int,
+    parts: Parts,
+    *,
+    heads: Annotated[int, knob("Heads", "Attention heads.", ge=1, le=16, step=1)] = 4,
+    head_size: Annotated[int, knob("Head size", "Features of each head.", ge=2, le=128, step=2)] = 16,
+    blocks: Annotated[int, knob("Blocks", "Encoder blocks.", ge=1, le=12, step=1)] = 2,
+    norm: Annotated[
+        Literal["pre", "post"],
+        knob(
+            "Layer norm",
+            "Before each sublayer (stable) or after each sum (needs warmup).",
+            labels={"pre": "Before (pre-norm)", "post": "After (post-norm)"},
+        ),
+    ] = "pre",
+) -> torch.nn.Module:
+    """Self-attention and a feed-forward layer four times as wide, in residual blocks with layer norm of their own.
+
+    Input [batch, steps, features], [batch, words], or an image read row by row; output [batch, outputs] from the average
+    over steps. The normalization knob does not apply: a Transformer without layer norm is none.
+    """
+    size = heads * head_size
+    embed, features = parts.sequence(inputs, size)
+    if features != size or "embedding" not in embed:
+        embed["project"] = torch.nn.Linear(features, size)
+    embed["positions"] = nn_layers.Positions()
+    stack = torch.nn.ModuleList(_block(size, heads, parts, norm == "pre") for _ in range(blocks))
+    final = torch.nn.LayerNorm(size) if norm == "pre" else torch.nn.Identity()
+    modules: dict[str, torch.nn.Module] = {
+        "encoder": nn_layers.Encoder(sequential(embed), stack, final, bool(parts.vocabulary))
+    }
+    modules |= {f"head_{name}": module for name, module in parts.dropout("hidden").items()}
+    modules["output"] = torch.nn.Linear(size, outputs)
+    return sequential(modules)
+
+
+def _block(size: int, heads: int, parts: Parts, first: bool) -> torch.nn.Module:
+    attention_drop, drop = parts.drop("attention"), parts.drop("feedforward")
+    attention = nn_layers.Attention(size, heads, getattr(attention_drop, "p", 0.0))
+    feedforward = sequential(
+        {
+            "expand": torch.nn.Linear(size, 4 * size),
+            "activation": parts.activate(),
+            "contract": torch.nn.Linear(4 * size, size),
+        }
+    )
+    norms = torch.nn.LayerNorm(size), torch.nn.LayerNorm(size)
+    return nn_layers.EncoderBlock(attention, feedforward, norms, drop or torch.nn.Identity(), first)

@@ -1,0 +1,67 @@
+"""From a configuration to a network with its first weights."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from trainer.config import ConfigError, RunConfig
+from trainer.lazy import lazy
+from trainer.models.parts import Parts
+from trainer.streams import generator
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+LARGEST_MODEL = 100_000_000  # parameters; with Adam that is 1.6 GB
+
+
+def build_network(
+    config: RunConfig, shape: tuple[int, ...], outputs: int, vocabulary: int, device: torch.device
+) -> torch.nn.Module:
+    """Assembles the network and draws its first weights. Raises ConfigError for one too large to train here."""
+    parts = Parts(
+        config.bound("normalization"), config.bound("activation"), config.bound("dropout"), vocabulary
+    )
+    assemble = partial(config.bound("model"), shape, outputs, parts)
+    with torch.device("meta"):  # counts without allocating
+        model: torch.nn.Module = assemble()
+    count = sum(parameter.numel() for parameter in model.parameters())
+    if count > LARGEST_MODEL:
+        raise ConfigError(
+            f"This {config.technique('model').label} has {count:,} parameters; the limit is {LARGEST_MODEL:,}. "
+            "Make it narrower or shallower."
+        )
+    model = model.to_empty(device="cpu")
+    with torch.no_grad():
+        initialize(model, config)
+    return model.to(device)
+
+
+def initialize(model: torch.nn.Module, config: RunConfig) -> None:
+    """Draws every weight from a stream keyed by its name; biases start at 0, norms as the identity."""
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Embedding):  # a table of vectors, as torch.nn.Embedding draws it
+            stream = generator(config.seed, "weights", f"{name}.weight")
+            torch.nn.init.normal_(module.weight, generator=stream)
+        elif any(parameter.ndim >= 2 for parameter in module.parameters(recurse=False)):
+            draw_weights(name, module, config)
+        elif hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+
+
+def draw_weights(name: str, module: torch.nn.Module, config: RunConfig) -> None:
+    """Fills a layer's matrices by the chosen scheme. An LSTM's or GRU's gates are matrices of their own, stacked."""
+    scheme, gates = config.bound("initialization"), {"LSTM": 4, "GRU": 3}.get(type(module).__name__, 1)
+    own = dict(module.named_parameters(recurse=False))
+    for key, weight in own.items():
+        if key.startswith("weight"):
+            bias = own.get(key.replace("weight", "bias", 1))
+            if bias is not None:
+                torch.nn.init.zeros_(bias)
+            stream = generator(config.seed, "weights", f"{name}.{key}")
+            biases = [None] * gates if bias is None else bias.chunk(gates)
+            for part, part_bias in zip(weight.chunk(gates), biases, strict=True):
+                scheme(part, part_bias, stream)
