@@ -1,0 +1,113 @@
+"""Ready-made experiments: each is a handful of runs alike but for what the experiment is about.
+
+One click in the page, `python -m trainer run --preset NAME` on the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from trainer.config import RunConfig, unknown
+
+
+@dataclass(frozen=True)
+class Preset:
+    """An experiment: what it asks, the knobs that all its runs share, and what each run changes, by its name."""
+
+    label: str
+    question: str
+    shared: Mapping[str, Any]
+    runs: Mapping[str, Mapping[str, Any]]
+
+    def configs(self, seed: int = 0) -> dict[str, RunConfig]:
+        """The configuration of each run."""
+        return {
+            name: RunConfig.from_flat({**self.shared, **changes, "seed": seed}) for name, changes in self.runs.items()
+        }
+
+
+DELIVERY = {"data": "delivery_time", "epochs": 100, "batch_size": 64, "learning_rate": 0.001}
+RECIPE = {
+    "normalization": {"normalization": "batch"},
+    "dropout": {"dropout.rate": 0.2},
+    "weight decay": {"optimizer": "adamw"},
+    "plateau": {"schedule": "plateau"},
+    "early stopping": {"early_stopping": "patience", "early_stopping.patience": 20},
+    "clipping": {"clipping": "by_norm"},
+}
+
+PRESETS = {
+    "optimizers": Preset(
+        "Optimizer comparison",
+        "How much does the optimizer alone change?",
+        {**DELIVERY, "model.layers": "64-32"},
+        {
+            "SGD": {"optimizer": "sgd", "learning_rate": 0.01},
+            "SGD + momentum": {"optimizer": "momentum", "learning_rate": 0.01},
+            "Adam": {"optimizer": "adam"},
+            "AdamW": {"optimizer": "adamw"},
+        },
+    ),
+    "batch_norm": Preset(
+        "Batch norm on and off",
+        "Does batch norm make a deeper network easier to train?",
+        {**DELIVERY, "model.layers": "128-64-32"},
+        {"without": {}, "with batch norm": {"normalization": "batch"}},
+    ),
+    "dropout": Preset(
+        "Dropout sweep",
+        "How much dropout does a network need that is too large for its data?",
+        {**DELIVERY, "data.samples": 1000, "model.layers": "256-256-128-64", "batch_size": 32, "epochs": 150},
+        {f"dropout {rate:g}": {"dropout.rate": rate} for rate in (0, 0.1, 0.3, 0.5, 0.7)},
+    ),
+    "schedules": Preset(
+        "Schedule comparison",
+        "Same network, same first rate: which way down is best?",
+        {**DELIVERY, "model.layers": "64-32", "normalization": "batch", "dropout.rate": 0.2, "learning_rate": 0.01},
+        {
+            "constant": {},
+            "step": {"schedule": "step", "schedule.size": 30, "schedule.gamma": 0.1},
+            "cosine": {"schedule": "cosine", "schedule.final_lr": 1e-6},
+            "plateau": {"schedule": "plateau", "schedule.patience": 8, "schedule.factor": 0.5},
+            "one cycle": {"schedule": "one_cycle"},
+        },
+    ),
+    "full_recipe": Preset(
+        "Full recipe",
+        "What do all techniques together reach?",
+        {
+            **DELIVERY,
+            "model.layers": "128-64-32",
+            "normalization": "batch",
+            "dropout.rate": 0.2,
+            "optimizer": "adamw",
+            "optimizer.weight_decay": 0.01,
+            "schedule": "plateau",
+            "schedule.patience": 10,
+            "schedule.factor": 0.5,
+            "early_stopping": "patience",
+            "early_stopping.patience": 20,
+            "epochs": 200,
+        },
+        {"full recipe": {}},
+    ),
+    "ladder": Preset(
+        "One at a time",
+        "What does each technique bring alone, and what do all together?",
+        {**DELIVERY, "model.layers": "128-64-32"},
+        {
+            "baseline": {},
+            **RECIPE,
+            "all together": {key: value for changes in RECIPE.values() for key, value in changes.items()},
+        },
+    ),
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset of a name. Raises KeyError with a sentence when there is none."""
+    if name not in PRESETS:
+        raise KeyError(unknown("preset", name, PRESETS))
+    return PRESETS[name]
