@@ -188,8 +188,11 @@ class Hub:
             }
             unread = {run for run in plan if self._watches[run].unread}
             try:
+                if self._version is None:
+                    # From now on: what a run is at this moment is read when somebody asks for it.
+                    self._version = await loop.run_in_executor(self._poller, self._store.change_stamp)
                 states, news = await loop.run_in_executor(
-                    self._poller, self._read_news, strangers, plan, unread
+                    self._poller, self._read_news, self._version, strangers, plan, unread
                 )
                 self._spread(states, news, unread)
                 failures = 0
