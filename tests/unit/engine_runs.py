@@ -12,6 +12,7 @@ from trainer import checkpoint
 from trainer.build import Experiment, build
 from trainer.config import RunConfig
 from trainer.loop import Trainer, train
+from trainer.registry import find
 from trainer.state import State
 
 torch.set_num_threads(1)
@@ -66,7 +67,12 @@ class Killed(BaseException):
 
 def small(**values: Any) -> RunConfig:
     """A configuration that trains in milliseconds; keys are flat, with "__" for the dot."""
-    return RunConfig.from_flat({**SMALL, **{key.replace("__", "."): value for key, value in values.items()}})
+    values = {key.replace("__", "."): value for key, value in values.items()}
+    base = dict(SMALL)
+    for family, knob in (("data", "samples"), ("model", "layers")):
+        if family in values and knob not in find(family, values[family]).knobs:
+            del base[f"{family}.{knob}"]
+    return RunConfig.from_flat({**base, **values})
 
 
 def go(config: RunConfig, folder: Path | None = None, control: Callable[[], Any] = lambda: None, **extra):
