@@ -45,7 +45,7 @@ class Hub:
         self._poller = ThreadPoolExecutor(1, "live-poll")
         self._readers = ThreadPoolExecutor(2, "live-read")
         self._task: asyncio.Task[None] | None = None
-        self._version = 0
+        self._version: int | None = None
         self.ticks = 0
 
     def join(self, viewer: Viewer) -> None:
@@ -59,7 +59,7 @@ class Hub:
         self._viewers.discard(viewer)
         if not self._viewers and self._task is not None:
             self._task.cancel()
-            self._task = None
+            self._task = self._version = None
             self._watches.clear()
 
     async def close(self) -> None:
@@ -188,8 +188,11 @@ class Hub:
             }
             unread = {run for run in plan if self._watches[run].unread}
             try:
+                if self._version is None:
+                    # From now on: what a run is at this moment is read when somebody asks for it.
+                    self._version = await loop.run_in_executor(self._poller, self._store.change_stamp)
                 states, news = await loop.run_in_executor(
-                    self._poller, self._read_news, strangers, plan, unread
+                    self._poller, self._read_news, self._version, strangers, plan, unread
                 )
                 self._spread(states, news, unread)
                 failures = 0
@@ -246,14 +249,14 @@ class Hub:
     # --- in threads -----------------------------------------------------------------------------------------
 
     def _read_news(
-        self, strangers: list[int], plan: dict[int, Cursors], unread: set[int]
+        self, version: int, strangers: list[int], plan: dict[int, Cursors], unread: set[int]
     ) -> tuple[dict[int, tuple[str, str]], dict[int, list[live.Frame]]]:
         """States of runs that changed or were unknown, and the new points of those that are followed.
 
         One read answers "nothing happened", the common case. States come before points: when a run is told to
         have ended, all its points are there.
         """
-        changes = self._store.changed_since(self._version)
+        changes = self._store.changed_since(version)
         states = {run.id: describe(run) for run in changes.runs} | {
             run: _gone(run) for run in changes.deleted
         }

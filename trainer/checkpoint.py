@@ -25,15 +25,15 @@ class CheckpointError(RuntimeError):
 def save(folder: Path, state: Mapping[str, Any], settle: Callable[[], None] = lambda: None) -> None:
     """Writes `state` (tensors and plain values) to the folder, keeping the checkpoint before as a fallback.
 
-    `settle` is called between writing and renaming: it returns once the curve up to here is safe. Were the checkpoint ahead
+    `settle` is called first: it returns once the curve up to here is safe. Were the checkpoint ahead
     of the curve, a crash between the two would leave a gap that no resumed run computes again.
     Raises CheckpointError when the disk is full or not writable; what was there before stays as it was.
     """
     unfinished = folder / UNFINISHED
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        torch.save({"format": FORMAT, **state}, unfinished)
         settle()
+        torch.save({"format": FORMAT, **state}, unfinished)
         if (folder / CURRENT).exists():
             (folder / CURRENT).replace(folder / PREVIOUS)
         unfinished.replace(folder / CURRENT)

@@ -123,7 +123,7 @@ def train(
             trainer.guard.settle(
                 run.optimizer.param_groups[0]["lr"]
             )  # a bad step must not reach a checkpoint
-            trainer.save()
+            trainer.save_and_leave()
             return results(run, state, reason)
     except NonFiniteError as error:
         state.seconds = time.perf_counter() - trainer.started
@@ -272,8 +272,13 @@ class Trainer:
             while not self.control() and (left := due - time.perf_counter()) > 0:
                 time.sleep(min(left, 0.05))
 
-    def save(self) -> None:
-        """Writes a checkpoint from which the run goes on exactly; a full disk is said and the run goes on."""
+    def save_and_leave(self) -> None:
+        """Writes the last checkpoint of this process: waits for a full disk to be freed, unless told to leave at once."""
+        while not self.save() and self.control() != "interrupt":
+            time.sleep(1)
+
+    def save(self) -> bool:
+        """Writes a checkpoint from which the run goes on exactly. A full disk is said, and the run goes on: False."""
         self.state.seconds = time.perf_counter() - self.started
         self.state.skipped_steps += self.guard.skipped_steps()
         if self.folder is not None:
@@ -281,7 +286,10 @@ class Trainer:
                 checkpoint.save(self.folder, snapshot(self.run, self.state), self.recorder.flush)
             except checkpoint.CheckpointError as error:
                 self.recorder.notice(str(error))
-        self.saved_at = time.perf_counter()
+                return False
+            finally:
+                self.saved_at = time.perf_counter()
+        return True
 
 
 def take_up(run: Experiment, folder: Path | None, recorder: Recorder) -> State:
@@ -330,7 +338,7 @@ def finish(run: Experiment, state: State, reason: str, trainer: Trainer) -> Resu
     ended = results(run, state, reason, restored=restored)
     ended.validation = dict(evaluate(run, run.data.validation))
     ended.test = dict(evaluate(run, run.data.test))
-    trainer.save()
+    trainer.save_and_leave()
     return ended
 
 

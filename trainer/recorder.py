@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
+from trainer.progress import Progress
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store, Superseded
 from trainer.store.points import Array
 
@@ -31,8 +32,6 @@ BEAT_INTERVAL = 0.5
 """Seconds between beats while there is nothing to commit."""
 CAPACITY = 20_000
 """Rows that may wait for the writer before training waits for it."""
-RATE_WINDOW = 30
-"""Commits over which the steps per second are averaged."""
 LEAVE_SECONDS = 5.0
 """How long a worker that must leave still tries to write."""
 
@@ -247,38 +246,6 @@ class Recorder:
     def _watch_parent(self) -> None:
         if self._parent is not None and os.getppid() != self._parent:
             self._control.set("interrupt")
-
-
-class Progress:
-    """What a run says of its progress: the facts it was told, and step, seconds and rate from the newest points."""
-
-    def __init__(self) -> None:
-        self._told: deque[Mapping[str, Any]] = deque()
-        self._facts: dict[str, Any] = {}
-        self._marks: deque[tuple[float, float]] = deque(maxlen=RATE_WINDOW)
-
-    def tell(self, facts: Mapping[str, Any]) -> None:
-        """Add facts; from any thread."""
-        self._told.append(facts)
-
-    def after(self, batches: Sequence[Batch]) -> dict[str, Any] | None:
-        """All facts after these batches, or None if nothing is new; on the writer thread."""
-        steps = next((batch.rows for batch in batches if batch.kind == "step"), None)
-        if steps is None and not self._told:
-            return None
-        while self._told:
-            self._facts |= self._told.popleft()
-        if steps is not None:
-            self._marks.append((float(steps[-1, 0]), float(steps[-1, 1])))
-            seconds = round(float(steps[-1, 1]), 3)
-            self._facts |= {"step": int(steps[-1, 0]), "seconds": seconds, "steps_per_s": self._rate(steps)}
-        return dict(self._facts)
-
-    def _rate(self, steps: Array) -> float | None:
-        """Steps per second over the last seconds; None from a single step."""
-        first = self._marks[0] if len(self._marks) > 1 else (float(steps[0, 0]), float(steps[0, 1]))
-        last = self._marks[-1]
-        return round((last[0] - first[0]) / (last[1] - first[1]), 2) if last[1] > first[1] else None
 
 
 def to_array(rows: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> Array:

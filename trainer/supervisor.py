@@ -28,8 +28,8 @@ CARE_INTERVAL = 0.5
 """Seconds between two looks for hung workers and for runs whose process is gone."""
 SILENCE = 3.0
 """Seconds without a beat after which a run that nobody here trains is taken for lost."""
-GRACE = 30.0
-"""Seconds that workers have to save and leave when the supervisor stops."""
+GRACE = 15.0
+"""Seconds that workers have to save and leave when the supervisor stops; less than the web server waits for it."""
 
 log = logging.getLogger("trainscope.supervisor")
 

@@ -84,11 +84,4 @@ def _menu(store: Store, run: Run, place: lineup.Place) -> None:
         if (chosen := st.session_state[key]) in actions:
             actions[chosen]()
 
-    st.menu_button(
-        "Actions",
-        list(actions),
-        key=key,
-        on_click=act,
-        type="tertiary",
-        help=f"Actions for {escape_markdown(run_title(run))}",
-    )
+    st.menu_button("Actions", list(actions), key=key, on_click=act, type="tertiary")

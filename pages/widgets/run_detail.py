@@ -127,13 +127,21 @@ def _confirm_delete(store: Store, run: Run) -> None:
         if st.button("Keep it"):
             st.rerun()
         if st.button(
-            "Delete for good", type="primary", key="confirm-delete", disabled=run.status == "running"
+            "Delete for good",
+            type="primary",
+            key="confirm-delete",
+            disabled=run.status == "running",
+            on_click=_delete,
+            args=(store, run.id),
         ):
-            try:
-                store.delete(run.id)
-            except StoreError as error:  # it began to train while the question was open, or is gone already
-                st.error(escape_markdown(error))
-                return
-            get_settings().remove_run_folder(run.id)
-            st.query_params.pop("run", None)
             st.rerun()
+
+
+def _delete(store: Store, run_id: int) -> None:
+    try:
+        store.delete(run_id)
+    except StoreError as error:  # it began to train while the question was open, or is gone already
+        st.toast(escape_markdown(error), icon=":material/info:")
+        return
+    get_settings().remove_run_folder(run_id)
+    st.query_params.pop("run", None)

@@ -1,8 +1,9 @@
-"""The live routes in a server process of their own, for the benchmarks."""
+"""Servers in a process of their own for the benchmarks: the live routes alone, or the whole app with its sessions."""
 
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -13,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from websockets.asyncio.client import connect
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.asyncio.client import ClientConnection, connect
 
-from pages.tokens import Tokens
+from pages.tokens import Tokens, tokens_for
 from trainer.store import Store
+from trainer.store.guard import supervisor_guard
 
 ROOT = Path(__file__).parent.parent.parent
 SECRET = "bench"
@@ -26,14 +30,14 @@ class Served:
     """Serves `store`'s database while the block lasts; knows what CPU time it took."""
 
     def __init__(self, folder: Path, store: Store) -> None:
+        self.folder, self.store = folder, store
         self.url = f"sqlite:///{store.engine.url.database}"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
 
     def __enter__(self) -> Served:
-        command = [sys.executable, "-m", "tests.bench.live_server", self.url, str(self.port)]
-        self.process = subprocess.Popen(command, cwd=ROOT)
+        self.process = self.start()
         self.meter = psutil.Process(self.process.pid)
         for _ in range(200):
             try:
@@ -45,7 +49,11 @@ class Served:
 
     def __exit__(self, *_: object) -> None:
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(30)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.bench.live_server", self.url, str(self.port)]
+        return subprocess.Popen(command, cwd=ROOT)
 
     def cpu(self) -> float:
         """CPU seconds that the process has used."""
@@ -54,6 +62,39 @@ class Served:
 
     def token(self, runs: list[int]) -> str:
         return Tokens(SECRET).issue("bench", runs)
+
+
+class ServedApp(Served):
+    """`streamlit run app.py`, without a supervisor: the benchmark holds its lock and plays the workers itself."""
+
+    def start(self) -> subprocess.Popen[bytes]:
+        self.guard = supervisor_guard(self.store)
+        assert self.guard.acquire()
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
+        environment = {**os.environ, "TRAINSCOPE_HOME": str(self.folder), "TRAINSCOPE_DATABASE_URL": self.url}
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
+        self.guard.release()
+
+    def token(self, runs: list[int]) -> str:
+        return tokens_for(self.folder).issue("bench", runs)
+
+
+async def open_session(port: int) -> ClientConnection:
+    """A Streamlit session whose script has run once, as a browser's would; it stays open."""
+    session = await connect(
+        f"ws://127.0.0.1:{port}/_stcore/stream", subprotocols=["streamlit"], max_size=None
+    )
+    message = BackMsg()
+    message.rerun_script.query_string = ""
+    await session.send(message.SerializeToString())
+    while True:
+        told = ForwardMsg()
+        told.ParseFromString(await session.recv())
+        if told.WhichOneof("type") == "script_finished":
+            return session
 
 
 @asynccontextmanager

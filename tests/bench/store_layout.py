@@ -20,6 +20,7 @@ from interleaved import ratio, rounds
 from tsdownsample import MinMaxLTTBDownsampler
 
 from trainer.store import STEP_COLUMNS, Store
+from trainer.store.attempts import _beat
 from trainer.store.database import Database
 
 STEPS, COMMIT, THINNED = 100_000, 50, 1000
@@ -61,8 +62,8 @@ class Rows:
         """One commit."""
         names = ("run_id", *STEP_COLUMNS)
         values = [dict(zip(names, (self.run_id, *row), strict=True)) for row in rows.tolist()]
-        self.store.beat(self.run_id, self.attempt)
         with self.store.writing() as connection:
+            _beat(connection, self.run_id, self.attempt, None)
             connection.execute(sa.insert(self.table), values)
 
     def read(self, after: int) -> np.ndarray:

@@ -80,6 +80,26 @@ def test_kill_of_supervisor_and_worker_together(lab: Lab) -> None:
     lab.assert_equal(run_id, reference)
 
 
+def test_an_orphan_and_its_successor_never_train_together(lab: Lab) -> None:
+    first = lab.start()
+    reference = lab.create(pace=0)
+    lab.end(reference)
+    run_id = lab.create()
+    lab.past(run_id, 200)
+    orphan = lab.worker(run_id)
+    os.kill(orphan, signal.SIGSTOP)
+    first.kill()
+    first.wait()
+    lab.start()  # the orphan has not inherited the lock on the database
+    other = lab.create(owner="bob", epochs=2)
+    assert lab.end(other).status == "finished"
+    assert lab.store.run(run_id).attempt == 1  # but it still holds its run
+    os.kill(orphan, signal.SIGCONT)
+    assert lab.end(run_id).status == "finished"
+    assert lab.store.run(run_id).attempt == 2
+    lab.assert_equal(run_id, reference)
+
+
 def test_graceful_stop_queues_the_runs_again(lab: Lab) -> None:
     first = lab.start()
     reference = lab.create(pace=0)

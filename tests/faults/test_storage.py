@@ -98,3 +98,12 @@ def test_a_damaged_checkpoint_falls_back(sqlite_lab: Lab, damage: str) -> None:
     assert lab.end(run_id).status == "finished"
     lab.assert_equal(run_id, reference)
     assert any("damaged" in notice for notice in lab.store.run(run_id).notices)
+
+
+def test_a_download_that_fails_says_why(sqlite_lab: Lab) -> None:
+    lab = sqlite_lab
+    lab.start()
+    job = lab.store.request_download("no such data set")
+    lab.until(lambda: lab.store.download(job).status == "failed")
+    assert "no such data set" in lab.store.download(job).message
+    assert lab.store.request_download("no such data set") != job

@@ -51,7 +51,7 @@ export class Smoother {
   }
 
   next(step, value) {
-    const keep = Math.exp(-(this.last === null ? 1 : step - this.last) / this.constant);
+    const keep = Math.exp(-(this.last === null ? 1 : Math.max(0, step - this.last)) / this.constant);
     this.last = step;
     this.sum = this.sum * keep + value * (1 - keep);
     this.weight = this.weight * keep + (1 - keep);

@@ -97,9 +97,13 @@ export class Chart {
 
   /** All points of a line; within a zoomed range the detailed ones that were asked for take the place of the thinned. */
   #withDetail(line, part) {
-    const detail = this.detail.get(`${line.run.id}/${part.kind}/${part.name}`);
-    if (!detail?.steps.length || !line.curve) return line.take();
+    const answer = this.detail.get(`${line.run.id}/${part.kind}/${part.name}`);
+    if (!answer?.steps.length || !line.curve?.steps.length) return line.take();
     const { steps, values } = line.curve;
+    // The answer may be ahead of the deltas; what they will still bring is left to them.
+    const known = answer.steps.filter((step) => step <= steps.at(-1)).length;
+    if (!known) return line.take();
+    const detail = { steps: answer.steps.subarray(0, known), values: answer.values.subarray(0, known) };
     const first = steps.findIndex((step) => step >= detail.steps[0]);
     const from = first < 0 ? steps.length : first;
     let to = from;

@@ -27,12 +27,9 @@ export async function show({ data, parentElement }, base) {
   panels.set(parentElement, panel);
   const ticket = ++panel.ticket;
   panel.update(data);
-  // A rerun while the first call still loads ends that call's effect, and so calls its cleanup: only the last one counts.
-  return () => {
-    if (panel.ticket !== ticket) return;
-    panels.delete(parentElement);
-    panel.close();
-  };
+  // A call that a newer one has overtaken while its script loaded is cleaned up too, before the newer one comes here.
+  // Only an element that has left the page takes its charts with it.
+  return () => setTimeout(() => panel.ticket === ticket && !parentElement.isConnected && panel.close());
 }
 
 class Panel {
@@ -95,7 +92,9 @@ class Panel {
   }
 
   close() {
+    if (this.closed) return;
     this.closed = true;
+    panels.delete(this.parent);
     this.observer.disconnect();
     document.removeEventListener("visibilitychange", this.onVisible);
     this.feed.hide(this);
@@ -240,6 +239,7 @@ class Panel {
   #resize() {
     clearTimeout(this.resizing);
     this.resizing = setTimeout(() => {
+      if (!this.parent.isConnected) this.close();
       if (this.closed || !this.plotly) return;
       for (const chart of this.charts) if (chart.listening && chart.node.clientWidth) this.plotly.Plots.resize(chart.node);
     }, 60);

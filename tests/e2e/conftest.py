@@ -1,0 +1,144 @@
+"""A real server with an empty home, and a real browser in front of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from trainer.store import Store, StoreError
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+]
+PATIENCE = 30  # seconds for anything at all, on a busy machine
+
+
+class Site:
+    """The product as a person starts it: `streamlit run app.py`."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.log = home, home.with_suffix(".log")
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> Site:
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.address=127.0.0.1"]
+        command += [f"--server.port={self.port}", "--browser.serverAddress=127.0.0.1"]
+        with self.log.open("ab") as log:
+            environment = {**os.environ, "TRAINSCOPE_HOME": str(self.home), "TRAINSCOPE_MAX_WORKERS": "2"}
+            self.process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
+            )
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.1)
+        return self
+
+    def stop(self) -> None:
+        """As Ctrl-C does; whatever should not have ended with it is ended by force."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(PATIENCE)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}api/health", timeout=5) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def standing_site(tmp_path_factory):
+    site = Site(tmp_path_factory.mktemp("site") / "home").start()
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def shared_site(standing_site):
+    """One server for all tests that leave it standing; each test is a visitor of its own, and leaves no run behind."""
+    yield standing_site
+    store = Store(f"sqlite:///{standing_site.home / 'trainscope.db'}")
+    for run in store.live():
+        with suppress(StoreError):
+            store.request(run.id, "stop")
+    store.close()
+
+
+@pytest.fixture
+def own_site(tmp_path):
+    """A server that a test may treat badly."""
+    site = Site(tmp_path / "home")
+    yield site
+    if hasattr(site, "process"):
+        site.stop()
+
+
+class Complaints(list):
+    """What the browser's console had to complain about, except for what a test announces."""
+
+    def watch(self, page: Page) -> Page:
+        page.on("console", lambda message: self._hear(message.type, f"{message.text} {message.location}"))
+        page.on("pageerror", lambda error: self._hear("error", str(error)))
+        return page
+
+    def _hear(self, kind: str, text: str) -> None:
+        # Streamlit's front end looks for its base path below a deep link first, and finds it one level up.
+        if kind == "error" and "_stcore" not in text:
+            self.append(text)
+
+
+@pytest.fixture
+def visitor(chromium):
+    """`visitor(width, height)` is a new person with a browser of their own; a tab of it is `.new_page()`."""
+    contexts, complaints = [], Complaints()
+
+    def arrive(width: int = 1440, height: int = 900, **options):
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        context.set_default_timeout(PATIENCE * 1000)
+        context.on("page", complaints.watch)
+        contexts.append(context)
+        return context
+
+    arrive.complaints = complaints
+    yield arrive
+    for context in contexts:
+        context.close()
+    assert complaints == []

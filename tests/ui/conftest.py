@@ -1,0 +1,20 @@
+"""The real app script with a real store in a temporary folder; only the browser is left out."""
+
+import pytest
+from page_testing import VISITOR, Lab
+
+from pages import service
+from trainer.settings import get_settings
+from trainer.store import Store
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRAINSCOPE_HOME", str(tmp_path))
+    monkeypatch.setattr("pages.visitor.visitor", lambda: VISITOR)  # there is no browser, so no cookie either
+    service.store.cache_clear()
+    store = Store(get_settings().url)
+    yield Lab(store)
+    store.close()
+    service.store().close()
+    service.store.cache_clear()

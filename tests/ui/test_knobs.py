@@ -1,0 +1,222 @@
+"""Sidebar, address and configuration say the same thing, for everything that is registered."""
+
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from page_testing import VISITOR, has, text_of, widget
+
+from pages.widgets.link import bound_parameters, read_link, share_link, switch_key, switch_of
+from trainer.config import RunConfig, plain_knobs
+from trainer.registry import families
+
+EVERY = [(family.name, name) for family in families().values() for name in family.techniques]
+
+
+def shown_config(app) -> RunConfig:
+    """The configuration that the sidebar adds up to."""
+    frame = app.session_state["frame"]
+    assert frame.knobs.config is not None, frame.knobs.problems
+    return frame.knobs.config
+
+
+def fitting(family, name) -> RunConfig:
+    """A configuration with this technique, every knob of it off its default."""
+    values = {family: name}
+    for knob in families()[family][name].knobs.values():
+        values[f"{family}.{knob.name}"] = other_value(knob)
+    return RunConfig.from_flat(values)
+
+
+def other_value(knob):
+    if knob.kind == "choice":
+        return next(choice for choice in knob.choices if choice != knob.default)
+    if knob.kind == "bool":
+        return not knob.default
+    if knob.kind == "text":
+        return {"milestones": "5, 9", "layers": "64-32"}[knob.name]
+    if knob.name in ("final_lr", "min_lr"):
+        return 0.0005
+    if knob.name == "high_momentum":
+        return 0.97
+    if knob.kind == "int":
+        return knob.default + 1
+    return next(
+        value for value in (knob.default * 0.5, 0.5, 0.05) if value != knob.default and fits(knob, value)
+    )
+
+
+def fits(knob, value) -> bool:
+    low = knob.ge if knob.ge is not None else knob.gt
+    return (
+        (low is None or value > low)
+        and (knob.le is None or value <= knob.le)
+        and (knob.lt is None or value < knob.lt)
+    )
+
+
+@pytest.mark.parametrize(("family", "name"), EVERY)
+def test_a_shared_link_brings_the_same_configuration(lab, family, name):
+    config = fitting(family, name)
+    link = dict(parse_qsl(urlsplit(share_link(config, "http://lab/")).query, keep_blank_values=True))
+    app = lab.open(**link)
+    assert not app.exception
+    assert shown_config(app) == config
+    assert app.query_params == bound_parameters(config.flat())
+    assert not app.warning
+
+
+@pytest.mark.parametrize(("family", "name"), EVERY)
+def test_choosing_a_technique_shows_its_knobs_at_their_defaults(lab, family, name):
+    app = lab.open()
+    declared = families()[family]
+    switch = switch_of(declared)
+    if switch and name == switch.name:
+        widget(app, switch_key(declared, switch)).set_value(True).run()
+    elif len(declared.techniques) > 2 or (switch is None and len(declared.techniques) > 1):
+        widget(app, family).select(name).run()
+    assert not app.exception
+    for inner, knob in declared[name].knobs.items():
+        assert widget(app, f"{family}.{inner}").value == knob.default
+        assert knob.help[:20] in widget(app, f"{family}.{inner}").help.replace("\\", "")
+    others = {inner for item in declared.techniques.values() for inner in item.knobs} - set(
+        declared[name].knobs
+    )
+    assert not any(has(app, f"{family}.{inner}") for inner in others)
+
+
+def test_every_plain_knob_is_there(lab):
+    app = lab.open()
+    for name, knob in plain_knobs().items():
+        assert widget(app, name).value == knob.default
+    assert shown_config(app) == RunConfig()
+    assert app.query_params == {}
+
+
+def test_a_name_that_two_techniques_share_starts_at_its_own_default(lab):
+    app = lab.open()
+    widget(app, "schedule").select("step").run()
+    widget(app, "schedule.gamma").set_value(0.5).run()
+    widget(app, "schedule").select("exponential").run()
+    assert widget(app, "schedule.gamma").value == 0.95
+
+
+def test_the_address_follows_the_knobs(lab):
+    app = lab.open()
+    widget(app, "dropout.rate").set_value(0.5).run()
+    widget(app, "normalization-batch").set_value(True).run()
+    config = shown_config(app)
+    assert (config.dropout.knobs["rate"], config.normalization.name) == (0.5, "batch")
+    assert not has(app, "normalization")  # batch norm is on: there is nothing else to choose
+
+
+def test_both_spellings_mean_the_same():
+    named = read_link({"schedule": "cosine", "normalization": "batch", "device": "cpu"})
+    labelled = read_link({"schedule": "Cosine annealing", "normalization-batch": "true", "device": "CPU"})
+    assert named.values == labelled.values
+    assert named.rewritten
+    assert not labelled.rewritten
+    assert not named.notices + labelled.notices
+
+
+HOSTILE = [
+    ("dropout.rate", "7"),
+    ("dropout.rate", "nan"),
+    ("dropout.rate", ""),
+    ("learning_rate", "-inf"),
+    ("learning_rate", "1e999"),
+    ("batch_size", "12.5"),
+    ("batch_size", "9" * 500),
+    ("seed", "-1"),
+    ("seed", "0x10"),
+    ("schedule", "<script>alert(1)</script>"),
+    ("normalization-batch", "perhaps"),
+    ("model.layers", "64-0-x"),
+    ("device", "tpu"),
+    ("nonsense", "**bold** :red[x] [a](javascript:alert(1))"),
+    ("<img src=x onerror=alert(1)>", "1"),
+    ("schedule.size", "3"),  # a knob of a schedule that is not chosen
+]
+
+
+@pytest.mark.parametrize(("key", "value"), HOSTILE)
+def test_a_hostile_link_falls_back_and_says_so(lab, key, value):
+    app = lab.open(**{key: value})
+    assert not app.exception
+    assert shown_config(app) == RunConfig()
+    assert "This link asked for" in app.warning[0].value.replace("\\", "")
+    written = text_of(app).replace("\\<", "").replace("\\*", "")
+    assert not any(raw in written for raw in ("<script", "<img", "**bold**"))
+    widget(app, "dismiss-notices").click().run()
+    assert not app.warning
+
+
+def test_a_link_with_everything_wrong_is_summed_up():
+    link = read_link({f"bad{i}": "x" for i in range(40)})
+    assert len(link.notices) == 6
+    assert link.notices[-1].startswith("35 more")
+
+
+def test_reset(lab):
+    app = lab.open(**{"dropout.rate": "0.5", "schedule": "step", "schedule.size": "7", "seed": "5"})
+    assert shown_config(app) != RunConfig()
+    widget(app, "reset-knobs").click().run()
+    assert shown_config(app) == RunConfig()
+    assert app.query_params == {}
+
+
+def test_loading_a_run_brings_its_knobs_into_the_address(lab):
+    config = RunConfig.from_flat(
+        {"schedule": "one_cycle", "schedule.rise": 0.4, "seed": 9, "early_stopping": "patience"}
+    )
+    run = lab.store.create_run(config.to_json(), VISITOR)
+    lab.store.request(run, "stop")
+    app = lab.open()
+    lab.go(app, "runs")
+    app.query_params["run"] = str(run)
+    app.run()
+    widget(app, f"load-{run}").click().run()
+    assert not app.exception
+    assert shown_config(app) == config
+    assert app.query_params["schedule"] == "One cycle"
+    assert app.query_params["seed"] == "9"
+
+
+CONFLICTS = [
+    ({"normalization": "batch", "batch_size": "1"}, "batch size of at least 2"),
+    ({"model": "cnn", "data": "two_moons"}, "needs images"),
+    ({"validation_share": "0.4", "test_share": "0.4"}, "less than 40"),
+    ({"schedule": "cosine", "schedule.final_lr": "0.5"}, "above the learning rate"),
+]
+
+
+@pytest.mark.parametrize(("query", "sentence"), CONFLICTS)
+def test_a_conflict_is_said_and_disables_start(lab, query, sentence):
+    app = lab.open(**query)
+    assert not app.exception
+    assert sentence in text_of(app)
+    assert widget(app, "start").disabled
+    widget(app, "reset-knobs").click().run()
+    assert not widget(app, "start").disabled
+
+
+def test_a_bad_text_is_said_under_its_control(lab):
+    app = lab.open()
+    widget(app, "model.layers").set_value("64-0").run()
+    assert "model.layers is" in text_of(app)
+    assert widget(app, "start").disabled
+    widget(app, "model.layers").set_value("64-32").run()
+    assert shown_config(app).model.knobs["layers"] == "64-32"
+
+
+def test_an_open_bound_is_said_under_its_control(lab):
+    app = lab.open()
+    widget(app, "learning_rate").set_value(0.0).run()
+    assert "learning_rate is 0.0, but must be &gt; 0" in text_of(app)
+    assert widget(app, "start").disabled
+
+
+def test_values_survive_a_page_change(lab):
+    app = lab.open(**{"dropout.rate": "0.4"})
+    lab.go(app, "runs")
+    assert not app.exception
+    assert shown_config(app).dropout.knobs["rate"] == 0.4

@@ -1,0 +1,126 @@
+"""The Runs page, with no run, a few, and five hundred."""
+
+import pytest
+from page_testing import VISITOR, text_of, widget
+
+from pages.widgets.history import changes_by_run
+from pages.widgets.run_table import matching
+from trainer.config import RunConfig
+from trainer.store import StoreError
+
+
+def make_runs(store, count):
+    ids = []
+    for number in range(count):
+        config = RunConfig.from_flat({"dropout.rate": (number % 10) / 20, "seed": number // 10})
+        ids.append(
+            store.create_run(config.to_json(), VISITOR, name=f"run number {number}" if number % 3 else "")
+        )
+        store.request(ids[-1], "stop")
+    return ids
+
+
+def open_runs(lab, **query):
+    app = lab.go(lab.open(), "runs")
+    for key, value in query.items():
+        app.query_params[key] = str(value)
+    return app.run()
+
+
+def test_no_runs_is_a_page_of_its_own(lab):
+    app = open_runs(lab)
+    assert not app.exception
+    assert "No runs yet" in text_of(app)
+    assert not app.dataframe
+
+
+@pytest.mark.parametrize("count", [1, 500])
+def test_all_runs_are_listed(lab, count):
+    make_runs(lab.store, count)
+    app = open_runs(lab)
+    assert not app.exception
+    assert len(app.dataframe[0].value) == count
+
+
+def test_filter(lab):
+    make_runs(lab.store, 12)
+    app = open_runs(lab)
+    widget(app, "runs-filter").set_value("number 7").run()
+    assert list(app.dataframe[0].value["Name"]) == ["run number 7"]
+    widget(app, "runs-filter").set_value("dropout 0.45").run()
+    assert len(app.dataframe[0].value) == 2  # reached once and left once
+    widget(app, "runs-filter").set_value("no such thing").run()
+    assert "No run matches" in text_of(app)
+
+
+def test_filter_reads_notes_too(lab):
+    (run,) = make_runs(lab.store, 1)
+    lab.store.set_notes(run, "Überraschend gut")
+    runs = lab.runs()
+    assert matching(runs, changes_by_run(runs), "überraschend") == runs
+
+
+def test_rename_notes_archive(lab):
+    first, second = make_runs(lab.store, 2)
+    app = open_runs(lab, run=first)
+    widget(app, f"name-{first}").set_value("  **mine** <b> ").run()
+    widget(app, f"notes-{first}").set_value("expected more").run()
+    run = lab.store.run(first)
+    assert (run.name, run.notes) == ("**mine** <b>", "expected more")
+    assert "<b> </strong>" not in text_of(app)
+    assert "**mine** &lt;b&gt;" in text_of(app)
+    widget(app, f"archive-{first}").click().run()
+    assert lab.store.run(first).archived
+    assert list(app.dataframe[0].value["Run"]) == [second]
+    widget(app, "runs-archived").set_value(True).run()
+    assert list(app.dataframe[0].value["Run"]) == [first]
+    app.query_params["run"] = str(first)
+    app.run()
+    widget(app, f"archive-{first}").click().run()
+    assert not lab.store.run(first).archived
+
+
+def test_delete_asks_first(lab, tmp_path):
+    (run,) = make_runs(lab.store, 1)
+    folder = tmp_path / "runs" / str(run)
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.pt").write_bytes(b"x")
+    app = open_runs(lab, run=run)
+    widget(app, f"delete-{run}").click().run()
+    assert lab.store.run(run)
+    widget(app, "confirm-delete").click().run()
+    assert not app.exception
+    with pytest.raises(StoreError):
+        lab.store.run(run)
+    assert not folder.exists()
+    assert "No runs yet" in text_of(app)
+
+
+def test_a_training_run_cannot_be_deleted(lab):
+    run = lab.store.create_run(RunConfig().to_json(), VISITOR)
+    lab.store.claim(run)
+    app = open_runs(lab, run=run)
+    widget(app, f"delete-{run}").click().run()
+    assert widget(app, "confirm-delete").disabled
+
+
+def test_show_on_chart(lab):
+    ids = make_runs(lab.store, 8)
+    app = open_runs(lab, run=ids[0])
+    widget(app, f"show-{ids[0]}").click().run()
+    lab.go(app, "")
+    assert ids[0] in app.session_state["lineup"]
+
+
+@pytest.mark.parametrize("asked", ["999", "x", "-1", "1; DROP TABLE runs"])
+def test_a_link_to_a_run_that_is_not_there(lab, asked):
+    make_runs(lab.store, 2)
+    app = open_runs(lab, run=asked)
+    assert not app.exception
+    assert len(app.dataframe[0].value) == 2
+
+
+def test_a_link_to_somebody_elses_run_shows_nothing(lab):
+    other = lab.store.create_run(RunConfig().to_json(), "somebody else", name="private")
+    make_runs(lab.store, 1)
+    assert "private" not in text_of(open_runs(lab, run=other))

@@ -1,0 +1,204 @@
+"""The Train page: starting, steering and comparing runs, with the store that the real page uses."""
+
+import pytest
+from page_testing import VISITOR, text_of, widget
+
+from pages import train
+from trainer.config import RunConfig
+from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch
+
+
+def test_the_first_visit_is_ready_to_start(lab):
+    app = lab.open()
+    assert not app.exception
+    assert not widget(app, "start").disabled
+    assert widget(app, "pause").disabled
+    assert widget(app, "stop").disabled
+    assert "Default knobs" in text_of(app)
+
+
+def test_start_queues_the_configuration_of_the_sidebar(lab):
+    app = lab.open(**{"dropout.rate": "0.5", "seed": "3"})
+    widget(app, "start").click().run()
+    assert not app.exception
+    (run,) = lab.runs()
+    assert run.status == "queued"
+    assert RunConfig.parse(run.config) == RunConfig.from_flat({"dropout.rate": 0.5, "seed": 3})
+    assert not widget(app, "stop").disabled
+    assert "Warming up the trainer" in text_of(app)  # there is no supervisor in this test
+
+
+def test_a_double_click_starts_one_run(lab):
+    app = lab.open()
+    widget(app, "start").click().run()
+    widget(app, "start").click().run()
+    assert len(lab.runs()) == 1
+
+
+def test_another_knob_is_another_run_at_once(lab):
+    app = lab.open()
+    widget(app, "start").click().run()
+    widget(app, "dropout.rate").set_value(0.5).run()
+    assert "Next run changes" in text_of(app)
+    assert "Dropout rate" in text_of(app)
+    widget(app, "start").click().run()
+    assert len(lab.runs()) == 2
+
+
+def test_the_same_run_may_be_started_again_later(lab, monkeypatch):
+    app = lab.open()
+    widget(app, "start").click().run()
+    monkeypatch.setattr(train, "DOUBLE_CLICK", 0)
+    assert "would draw the same curve" in text_of(app)
+    widget(app, "start").click().run()
+    assert len(lab.runs()) == 2
+
+
+def test_pause_resume_stop_go_through_the_store(lab):
+    app = lab.open()
+    widget(app, "start").click().run()
+    widget(app, "pause").click().run()
+    assert lab.runs()[0].status == "paused"
+    widget(app, "resume").click().run()
+    assert lab.runs()[0].status == "queued"
+    widget(app, "stop").click().run()
+    assert lab.runs()[0].status == "stopped"
+    assert widget(app, "stop").disabled
+
+
+def test_a_running_run_is_asked_and_says_so(lab):
+    app = lab.open()
+    widget(app, "start").click().run()
+    run = lab.runs()[0]
+    lab.store.claim(run.id)
+    app.run()
+    widget(app, "pause").click().run()
+    assert lab.runs()[0].request == "pause"
+    assert "Pausing…" in text_of(app)
+    widget(app, "stop").click().run()
+    assert widget(app, "stop").disabled
+    assert widget(app, "pause").disabled
+
+
+def test_an_error_is_a_sentence_and_the_traceback_a_click_away(lab):
+    run = lab.store.create_run(RunConfig().to_json(), VISITOR, name="**bold** <script>alert(1)</script>")
+    attempt = lab.store.claim(run)
+    lab.store.finish(
+        run, attempt, "failed", error="The loss is no longer finite at step 7.", traceback="Traceback: boom"
+    )
+    app = lab.open()
+    assert not app.exception
+    assert "no longer finite" in app.error[0].value.replace("\\", "")
+    assert app.code[0].value == "Traceback: boom"
+    assert "<script>" not in text_of(app)
+
+
+def test_results_are_shown_when_finished(lab):
+    run = lab.store.create_run(RunConfig().to_json(), VISITOR)
+    attempt = lab.store.claim(run)
+    steps = Batch("step", STEP_COLUMNS, [[0.0] * len(STEP_COLUMNS)])
+    epochs = Batch("epoch", EPOCH_COLUMNS, [[0.0] * len(EPOCH_COLUMNS)])
+    lab.store.record(run, attempt, [steps, epochs], notices=["The weights of epoch 4 are restored."])
+    results = {
+        "best": {"epoch": 4, "val_loss": 0.25, "val_metric": 0.915},
+        "test": {"loss": 0.3, "metric": 0.9},
+        "stopped_by": "early_stopping",
+        "restored_best": True,
+        "seconds": 75,
+    }
+    lab.store.finish(run, attempt, "finished", results=results)
+    written = text_of(lab.open())
+    for words in (
+        "0.25 (epoch 4)",
+        "91.5 %",
+        "90.0 %",
+        "Early stopping, best weights restored",
+        "1 min 15 s",
+        "epoch 4 are",
+    ):
+        assert words in written
+
+
+def test_runs_can_be_hidden_recoloured_and_removed(lab):
+    app = lab.open()
+    widget(app, "start").click().run()
+    run = lab.runs()[0].id
+    menu = f"menu-{run}"
+
+    def place():
+        return app.session_state["lineup"][run]
+
+    app.menu_button(key=menu).click("Hide").run()
+    assert not place().visible
+    before = place().color
+    app.menu_button(key=menu).click("Next colour").run()
+    assert place().color != before
+    app.menu_button(key=menu).click("Remove from chart").run()
+    assert run not in app.session_state["lineup"]
+    assert len(lab.runs()) == 1
+
+
+def test_other_peoples_runs_are_not_shown(lab):
+    lab.store.create_run(RunConfig().to_json(), "somebody else", name="private")
+    app = lab.open()
+    assert "private" not in text_of(app)
+    assert widget(app, "stop").disabled
+
+
+def test_a_run_from_another_version_is_listed(lab):
+    lab.store.create_run({"seed": 0, "knob_of_the_past": 1}, VISITOR, name="old one")
+    app = lab.open()
+    assert not app.exception
+    widget(app, "start").click().run()
+    assert not app.exception
+
+
+def test_another_data_set_hides_runs_that_cannot_be_compared(lab):
+    app = lab.open()
+    widget(app, "start").click().run()
+    widget(app, "data").select("two_moons").run()
+    widget(app, "start").click().run()
+    newest, first = lab.runs()
+    assert not app.session_state["lineup"][first.id].visible
+    assert app.session_state["lineup"][newest.id].visible
+
+
+def test_missing_data_offers_a_download_and_disables_start(lab):
+    app = lab.open(data="mnist")
+    assert not app.exception
+    assert widget(app, "start").disabled
+    assert "12 MB" in widget(app, "download-start").label
+    widget(app, "download-start").click().run()
+    job = lab.store.download_of("mnist")
+    assert job.status == "queued"
+    lab.store.start_download(job.id)
+    lab.store.progress_download(job.id, 6_000_000, 12_000_000)
+    app.run()
+    assert not app.exception
+    lab.store.finish_download(job.id, "mnist could not be downloaded: no route to host.")
+    app.run()
+    assert "no route to host" in app.error[0].value.replace("\\", "")
+    assert widget(app, "download-start").label.startswith("Try again")
+
+
+def test_an_unreachable_database_is_said_kindly(lab, monkeypatch):
+    from sqlalchemy.exc import OperationalError
+
+    app = lab.open()
+
+    def refuse(*_args, **_kwargs):
+        raise OperationalError("SELECT", {}, Exception("database is locked"))
+
+    monkeypatch.setattr("trainer.store.Store.runs", refuse)
+    app.run()
+    assert not app.exception
+    assert "cannot be reached" in app.error[0].value
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "plateau", "one_cycle"])
+def test_the_planned_rate_goes_to_the_chart(schedule):
+    plan = train._planned(RunConfig.from_flat({"schedule": schedule}))
+    assert len(plan["steps"]) == len(plan["lr"]) <= 400
+    assert plan["steps"][0] == 0
+    assert bool(plan["note"]) == (schedule == "plateau")

@@ -1,0 +1,140 @@
+"""Small runs of the real engine, and everything they report, for the tests beside this file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from trainer import checkpoint
+from trainer.build import Experiment, build
+from trainer.config import RunConfig
+from trainer.loop import Trainer, train
+from trainer.registry import find
+from trainer.state import State
+
+torch.set_num_threads(1)
+
+CPU = torch.device("cpu")
+SMALL = {
+    "data": "two_moons",
+    "data.samples": 60,
+    "model.layers": "8-8",
+    "batch_size": 8,
+    "epochs": 3,
+    "device": "cpu",
+}
+
+
+class Log:
+    """A recorder that keeps everything in memory."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[float, ...]] = []  # step, loss, lr, grad_norm, clipped, loss_scale
+        self.epochs: list[dict[str, float]] = []
+        self.notices: list[str] = []
+        self.facts: dict[str, Any] = {}
+        self.flushes = 0
+
+    def step(self, step, seconds, loss, lr, grad_norm, clipped, loss_scale):
+        self.steps.append(tuple(float(value) for value in (step, loss, lr, grad_norm, clipped, loss_scale)))
+
+    def epoch(self, step, epoch, seconds, **values):
+        self.epochs.append({"step": step, "epoch": epoch, **values})
+
+    def progress(self, facts):
+        self.facts.update(facts)
+
+    def notice(self, text):
+        self.notices.append(text)
+
+    def flush(self):
+        self.flushes += 1
+
+    def column(self, index: int) -> list[float]:
+        return [row[index] for row in self.steps]
+
+    @property
+    def losses(self) -> list[float]:
+        return self.column(1)
+
+
+class Killed(BaseException):
+    """Stands for kill -9: the loop gets no chance to save."""
+
+
+def small(**values: Any) -> RunConfig:
+    """A configuration that trains in milliseconds; keys are flat, with "__" for the dot."""
+    values = {key.replace("__", "."): value for key, value in values.items()}
+    base = dict(SMALL)
+    for family, knob in (("data", "samples"), ("model", "layers")):
+        if family in values and knob not in find(family, values[family]).knobs:
+            del base[f"{family}.{knob}"]
+    return RunConfig.from_flat({**base, **values})
+
+
+def go(config: RunConfig, folder: Path | None = None, control: Callable[[], Any] = lambda: None, **extra):
+    """Trains through the front door; returns results and log."""
+    log = extra.pop("log", None) or Log()
+    data_folder = extra.pop("data_folder", Path("no-data-here"))
+    return train(config, data_folder=data_folder, run_folder=folder, recorder=log, control=control), log
+
+
+def trainer_of(config: RunConfig, control: Callable[[], Any] = lambda: None) -> tuple[Trainer, Log]:
+    """A trainer before its first step, whose parts a test may look at or replace."""
+    log = Log()
+    return Trainer(build(config, Path("no-data-here")), State(), None, log, control), log
+
+
+def asks(request: str, after: Iterable[int]) -> Callable[[], str | None]:
+    """A control that asks for `request` (or raises Killed for "kill") after so many steps, then once more, …"""
+    counts = iter(after)
+    left = next(counts, None)
+
+    def control():
+        nonlocal left
+        if left is None:
+            return None
+        if left > 0:
+            left -= 1
+            return None
+        left = next(counts, None)
+        if request == "kill":
+            raise Killed
+        return request
+
+    return control
+
+
+def exact(values: Any) -> Any:
+    """Floats as hexadecimal text, so that equality means bit for bit and NaN equals NaN."""
+    if isinstance(values, float):
+        return values.hex()
+    if isinstance(values, dict):
+        return {key: exact(value) for key, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [exact(value) for value in values]
+    return values
+
+
+def saved_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """The model in the folder's checkpoint."""
+    state, problems = checkpoint.load(folder)
+    assert state is not None, problems
+    return state["model"]
+
+
+def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    """Bit for bit, NaN included."""
+    return one.keys() == other.keys() and all(
+        one[name].dtype == other[name].dtype
+        and torch.equal(one[name].nan_to_num(1e30), other[name].nan_to_num(1e30))
+        for name in one
+    )
+
+
+def weights_of(run: Experiment) -> dict[str, torch.Tensor]:
+    """A copy of the live model's parameters and buffers."""
+    return {name: value.clone() for name, value in run.model.state_dict().items()}

@@ -1,0 +1,175 @@
+"""The command line through real processes: results on standard output, one clear line for bad input, exact resume."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from trainer.registry import families
+from trainer.store import Store
+
+ROOT = Path(__file__).parents[2]
+FAST = ["data=two_moons", "data.samples=60", "model.layers=8", "epochs=3", "device=cpu", "dropout=0.2"]
+
+
+def started(home, *arguments):
+    environment = {**os.environ, "TRAINSCOPE_HOME": str(home)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "trainer", *map(str, arguments)],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def cli(home, *arguments):
+    process = started(home, *arguments)
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def wait_for_steps(home, steps):
+    """Until run 1 has trained so far, as its committed points tell."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        if (home / "trainscope.db").exists() and Store(f"sqlite:///{home / 'trainscope.db'}").last_step(
+            1, "step"
+        ) >= steps:
+            return
+        time.sleep(0.1)
+    raise AssertionError("the run did not get going")
+
+
+def measured(results):
+    return {
+        key: results[key] for key in ("train", "validation", "test", "best", "steps", "stopped_by", "epochs")
+    }
+
+
+def test_run_prints_one_line_of_json_and_nothing_else(tmp_path):
+    (tmp_path / "config.json").write_text(
+        json.dumps({"schedule": {"name": "cosine", "final_lr": 0.0001}, "seed": 3})
+    )
+    code, out, err = cli(
+        tmp_path / "home", "run", tmp_path / "config.json", "--set", *FAST, "--seed", 5, "--json"
+    )
+    assert (code, err) == (0, "")
+    results = json.loads(out)
+    assert out.count("\n") == 1
+    assert results["stopped_by"] == "epochs"
+    assert results["config"]["seed"] == 5
+    assert results["config"]["schedule"] == {"name": "cosine", "final_lr": 0.0001, "moves": "epoch"}
+    assert results["config"]["dropout"]["rate"] == 0.2
+    for part in ("train", "validation", "test"):
+        assert results[part]["loss"] > 0
+        assert 0 <= results[part]["metric"] <= 1
+    assert results["steps"] > 0
+    assert results["seconds"] > 0
+    assert results["steps_per_second"] > 0
+    assert results["parameters"] == 2 * 8 + 8 + 8 * 2 + 2
+    again = json.loads(
+        cli(tmp_path / "other", "run", tmp_path / "config.json", "--set", *FAST, "--seed", 5, "--json")[1]
+    )
+    assert measured(again) == measured(results)
+    listed = cli(tmp_path / "home", "runs", "--json")
+    assert json.loads(listed[1])["status"] == "finished"
+    assert cli(tmp_path / "home", "runs")[0] == 0
+
+
+def test_ctrl_c_stops_in_order_and_resume_ends_like_a_run_that_never_stopped(tmp_path):
+    values = [
+        "--set",
+        *FAST[:-3],
+        "epochs=40",
+        "device=cpu",
+        "dropout=0.2",
+        "optimizer=momentum",
+        "precision=bf16",
+    ]
+    straight = json.loads(cli(tmp_path / "straight", "run", *values, "--json")[1])
+    process = started(tmp_path / "home", "run", *values, "pace=60")
+    wait_for_steps(tmp_path / "home", 20)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    stopped = json.loads(out)
+    assert stopped["status"] == "stopped"
+    assert stopped["steps"] < straight["steps"]
+    code, out, err = cli(tmp_path / "home", "resume", 1, "--json")
+    assert code == 0, err
+    resumed = json.loads(out)
+    assert measured(resumed) == measured(straight)
+
+
+def test_a_run_that_diverges_fails_with_its_sentence(tmp_path):
+    code, out, err = cli(
+        tmp_path, "run", "--json", "--set", "data=delivery_time", "data.samples=100", "optimizer=sgd", "learning_rate=10",
+        "epochs=30", "device=cpu",
+    )  # fmt: skip
+    assert code == 1
+    assert "learning rate 10 is too high" in err
+    assert json.loads(out)["stopped_by"] == "non_finite_loss"
+    assert "Traceback" not in err
+
+
+BAD = {
+    "unknown knob": (["run", "--set", "learning_rat=1"], "did you mean learning_rate"),
+    "out of bounds": (["run", "--set", "dropout.rate=2"], "0.95"),
+    "no value": (["run", "--set", "dropout"], "knob=value"),
+    "no number": (["run", "--seed", "x"], "seed is 'x'"),
+    "conflict": (["run", "--set", "normalization=batch", "batch_size=1"], "at least 2; got 1"),
+    "no file": (["run", "nowhere.json"], "nowhere.json cannot be read"),
+    "a folder": (["run", "."], "cannot be read"),
+    "no data": (["run", "--set", "data=mnist"], "python -m trainer download mnist"),
+    "no such download": (["download", "digits"], "mnist"),
+    "no such run": (["stop", "77"], "77"),
+    "no such run to resume": (["resume", "77"], "77"),
+    "no command": ([], "required"),
+    "unknown command": (["fly"], "fly"),
+    "no id": (["stop", "x"], "x"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(case, tmp_path):
+    arguments, words = BAD[case]
+    code, out, err = cli(tmp_path, *arguments)
+    assert code == 2, err
+    assert out == ""
+    assert words in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[1]", b"\xff\xfe", b'{"seed": NaN}', b"\x00" * 50, b"[" * 50_000]
+)
+def test_bad_files(content, tmp_path):
+    path = tmp_path / "bad.json"
+    path.write_bytes(content)
+    code, out, err = cli(tmp_path, "run", path)
+    assert (code, out) == (2, ""), err
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+def test_list_knobs_has_every_knob_of_the_registry(tmp_path):
+    code, out, _ = cli(tmp_path, "list-knobs", "--json")
+    assert code == 0
+    entries = {(entry["knob"], entry.get("when")) for entry in json.loads(out)}
+    for family in families().values():
+        assert (family.name, None) in entries
+        for item in family.techniques.values():
+            for knob in item.knobs:
+                assert (f"{family.name}.{knob}", f"{family.name}={item.name}") in entries
+    code, table, _ = cli(tmp_path, "list-knobs")
+    assert code == 0
+    assert all(knob in table for knob, _ in entries)
+    assert not (tmp_path / "trainscope.db").exists(), "reading the registry needs no store"

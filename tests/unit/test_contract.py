@@ -1,0 +1,87 @@
+"""One contract for every registered technique, found from the registry: adding one adds it here."""
+
+import math
+
+import pytest
+import vision_files
+from engine_runs import exact, go, small
+
+from trainer.config import RunConfig, diff
+from trainer.registry import families
+
+ALL = [(family.name, name) for family in families().values() for name in family.techniques]
+each = pytest.mark.parametrize(("family", "name"), ALL, ids=["-".join(pair) for pair in ALL])
+
+
+def technique(family, name):
+    return families()[family][name]
+
+
+def using(family, name, folder, **more):
+    """The smallest run that uses a technique, with the files or images that it needs."""
+    item, values = technique(family, name), {family: name, "epochs": 2}
+    if family == "data" and "samples" not in item.knobs:
+        values["batch_size"] = 512
+    if family == "data" and "files" in item.facts:
+        vision_files.write(name, folder)
+    if family == "data" or item.facts.get("needs") == "image":
+        values |= {"data": "digits", "batch_size": 512} if family != "data" else {}
+    return small(**values, **more)
+
+
+@each
+def test_help_and_knobs_are_whole(family, name):
+    item = technique(family, name)
+    assert len(item.help) > 10
+    assert item.help[-1] == "."
+    assert item.label
+    for knob in item.knobs.values():
+        assert knob.label, knob.name
+        assert knob.help.endswith("."), knob.name
+        assert knob.adapter.validate_python(knob.default) == knob.default
+        assert type(knob.default) in {"float": (float, int), "int": (int,)}.get(
+            knob.kind, (type(knob.default),)
+        )
+        if knob.kind in ("int", "float"):
+            assert knob.ge is not None or knob.gt is not None, f"{knob.name} has no lower bound"
+            assert knob.le is not None or knob.lt is not None, f"{knob.name} has no upper bound"
+            assert knob.bounds
+        if knob.kind == "choice":
+            assert knob.default in knob.choices
+
+
+@each
+def test_round_trips(family, name):
+    values = {"data": "digits"} if technique(family, name).facts.get("needs") == "image" else {}
+    config = RunConfig.from_flat({**values, family: name})
+    assert config.flat()[family] == name
+    assert RunConfig.from_json(config.to_json()) == config
+    assert RunConfig.from_flat(config.flat()) == config
+    assert RunConfig.from_flat({key: str(value) for key, value in config.flat().items()}) == config
+    assert diff(config, config) == []
+    changes = [change.key for change in diff(RunConfig(), config)]
+    assert (family in changes) == (name != families()[family].default)
+
+
+@each
+def test_trains_and_is_reproducible_bit_for_bit(family, name, tmp_path):
+    config = using(family, name, tmp_path)
+    results, log = go(config, data_folder=tmp_path)
+    assert results.stopped_by == "epochs", results.error
+    assert all(math.isfinite(loss) for loss in log.losses)
+    assert all(math.isfinite(value) for row in log.epochs for value in row.values())
+    again = go(config, data_folder=tmp_path)[1]
+    assert exact(again.steps) == exact(log.steps)
+    assert exact(again.epochs) == exact(log.epochs)
+    other = go(config.changed({"seed": 1}), data_folder=tmp_path)[1]
+    assert exact(other.losses) != exact(log.losses)
+
+
+@pytest.mark.parametrize("family", families())
+def test_families_are_whole(family):
+    item = families()[family]
+    assert item.default in item.techniques
+    assert item.label
+    assert item.help.endswith(".")
+    assert item.group
+    assert len({one.label for one in item.techniques.values()}) == len(item.techniques)

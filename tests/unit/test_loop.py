@@ -1,0 +1,153 @@
+"""The engine's loop against one that a textbook would write, and what a run reports."""
+
+import copy
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from engine_runs import asks, go, small, trainer_of
+
+from trainer.build import build
+from trainer.config import ConfigError
+from trainer.streams import generator
+
+REMEMBERED = {"stop", "pause", "interrupt"}
+
+
+@pytest.mark.parametrize("clip", [False, True])
+@pytest.mark.parametrize("norm", ["none", "batch", "layer"])
+@pytest.mark.parametrize(
+    ("model", "data"), [("mlp", "two_moons"), ("mlp", "delivery_time"), ("cnn", "digits")]
+)
+def test_the_loop_is_the_textbook_loop(model, data, norm, clip):
+    values = {"data": data, "model": model, "normalization": norm, "optimizer": "adamw", "schedule": "cosine"}
+    values |= {"learning_rate": 0.003, "epochs": 2, "batch_size": 512 if data == "digits" else 16}
+    values |= {"data.samples": 80} if data != "digits" else {}
+    values |= {"clipping": "by_norm", "clipping.max_norm": 0.5} if clip else {}
+    config = small().changed({"model.layers": "", **values}) if model == "mlp" else small().changed(values)
+    _, log = go(config)
+
+    run = build(config, Path("none"))
+    network = copy.deepcopy(run.model)
+    parameters = [torch.nn.Parameter(value.detach().clone()) for value in network.parameters()]
+    for (name, _), fresh in zip(list(network.named_parameters()), parameters, strict=True):
+        owner, _, leaf = name.rpartition(".")
+        setattr(network.get_submodule(owner), leaf, fresh)
+    optimizer = torch.optim.AdamW(parameters, lr=0.003)
+    scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 2)
+    criterion = torch.nn.CrossEntropyLoss() if run.data.task == "classification" else torch.nn.MSELoss()
+    train, losses, norms, validation = run.data.train, [], [], []
+    for epoch in range(2):
+        network.train()
+        order = torch.randperm(len(train), generator=generator(0, "order", epoch))
+        for index in order.split(config.batch_size):
+            optimizer.zero_grad()
+            loss = criterion(network(train.inputs[index]), train.targets[index])
+            loss.backward()
+            norms.append(float(torch.nn.utils.clip_grad_norm_(parameters, 0.5 if clip else math.inf)))
+            optimizer.step()
+            losses.append(loss.item())
+        scheduler.step()
+        network.eval()
+        with torch.no_grad():
+            validation.append(
+                float(criterion(network(run.data.validation.inputs), run.data.validation.targets))
+            )
+    assert log.losses == pytest.approx(losses, rel=2e-3)
+    assert log.column(3) == pytest.approx(norms, rel=5e-3, abs=1e-5)
+    assert [row["val_loss"] for row in log.epochs] == pytest.approx(validation, rel=1e-2)
+
+
+def test_train_values_are_means_over_samples_not_over_batches():
+    config = small(data__samples=40, batch_size=20, epochs=1)  # 28 samples: 20 + 8
+    trainer, log = trainer_of(config)
+    outputs = []
+    trainer.run.model.register_forward_hook(
+        lambda model, inputs, output: outputs.append(output.detach()) if model.training else None
+    )
+    trainer.run_epochs()
+    sizes = trainer.sizes
+    assert sizes == [20, 8]
+    expected = sum(loss * size for loss, size in zip(log.losses, sizes, strict=True)) / 28
+    assert log.epochs[0]["train_loss"] == pytest.approx(expected, rel=1e-12)
+    order = torch.randperm(28, generator=generator(0, "order", 0))
+    right = torch.cat(outputs).argmax(1) == trainer.run.data.train.targets[order]
+    assert log.epochs[0]["train_metric"] == pytest.approx(float(right.float().mean()))
+
+
+def test_every_sample_is_seen_once_an_epoch_in_an_order_of_its_own():
+    trainer, _ = trainer_of(small(data__samples=66, batch_size=9, epochs=3))
+    seen = []
+    trainer.run.model.register_forward_pre_hook(
+        lambda model, inputs: seen.append(inputs[0].clone()) if model.training else None
+    )
+    trainer.run_epochs()
+    per_epoch = len(trainer.sizes)
+    epochs = [torch.cat(seen[start : start + per_epoch]) for start in range(0, len(seen), per_epoch)]
+    everything = trainer.run.data.train.inputs
+    for epoch in epochs:
+        assert torch.equal(epoch.sort(0).values, everything.sort(0).values)
+    assert not torch.equal(epochs[0], epochs[1])
+    assert not torch.equal(epochs[1], epochs[2])
+
+
+def test_what_a_run_reports():
+    results, log = go(small(epochs=2))
+    batches = len(log.steps) // 2
+    assert log.column(0) == [float(step) for step in range(1, 2 * batches + 1)]
+    assert [(row["epoch"], row["step"]) for row in log.epochs] == [(1, batches), (2, 2 * batches)]
+    assert log.facts["total_steps"] == len(log.steps) == results.steps
+    assert log.facts["steps_per_epoch"] == batches
+    assert log.facts["parameters"] == results.parameters == 2 * 8 + 8 + 8 * 8 + 8 + 8 * 2 + 2
+    assert (log.facts["device"], log.facts["metric"]) == ("cpu", "accuracy")
+    assert results.stopped_by == "epochs"
+    assert results.validation["loss"] == log.epochs[-1]["val_loss"]
+    assert results.train["loss"] == log.epochs[-1]["train_loss"]
+    assert results.best["val_loss"] == min(row["val_loss"] for row in log.epochs)
+    assert 0 <= results.test["metric"] <= 1
+    assert results.config == small(epochs=2).to_dict()
+    assert results.steps_per_second > 0
+    assert results.error is None
+
+
+@pytest.mark.parametrize("request_", sorted(REMEMBERED))
+def test_a_request_ends_the_run_between_two_steps(request_, tmp_path):
+    results, log = go(small(), tmp_path, asks(request_, [4]))
+    assert results.stopped_by == request_
+    assert results.steps == len(log.steps) == 4
+    assert results.test["loss"] is None, "the test part is for finished runs"
+    assert log.flushes >= 1, "points are safe before the checkpoint takes its name"
+
+
+def test_slow_motion_keeps_its_pace_and_still_listens():
+    results, log = go(small(pace=200, epochs=1, data__samples=20))
+    assert results.seconds >= len(log.steps) / 200 * 0.9
+    asked = iter([None] * 3)
+    stopped, short = go(small(pace=0.01), control=lambda: next(asked, "stop"))  # a step every 100 seconds
+    assert stopped.stopped_by == "stop"
+    assert len(short.steps) == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU: asking for one is no error")
+def test_a_gpu_that_is_not_there_is_refused_with_a_remedy():
+    with pytest.raises(ConfigError, match=r"no GPU here. Set device=cpu or device=auto"):
+        go(small(device="cuda"))
+
+
+def test_auto_takes_what_there_is():
+    results, _ = go(small(device="auto", epochs=1))
+    assert results.device == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on(tmp_path, monkeypatch):
+    import trainer.checkpoint as checkpoint
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint.torch, "save", full)
+    results, log = go(small(), tmp_path)
+    assert results.stopped_by == "epochs"
+    assert any("No space left on device" in notice and str(tmp_path) in notice for notice in log.notices)
+    assert list(tmp_path.iterdir()) == []

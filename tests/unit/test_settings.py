@@ -1,0 +1,77 @@
+"""Settings from the environment, and how many cores this process may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from trainer import settings as module
+from trainer.settings import SettingsError, get_settings, usable_cores
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in list(os.environ):
+        if name.startswith("TRAINSCOPE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_need_no_setting(tmp_path: Path) -> None:
+    settings = get_settings()
+    assert settings.home == tmp_path / ".trainscope"
+    assert settings.url == f"sqlite:///{tmp_path / '.trainscope' / 'trainscope.db'}"
+    assert settings.data == tmp_path / ".trainscope" / "data"
+    assert settings.max_workers == usable_cores() >= 1
+    assert settings.run_folder(7) == tmp_path / ".trainscope" / "runs" / "7"
+
+
+def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TRAINSCOPE_HOME", "elsewhere")
+    monkeypatch.setenv("TRAINSCOPE_DATABASE_URL", "postgresql://x/y")
+    monkeypatch.setenv("TRAINSCOPE_MAX_WORKERS", "5")
+    monkeypatch.setenv("TRAINSCOPE_DATA_FOLDER", "/sets")
+    settings = get_settings()
+    assert (settings.home, settings.url) == (tmp_path / "elsewhere", "postgresql://x/y")
+    assert (settings.max_workers, settings.data) == (5, Path("/sets"))
+
+
+@pytest.mark.parametrize("value", ["0", "many", "-1"])
+def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("TRAINSCOPE_MAX_WORKERS", value)
+    with pytest.raises(SettingsError, match=f"TRAINSCOPE_MAX_WORKERS is '{value}': ") as caught:
+        get_settings()
+    assert "\n" not in str(caught.value)
+
+
+def test_removing_a_run_folder(tmp_path: Path) -> None:
+    settings = get_settings()
+    folder = settings.run_folder(1)
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.pt").write_bytes(b"x")
+    settings.remove_run_folder(1)
+    settings.remove_run_folder(1)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "cores"), [("150000 100000", 1.5), ("max 100000", None), ("50000 100000", 0.5), ("", None)]
+)
+def test_quota_of_a_control_group(tmp_path: Path, text: str, cores: float | None) -> None:
+    (tmp_path / "cpu.max").write_text(text)
+    assert module._read_v2(tmp_path / "cpu.max") == cores
+
+
+def test_quota_of_an_old_control_group(tmp_path: Path) -> None:
+    (tmp_path / "cpu.cfs_quota_us").write_text("300000")
+    (tmp_path / "cpu.cfs_period_us").write_text("100000")
+    assert module._read_v1(tmp_path) == 3
+    (tmp_path / "cpu.cfs_quota_us").write_text("-1")
+    assert module._read_v1(tmp_path) is None
+
+
+def test_a_quota_below_one_core_still_leaves_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_cgroup_quota", lambda: 0.5)
+    assert usable_cores() == 1

@@ -1,0 +1,95 @@
+"""The supervisor's decisions and locks; its processes are tested in tests/faults."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from trainer.children import HUNG_SECONDS, Child
+from trainer.locks import FileLock, is_locked
+from trainer.store import Run, Store
+from trainer.supervisor import next_run
+from trainer.worker import sentence
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Run:
+    store = Store(f"sqlite:///{tmp_path / 'store.db'}")
+    return store.run(store.create_run({}, "ada"))
+
+
+def queue(template: Run, owners: str) -> list[Run]:
+    return [replace(template, id=place, place=place, owner=owner) for place, owner in enumerate(owners)]
+
+
+def test_owners_take_turns(template: Run) -> None:
+    waiting, served, order = queue(template, "aaaabbc"), {}, ""
+    while run := next_run(waiting, [], served):
+        waiting.remove(run)
+        served[run.owner] = len(order)
+        order += run.owner
+    assert order == "abcabaa"
+
+
+def test_whoever_trains_least_comes_first(template: Run) -> None:
+    assert next_run(queue(template, "aab"), ["a", "a", "c"], {"b": 5}).owner == "b"
+    assert next_run([], [], {}) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(9, "killed by SIGKILL"), (11, "ended by SIGSEGV"), (3 << 8, "ended with code 3")]
+)
+def test_the_reason_names_signal_or_code(status: int, words: str) -> None:
+    assert words in Child(1, status=status).reason
+
+
+def test_a_pulse_that_stands_still_is_noticed() -> None:
+    child = Child(1, run_id=1)
+    assert not child.stands_still(100.0)
+    assert not child.stands_still(100.0 + HUNG_SECONDS - 0.1)
+    assert child.stands_still(100.0 + HUNG_SECONDS + 0.1)
+
+
+def test_a_file_lock_excludes_and_dies_with_its_holder(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "lock"
+    assert is_locked(path) is None
+    holder = os.fork()
+    if not holder:
+        lock = FileLock(path)
+        lock.acquire()
+        signal.pause()
+    while not is_locked(path):
+        pass
+    assert not FileLock(path).acquire()
+    os.kill(holder, 9)
+    os.waitpid(holder, 0)
+    assert is_locked(path) is False
+    mine = FileLock(path)
+    assert mine.acquire()
+    assert mine.still_held()
+    mine.release()
+    assert not mine.still_held()
+
+
+def test_an_abandoned_lock_stays_with_the_parent(tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / "lock")
+    assert lock.acquire()
+    child = os.fork()
+    if not child:
+        lock.abandon()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert is_locked(tmp_path / "lock")
+
+
+def test_errors_become_sentences() -> None:
+    from trainer.config import ConfigError
+
+    assert sentence(ConfigError("Epochs is 0; use 1 or more.")) == "Epochs is 0; use 1 or more."
+    assert "smaller batch size" in sentence(RuntimeError("CUDA out of memory. Tried..."))
+    assert sentence(ValueError("first\nsecond")) == "Training failed with ValueError: first"
+    assert sentence(KeyError()) == "Training failed with KeyError: no details"
