@@ -285,7 +285,20 @@ def test_a_deleted_run_is_told_gone(server):
 # --- rights ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("token", ["", "nonsense", None, 5, "x" * 9000, [], Tokens("other").issue("me", [1])])
+BAD_TOKENS = {
+    "empty": "",
+    "nonsense": "nonsense",
+    "none": None,
+    "number": 5,
+    "long": "x" * 9000,
+    "list": [],
+    "another secret": Tokens("other").issue("me", [1]),
+}
+
+
+@pytest.mark.parametrize(
+    "token", BAD_TOKENS.values(), ids=BAD_TOKENS.keys()
+)  # ids: workers must agree on them
 def test_a_bad_token_closes(server, token):
     async def scene():
         async with connect(f"ws://127.0.0.1:{server.port}/api/live") as ws:
