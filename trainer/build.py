@@ -13,7 +13,7 @@ from trainer.config import ConfigError, RunConfig
 from trainer.datasplit import SplitData, split
 from trainer.flat import flatten
 from trainer.lazy import lazy
-from trainer.network import build_network
+from trainer.network import build_model
 from trainer.streams import stream_seed
 from trainer.techniques.precision import Precision
 from trainer.techniques.schedules import Moment, Rates
@@ -40,8 +40,8 @@ class Experiment:
     clip: Callable[[torch.Tensor, torch.Tensor], torch.Tensor | None]
     patience_left: Callable[[Sequence[float]], float]
     augment: Augmenter | None
-    training_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    evaluation_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     notices: tuple[str, ...]
 
     @property
@@ -74,7 +74,7 @@ def build(config: RunConfig, data_folder: Path) -> Experiment:
         torch.use_deterministic_algorithms(True, warn_only=True)
     data = load_data(config, data_folder, device)
     samples = data.samples
-    model = build_network(config, samples.shape, data.outputs, len(samples.vocabulary), device)
+    model = build_model(config, samples.shape, data.outputs, device, len(samples.vocabulary))
     weights = flatten(model)
     classifies = data.task == "classification"
     learning_rate, schedule = config.learning_rate, config.bound("schedule")
@@ -93,8 +93,8 @@ def build(config: RunConfig, data_folder: Path) -> Experiment:
         clip=config.bound("clipping"),
         patience_left=config.bound("early_stopping"),
         augment=build_augmenter(config, len(samples.classes), data.mean, data.deviation),
-        training_loss=config.bound("label_smoothing") if classifies else regression_loss,
-        loss=classification_loss if classifies else regression_loss,
+        loss=config.bound("label_smoothing") if classifies else regression_loss,
+        evaluation_loss=classification_loss if classifies else regression_loss,
         notices=tuple(_notices(config, device, len(data.train))),
     )
 

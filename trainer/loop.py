@@ -180,7 +180,7 @@ class Trainer:
             gradient.zero_()
             with forward:
                 outputs = model(batch)
-            loss = run.training_loss(outputs, wanted)
+            loss = run.loss(outputs, wanted)
             scaler.scale(loss).backward()
             scaler.unscale_(optimizer)  # so that norm and clipping see true gradients
             norm = torch.linalg.vector_norm(gradient)
@@ -324,7 +324,7 @@ def evaluate(run: Experiment, part: Part) -> dict[str, float]:
     run.model.eval()
     with torch.no_grad(), autocast(run):
         outputs = torch.cat([run.model(batch).float() for batch in part.inputs.split(EVALUATION_BATCH)])
-    return {"loss": float(run.loss(outputs, part.targets)), "metric": run.score(outputs, part.targets)}
+    return {"loss": float(run.evaluation_loss(outputs, part.targets)), "metric": run.score(outputs, part.targets)}
 
 
 def finish(run: Experiment, state: State, reason: str, trainer: Trainer) -> Results:

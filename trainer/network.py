@@ -18,8 +18,8 @@ else:
 LARGEST_MODEL = 100_000_000  # parameters; with Adam that is 1.6 GB
 
 
-def build_network(
-    config: RunConfig, shape: tuple[int, ...], outputs: int, vocabulary: int, device: torch.device
+def build_model(
+    config: RunConfig, shape: tuple[int, ...], outputs: int, device: torch.device, vocabulary: int = 0
 ) -> torch.nn.Module:
     """Assembles the network and draws its first weights. Raises ConfigError for one too large to train here."""
     parts = Parts(

@@ -24,7 +24,8 @@ class Preset:
     def configs(self, seed: int = 0) -> dict[str, RunConfig]:
         """The configuration of each run."""
         return {
-            name: RunConfig.from_flat({**self.shared, **changes, "seed": seed}) for name, changes in self.runs.items()
+            name: RunConfig.from_flat({**self.shared, **changes, "seed": seed})
+            for name, changes in self.runs.items()
         }
 
 
@@ -65,7 +66,13 @@ PRESETS = {
     "schedules": Preset(
         "Schedule comparison",
         "Same network, same first rate: which way down is best?",
-        {**DELIVERY, "model.layers": "64-32", "normalization": "batch", "dropout.rate": 0.2, "learning_rate": 0.01},
+        {
+            **DELIVERY,
+            "model.layers": "64-32",
+            "normalization": "batch",
+            "dropout.rate": 0.2,
+            "learning_rate": 0.01,
+        },
         {
             "constant": {},
             "step": {"schedule": "step", "schedule.size": 30, "schedule.gamma": 0.1},
