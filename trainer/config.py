@@ -27,6 +27,7 @@ from pydantic import (
 
 from trainer.registry import Knob, Technique, families, find, knob, make_knob
 
+PLURALS = {"table": "tables", "plane": "points", "image": "images", "sequence": "sequences", "text": "texts"}
 LONGEST_CONFIG = 100_000  # characters; a full one has about 1,500
 
 
@@ -354,18 +355,12 @@ def misfits(config: RunConfig, data: Technique) -> Iterable[str]:
             if (not accepts or item.facts["kind"] in accepts)
             and ("task" not in used.facts or item.facts["task"] == task)
         ]
-        what = used.label if name in ("model", "mixing") else families()[name].label
-        yield (
-            f"{what} needs {' or '.join(accepts) if accepts else task} data; got {data.label}. "
-            f"Set {name} to {default_of(name)}, or data to one of {', '.join(fitting)}."
-        )
+        what = f"The {used.label}" if name == "model" else families()[name].label
+        wanted = " or ".join(PLURALS[kind] for kind in accepts) if accepts else f"{task} data"
+        default = "mlp" if name == "model" else families()[name].default
+        yield f"{what} needs {wanted}; got {data.label}. Set {name}={default}, or data to one of {', '.join(fitting)}."
     if config.label_smoothing.knobs["amount"] and data.facts["task"] != "classification":
         yield f"Label smoothing needs classes; got {data.label}. Set label_smoothing=0."
-
-
-def default_of(family: str) -> str:
-    """The technique that a family starts with."""
-    return families()[family].default
 
 
 def diff(before: RunConfig, after: RunConfig) -> list[Change]:

@@ -12,7 +12,7 @@ from trainer import checkpoint
 from trainer.build import Experiment, build
 from trainer.config import RunConfig
 from trainer.loop import Trainer, train
-from trainer.registry import find
+from trainer.registry import families, find
 from trainer.state import State
 
 torch.set_num_threads(1)
@@ -26,6 +26,19 @@ SMALL = {
     "epochs": 3,
     "device": "cpu",
 }
+
+
+def fitting_data(item) -> dict[str, Any]:
+    """Values for a data set without files that the technique accepts, other than the usual one only where it must be."""
+    kinds, task = item.facts.get("accepts"), item.facts.get("task", "classification")
+    if not kinds or ("plane" in kinds and task == "classification"):
+        return {}
+    sets = families()["data"].techniques.values()
+    fitting = [
+        data for data in sets if "files" not in data.facts and data.facts["kind"] in kinds and data.facts["task"] == task
+    ]
+    data = fitting[-1]
+    return {"data": data.name} | ({"data.samples": 60} if "samples" in data.knobs else {"batch_size": 512})
 
 
 class Log:

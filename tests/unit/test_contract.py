@@ -4,7 +4,7 @@ import math
 
 import pytest
 import vision_files
-from engine_runs import exact, go, small
+from engine_runs import exact, fitting_data, go, small
 
 from trainer.config import RunConfig, diff
 from trainer.registry import families
@@ -22,10 +22,12 @@ def using(family, name, folder, **more):
     item, values = technique(family, name), {family: name, "epochs": 2}
     if family == "data" and "samples" not in item.knobs:
         values["batch_size"] = 512
+    if family == "data" and item.facts["kind"] == "sequence":
+        values |= {"model": "rnn", "data.length": 6}
     if family == "data" and "files" in item.facts:
         vision_files.write(name, folder)
-    if family == "data" or item.facts.get("needs") == "image":
-        values |= {"data": "digits", "batch_size": 512} if family != "data" else {}
+    if family != "data":
+        values |= fitting_data(item)
     return small(**values, **more)
 
 
@@ -52,7 +54,7 @@ def test_help_and_knobs_are_whole(family, name):
 
 @each
 def test_round_trips(family, name):
-    values = {"data": "digits"} if technique(family, name).facts.get("needs") == "image" else {}
+    values = fitting_data(technique(family, name))
     config = RunConfig.from_flat({**values, family: name})
     assert config.flat()[family] == name
     assert RunConfig.from_json(config.to_json()) == config

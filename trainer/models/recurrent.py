@@ -20,43 +20,43 @@ else:
 Hidden = Annotated[
     int, knob("Hidden size", "Units that carry the memory.", ge=1, le=1024, step=16, unit="units")
 ]
-Layers = Annotated[int, knob("Layers", "Recurrent layers on top of each other.", ge=1, le=6, step=1)]
+Depth = Annotated[int, knob("Depth", "Recurrent layers on top of each other.", ge=1, le=6, step=1)]
 SEQUENCES = ("sequence", "text", "image")
 
 
 @technique("model", label="RNN", accepts=SEQUENCES, source="Elman 1990, Cognitive Science 14")
 def rnn(
-    inputs: tuple[int, ...], outputs: int, parts: Parts, *, hidden: Hidden = 64, layers: Layers = 1
+    inputs: tuple[int, ...], outputs: int, parts: Parts, *, hidden: Hidden = 64, depth: Depth = 1
 ) -> torch.nn.Module:
     """A plain recurrent network with tanh: its gradient vanishes or explodes over long sequences.
 
     Input [batch, steps, features], [batch, words], or an image read row by row; output [batch, outputs] from the last step.
     """
-    return _recurrent(torch.nn.RNN, inputs, outputs, parts, hidden, layers)
+    return _recurrent(torch.nn.RNN, inputs, outputs, parts, hidden, depth)
 
 
 @technique(
     "model", label="LSTM", accepts=SEQUENCES, source="Hochreiter & Schmidhuber 1997, Neural Computation 9(8)"
 )
 def lstm(
-    inputs: tuple[int, ...], outputs: int, parts: Parts, *, hidden: Hidden = 64, layers: Layers = 1
+    inputs: tuple[int, ...], outputs: int, parts: Parts, *, hidden: Hidden = 64, depth: Depth = 1
 ) -> torch.nn.Module:
     """Gates and a cell that keeps its content: remembers over long sequences.
 
     Input [batch, steps, features], [batch, words], or an image read row by row; output [batch, outputs] from the last step.
     """
-    return _recurrent(torch.nn.LSTM, inputs, outputs, parts, hidden, layers)
+    return _recurrent(torch.nn.LSTM, inputs, outputs, parts, hidden, depth)
 
 
 @technique("model", label="GRU", accepts=SEQUENCES, source="Cho et al. 2014, arXiv:1406.1078")
 def gru(
-    inputs: tuple[int, ...], outputs: int, parts: Parts, *, hidden: Hidden = 64, layers: Layers = 1
+    inputs: tuple[int, ...], outputs: int, parts: Parts, *, hidden: Hidden = 64, depth: Depth = 1
 ) -> torch.nn.Module:
     """An LSTM with two gates instead of three: nearly as good, a quarter smaller.
 
     Input [batch, steps, features], [batch, words], or an image read row by row; output [batch, outputs] from the last step.
     """
-    return _recurrent(torch.nn.GRU, inputs, outputs, parts, hidden, layers)
+    return _recurrent(torch.nn.GRU, inputs, outputs, parts, hidden, depth)
 
 
 def _recurrent(
@@ -65,13 +65,13 @@ def _recurrent(
     outputs: int,
     parts: Parts,
     hidden: int,
-    layers: int,
+    depth: int,
 ) -> torch.nn.Module:
     modules, features = parts.sequence(inputs, hidden)
     stack, between = torch.nn.ModuleList(), torch.nn.ModuleList()
-    for number in range(layers):
+    for number in range(depth):
         stack.append(kind(features, hidden, batch_first=True))
-        drop = parts.dropout("recurrent") if number < layers - 1 else {}
+        drop = parts.dropout("recurrent") if number < depth - 1 else {}
         between.append(sequential(parts.normalize(hidden, 1, torch.nn.Identity()) | drop))
         features = hidden
     modules["recurrent"] = nn_layers.LastStep(stack, between)
