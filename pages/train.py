@@ -137,7 +137,6 @@ def _charts(
         metric=_metric(newest),
         follow=max(places) if places else None,
         empty="Press Start: the curves appear here within a second.",
-        show_error=False,
     )
 
 
