@@ -176,6 +176,12 @@ def _send(
     return Response(plain, media_type=type_, headers={**headers, "Content-Encoding": "identity"})
 
 
+def warm_up() -> None:
+    """Compress what every first visit asks for, before it does."""
+    _plotly()
+    _assets()
+
+
 @lru_cache(maxsize=1)
 def _plotly() -> tuple[bytes, bytes, str]:
     plain = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
@@ -186,6 +192,11 @@ def _plotly() -> tuple[bytes, bytes, str]:
 def _assets() -> dict[str, tuple[bytes, bytes]]:
     found = {path.name: path.read_bytes() for path in sorted(ASSETS.iterdir()) if path.suffix in TYPES}
     return {name: (gzip.compress(body, 9, mtime=0), body) for name, body in found.items()}
+
+
+def asset_names() -> list[str]:
+    """The live chart's files."""
+    return list(_assets())
 
 
 @lru_cache(maxsize=1)

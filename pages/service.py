@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from streamlit import config
 
-from pages.api import Api
+from pages.api import Api, warm_up
 from pages.tokens import tokens_for
 from trainer.settings import get_settings
 from trainer.store import Store
@@ -107,13 +107,26 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     # A collection after every script run took most of a tick with ten live sessions; Python's own rhythm will do.
     config.set_option("runner.postScriptGC", False)
     supervisor.start()
+    warming = asyncio.create_task(asyncio.to_thread(_warm_up), name="warm-up")
     freezing = asyncio.create_task(_freeze_when_warm(), name="gc-freeze")
     try:
         yield {}
     finally:
+        warming.cancel()
         freezing.cancel()
         await api.close()
         await supervisor.stop()
+
+
+def _warm_up() -> None:
+    """Do what the first page needs while its browser still loads Streamlit's scripts, which takes longer."""
+    try:
+        import pages.runs
+        import pages.train  # noqa: F401 (both: what the first script run would wait for)
+
+        warm_up()
+    except Exception:  # the page itself tells the person
+        LOG.exception("Could not prepare the first page")
 
 
 async def _freeze_when_warm() -> None:

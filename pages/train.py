@@ -127,14 +127,16 @@ def _charts(
     by_id = {run.id: run for run in runs}
     shown = [_shown(by_id[run_id], place, changes[run_id]) for run_id, place in places.items()]
     newest = config_of(by_id[max(places)]) if places else here.knobs.config
+    planned = _planned(here.knobs.config)
+    if planned and planned["note"]:
+        st.html(f'<p class="tp-quiet">Planned learning rate: {escape_html(planned["note"])}</p>')
     live_panel(
         shown,
         page_token(get_settings().home, here.owner, places),
-        planned=_planned(here.knobs.config),
+        planned=planned,
         metric=_metric(newest),
         follow=max(places) if places else None,
         empty="Press Start: the curves appear here within a second.",
-        show_error=False,
     )
 
 

@@ -14,7 +14,7 @@ from trainer.config import RunConfig
 from trainer.techniques.schedules import Moment
 
 MOST_POINTS = 400  # a curve in the sidebar is narrower than this in pixels
-REACTS = "Reacts to the validation loss: shown as if that never stalled."
+REACTS = "reacts to the validation loss; the dotted line shows it as if that never stalled."
 
 
 @dataclass(frozen=True)

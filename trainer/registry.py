@@ -97,9 +97,26 @@ class Knob:
             return "one of " + ", ".join(self.choices)
         if self.kind == "bool":
             return "true or false"
-        low = f"≥ {self.ge}" if self.ge is not None else f"> {self.gt}" if self.gt is not None else ""
-        high = f"≤ {self.le}" if self.le is not None else f"< {self.lt}" if self.lt is not None else ""
+        low = (
+            f"≥ {_plain(self.ge)}"
+            if self.ge is not None
+            else f"> {_plain(self.gt)}"
+            if self.gt is not None
+            else ""
+        )
+        high = (
+            f"≤ {_plain(self.le)}"
+            if self.le is not None
+            else f"< {_plain(self.lt)}"
+            if self.lt is not None
+            else ""
+        )
         return " and ".join(part for part in (low, high) if part)
+
+
+def _plain(bound: float) -> str:
+    """A bound without a superfluous ".0"."""
+    return str(int(bound)) if float(bound).is_integer() else f"{bound:g}"
 
 
 @dataclass(frozen=True)

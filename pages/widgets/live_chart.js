@@ -8,6 +8,9 @@ function serverBase(data) {
 
 export default async function (component) {
   const base = serverBase(component.data);
+  // A rerun while this still loads calls again, and the calls may be answered in any order: only the newest counts.
+  const place = component.parentElement;
+  const turn = (place.trainscopeTurn = (place.trainscopeTurn ?? 0) + 1);
   const { show } = await import(`${base}/api/assets/${component.data.assets}/panel.js`);
-  return show(component, base);
+  return place.trainscopeTurn === turn ? show(component, base) : undefined;
 }

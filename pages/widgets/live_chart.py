@@ -60,10 +60,9 @@ def live_panel(
     token: str,
     *,
     planned: Mapping[str, Any] | None = None,
-    metric: Metric = Metric(),  # noqa: B008 (frozen)
+    metric: Metric = Metric(),  # frozen: one default for all is safe
     follow: int | None = None,
     empty: str = "No runs yet — press Start",
-    show_error: bool = True,
     key: str = "live",
 ) -> None:
     """Draw the status line and the four live charts.
@@ -71,8 +70,7 @@ def live_panel(
     `runs` are drawn in this order, later ones on top. `token` comes from `pages.tokens.page_token` and must name every
     run in `runs`. `planned` is a learning-rate curve to draw dotted before and behind the runs: `{"steps": [...],
     "lr": [...], "steps_per_epoch": n}`. `follow` is the run that the status line tells of (else the newest that is
-    not over, else the last). With `show_error` False the page shows a failed run's error itself. Keep `key` the same on
-    every rerun: it is what keeps the charts mounted.
+    not over, else the last). Keep `key` the same on every rerun: it is what keeps the charts mounted.
     """
     data = {
         "base": f"/{config.get_option('server.baseUrlPath') or ''}".rstrip("/"),
@@ -85,6 +83,5 @@ def live_panel(
         "metric": asdict(metric),
         "follow": follow,
         "empty": empty,
-        "show_error": show_error,
     }
     _component(data=data, key=key)

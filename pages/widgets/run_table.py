@@ -40,6 +40,7 @@ def run_table(runs: Sequence[Run], changes: dict[int, list[Change]], selected: i
         on_select="rerun",
         selection_mode="single-row",
         selection_default={"selection": {"rows": rows, "columns": []}},
+        placeholder="–",
         alt="Runs: " + ", ".join(run_title(run) for run in runs[:20]),
     )
     chosen = event.selection.rows

@@ -26,15 +26,19 @@ ROOT = Path(__file__).parent.parent.parent
 SECRET = "bench"
 
 
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Served:
     """Serves `store`'s database while the block lasts; knows what CPU time it took."""
 
     def __init__(self, folder: Path, store: Store) -> None:
         self.folder, self.store = folder, store
         self.url = f"sqlite:///{store.engine.url.database}"
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
 
     def __enter__(self) -> Served:
         self.process = self.start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -15,20 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from trainer.store import STEP_COLUMNS, Batch, Store
 from trainer.store.guard import supervisor_guard
 
 HERE = Path(__file__).parent
 HOSTILE = "<b>bold</b> %{y} <img src=x onerror=alert(1)>"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-]
 LOSS = "[data-testid=live-chart-loss]"
 
 
@@ -96,20 +88,18 @@ def port(tmp_path_factory):
 
 
 @pytest.fixture
-def page(port):
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1300, "height": 900})
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.on("dialog", lambda dialog: page.errors.append(f"dialog: {dialog.message}"))
-        page.goto(f"http://127.0.0.1:{port}/")
-        page.wait_for_selector(f"{LOSS} .main-svg")
-        page.wait_for_function(f"Number(document.querySelector('{LOSS}').dataset.lastStep) > 150")
-        yield page
-        assert page.errors == []
-        browser.close()
+def page(port, chromium):
+    context = chromium.new_context(viewport={"width": 1300, "height": 900})
+    page = context.new_page()
+    page.errors = []
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("dialog", lambda dialog: page.errors.append(f"dialog: {dialog.message}"))
+    page.goto(f"http://127.0.0.1:{port}/")
+    page.wait_for_selector(f"{LOSS} .main-svg")
+    page.wait_for_function(f"Number(document.querySelector('{LOSS}').dataset.lastStep) > 150")
+    yield page
+    assert page.errors == []
+    context.close()
 
 
 def last_step(page: Page) -> int:

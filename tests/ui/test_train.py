@@ -196,6 +196,11 @@ def test_an_unreachable_database_is_said_kindly(lab, monkeypatch):
     monkeypatch.undo()
 
 
+def test_a_plan_that_depends_on_validation_says_so(lab):
+    assert "reacts to the validation loss" in text_of(lab.open(schedule="plateau"))
+    assert "reacts to the validation loss" not in text_of(lab.open(schedule="cosine"))
+
+
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "plateau", "one_cycle"])
 def test_the_planned_rate_goes_to_the_chart(schedule):
     plan = train._planned(RunConfig.from_flat({"schedule": schedule}))

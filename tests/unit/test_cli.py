@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from trainer.__main__ import main
 from trainer.registry import families
 from trainer.store import Store
 
@@ -45,6 +46,22 @@ def wait_for_steps(home, steps):
             return
         time.sleep(0.1)
     raise AssertionError("the run did not get going")
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capfd):
+    """The same without a process of its own, where nothing is trained: a process costs seconds."""
+
+    def call(*arguments):
+        monkeypatch.setenv("TRAINSCOPE_HOME", str(tmp_path))
+        monkeypatch.chdir(ROOT)
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as left:
+            code = left.code
+        return code, *capfd.readouterr()
+
+    return call
 
 
 def measured(results):
@@ -138,9 +155,9 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_line_and_exit_code_2(case, tmp_path):
+def test_bad_input_is_one_line_and_exit_code_2(case, tmp_path, command):
     arguments, words = BAD[case]
-    code, out, err = cli(tmp_path, *arguments)
+    code, out, err = command(*arguments)
     assert code == 2, err
     assert out == ""
     assert words in err
@@ -151,13 +168,19 @@ def test_bad_input_is_one_line_and_exit_code_2(case, tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[1]", b"\xff\xfe", b'{"seed": NaN}', b"\x00" * 50, b"[" * 50_000]
 )
-def test_bad_files(content, tmp_path):
+def test_bad_files(content, tmp_path, command):
     path = tmp_path / "bad.json"
     path.write_bytes(content)
-    code, out, err = cli(tmp_path, "run", path)
+    code, out, err = command("run", path)
     assert (code, out) == (2, ""), err
     assert err.count("\n") == 1
     assert "Traceback" not in err
+
+
+def test_a_process_exits_with_the_code_of_its_command(tmp_path):
+    code, out, err = cli(tmp_path, "run", "--set", "dropout.rate=2")
+    assert (code, out) == (2, "")
+    assert err.count("\n") == 1
 
 
 def test_list_knobs_has_every_knob_of_the_registry(tmp_path):

@@ -140,14 +140,22 @@ def test_auto_takes_what_there_is():
     assert results.device == ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def test_a_full_disk_is_said_and_the_run_goes_on(tmp_path, monkeypatch):
+@pytest.mark.parametrize("freed", [True, False])
+def test_a_full_disk_is_said_and_waited_for_unless_told_to_leave(freed, tmp_path, monkeypatch):
     import trainer.checkpoint as checkpoint
+    import trainer.loop as loop
 
-    def full(*_):
-        raise OSError(28, "No space left on device")
+    write, tries = torch.save, []
+
+    def full(*arguments):
+        tries.append(1)
+        if not freed or len(tries) < 3:
+            raise OSError(28, "No space left on device")
+        write(*arguments)
 
     monkeypatch.setattr(checkpoint.torch, "save", full)
-    results, log = go(small(), tmp_path)
+    monkeypatch.setattr(loop.time, "sleep", lambda seconds: None)
+    results, log = go(small(), tmp_path, lambda: "interrupt" if len(tries) > 3 else None)
     assert results.stopped_by == "epochs"
     assert any("No space left on device" in notice and str(tmp_path) in notice for notice in log.notices)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ([checkpoint.CURRENT] if freed else [])

@@ -19,7 +19,11 @@ else:
 Modules = dict[str, "torch.nn.Module"]
 Placement = Annotated[
     Literal["before", "after"],
-    knob("Placement", "Normalize before the activation (usual) or after it."),
+    knob(
+        "Placement",
+        "Normalize before the activation (usual) or after it.",
+        labels={"before": "Before activation", "after": "After activation"},
+    ),
 ]
 Eps = Annotated[
     float,

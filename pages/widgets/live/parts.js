@@ -65,7 +65,7 @@ export class StatusLine {
     const percent = status.status === "finished" ? 100 : Math.floor(100 * share);
     this.bar.setAttribute("aria-valuenow", String(percent));
     this.fill.style.transform = `scaleX(${status.status === "finished" ? 1 : share})`;
-    this.error.hidden = !status.error || data.show_error === false;
+    this.error.hidden = !status.error;
     this.error.textContent = status.error ?? "";
     const spoken = `${label ?? ""}: ${state}${status.status === "running" && percent >= 25 ? `, ${Math.floor(percent / 25) * 25} %` : ""}`;
     if (this.spoken.textContent !== spoken) this.spoken.textContent = spoken;
