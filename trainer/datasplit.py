@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -79,13 +78,15 @@ def split(
     With `scale_train` off the training part stays unscaled in memory: augmentation works on plain pixels and scales after.
     """
     rest = np.arange(len(samples.inputs))
+    validation_size = share_of(len(rest), validation_share)
     if samples.test is None:
-        rest, test_index = _divide(rest, samples, test_share, stream_seed(seed, "split", "test", bits=31))
+        size = share_of(len(rest), test_share)
+        rest, test_index = _divide(rest, samples, size, stream_seed(seed, "split", "test", bits=31))
         test = samples.inputs[test_index], samples.targets[test_index]
     else:
-        test, test_share = samples.test, 0.0
+        test = samples.test
     train_index, index = _divide(
-        rest, samples, validation_share / (1 - test_share), stream_seed(seed, "split", "validation", bits=31)
+        rest, samples, validation_size, stream_seed(seed, "split", "validation", bits=31)
     )
     raw = [
         (as_floats(x), y)
@@ -116,9 +117,13 @@ def split(
     )
 
 
-def _divide(index: np.ndarray, samples: Samples, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def share_of(samples: int, share: float) -> int:
+    """How many of all samples a share is: the nearest whole number, and at least one."""
+    return max(1, round(samples * share))
+
+
+def _divide(index: np.ndarray, samples: Samples, held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     labels = samples.targets[index]
-    held_out = math.ceil(share * len(index))
     stratify = None
     if samples.task == "classification":
         counts = np.bincount(labels)

@@ -324,7 +324,10 @@ def evaluate(run: Experiment, part: Part) -> dict[str, float]:
     run.model.eval()
     with torch.no_grad(), autocast(run):
         outputs = torch.cat([run.model(batch).float() for batch in part.inputs.split(EVALUATION_BATCH)])
-    return {"loss": float(run.evaluation_loss(outputs, part.targets)), "metric": run.score(outputs, part.targets)}
+    return {
+        "loss": float(run.evaluation_loss(outputs, part.targets)),
+        "metric": run.score(outputs, part.targets),
+    }
 
 
 def finish(run: Experiment, state: State, reason: str, trainer: Trainer) -> Results:

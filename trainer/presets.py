@@ -29,8 +29,8 @@ class Preset:
         }
 
 
-DELIVERY = {"data": "delivery_time", "epochs": 100, "batch_size": 64, "learning_rate": 0.001}
-RECIPE = {
+DELIVERY: dict[str, Any] = {"data": "delivery_time", "epochs": 100, "batch_size": 64, "learning_rate": 0.001}
+RECIPE: dict[str, dict[str, Any]] = {
     "normalization": {"normalization": "batch"},
     "dropout": {"dropout.rate": 0.2},
     "weight decay": {"optimizer": "adamw"},

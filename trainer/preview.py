@@ -11,6 +11,7 @@ from functools import partial
 
 from trainer.build import batch_sizes, rates
 from trainer.config import RunConfig
+from trainer.datasplit import share_of
 from trainer.techniques.schedules import Moment
 
 MOST_POINTS = 400  # a curve in the sidebar is narrower than this in pixels
@@ -31,10 +32,9 @@ def training_samples(config: RunConfig) -> int:
     """Samples that are left to train on once validation and test parts are set aside."""
     facts = config.technique("data").facts
     samples = int(config.data.knobs.get("samples", facts.get("samples", 0)))
-    if "files" in facts:  # these bring a test part of their own
-        return samples - math.ceil(config.validation_share * samples)
-    rest = samples - math.ceil(config.test_share * samples)
-    return rest - math.ceil(config.validation_share / (1 - config.test_share) * rest)
+    own_test = "files" in facts  # these bring a test part of their own
+    test = 0 if own_test else share_of(samples, config.test_share)
+    return samples - test - share_of(samples, config.validation_share)
 
 
 def steps_per_epoch(config: RunConfig) -> int:

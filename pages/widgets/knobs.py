@@ -25,7 +25,7 @@ from pages.widgets.link import (
 from pages.widgets.share import copy_button
 from pages.widgets.text import escape_markdown
 from trainer.config import Choice, ConfigError, RunConfig, conflicts, plain_knobs
-from trainer.registry import Family, Technique, families
+from trainer.registry import Family, Knob, Technique, families
 
 FIRST_GROUP = "techniques"
 GROUPS = {
@@ -34,6 +34,7 @@ GROUPS = {
     "data": "Data",
     "optimization": "Optimization",
     "regularization": "Regularization",
+    "augmentation": "Augmentation",
     "run": "Run",
 }
 
@@ -169,7 +170,14 @@ def _draw_entry(name: str, values: dict[str, Any], errors: list[str]) -> None:
     place = st.container(key=f"under-{name}", gap="small") if len(family.techniques) > 1 else st.container()
     with place:
         for inner, knob in technique.knobs.items():
-            values[f"{name}.{inner}"] = draw_knob(f"{name}.{inner}", knob, errors)
+            key = f"{name}.{inner}"
+            values[key] = draw_knob(key, knob, errors) if _of_use(knob) else knob.default
+
+
+def _of_use(knob: Knob) -> bool:
+    """Whether the chosen model has a place for the knob."""
+    model = st.session_state.get("model", families()["model"].default)
+    return not knob.models or model in knob.models
 
 
 def _draw_choice(family: Family) -> str:

@@ -31,7 +31,11 @@ def test_arrays_are_what_the_facts_say(name, tmp_path):
     if "shape" in facts:
         assert samples.shape == tuple(facts["shape"])
     assert len(samples.inputs) == len(samples.targets) == facts.get("samples", len(samples.inputs))
-    assert samples.inputs.dtype == np.int64 if samples.vocabulary else samples.inputs.dtype in (np.float32, np.uint8)
+    assert (
+        samples.inputs.dtype == np.int64
+        if samples.vocabulary
+        else samples.inputs.dtype in (np.float32, np.uint8)
+    )
     assert np.isfinite(samples.inputs).all()
     if samples.task == "classification":
         assert samples.targets.dtype == np.int64

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.lazy import lazy
 from trainer.registry import declare_family, technique
 
+if TYPE_CHECKING:
+    import sklearn.preprocessing as preprocessing
+else:
+    preprocessing = lazy("sklearn.preprocessing")
+
+CHUNK = 32_000_000  # bytes of inputs looked at together
 Statistics = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 declare_family(
@@ -24,11 +33,16 @@ def standardize(train: NDArray[np.generic]) -> Statistics:
 
     Returns both, shaped so that they broadcast over [n, ...].
     """
-    axes = {4: (0, 2, 3), 3: (0, 1)}.get(train.ndim, (0,))
-    mean = train.mean(axes, keepdims=True, dtype=np.float64)
-    deviation = train.std(axes, keepdims=True, dtype=np.float64)
-    deviation[deviation == 0] = 1
-    return mean.astype(np.float32), deviation.astype(np.float32)
+    features = 1 if train.ndim == 4 else train.ndim - 1  # the axis of channels, or the last
+    rows = np.moveaxis(train, features, -1).reshape(len(train), -1, train.shape[features])
+    scaler = preprocessing.StandardScaler()
+    for part in np.array_split(
+        rows, max(1, train.nbytes // CHUNK)
+    ):  # a whole copy in float64 would not fit everywhere
+        scaler.partial_fit(part.reshape(-1, rows.shape[-1]).astype(np.float64))
+    shape = [1] * train.ndim
+    shape[features] = -1
+    return scaler.mean_.reshape(shape).astype(np.float32), scaler.scale_.reshape(shape).astype(np.float32)
 
 
 @technique("input_scaling", label="None")
