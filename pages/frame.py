@@ -8,7 +8,7 @@ from typing import cast
 import streamlit as st
 
 from pages.widgets.knobs import Knobs
-from trainer.store import Store
+from trainer.store import COMMAND_LINE, Run, Store
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,10 @@ class Frame:
     owner: str
     knobs: Knobs
     home: st.Page
+
+    def runs(self, archived: bool | None = False) -> list[Run]:
+        """The visitor's runs and those of the command line, newest first."""
+        return self.store.runs((self.owner, COMMAND_LINE), archived)
 
 
 def frame() -> Frame:

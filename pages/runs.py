@@ -21,13 +21,13 @@ SELECTED = "run"  # in the address, so that a link can point at a run
 def page() -> None:
     """Draw the page."""
     here = frame()
-    everything = here.store.runs(here.owner, archived=None)
+    everything = here.runs(archived=None)
     changes = changes_by_run(everything)
     st.html('<h1 class="tp-page">Runs</h1>')
     if not everything:
         _none_yet()
         return
-    watch_states(here.store, here.owner, everything, waiting=False)
+    watch_states(here.store, everything, waiting=False)
     shown = _filtered(everything, changes)
     selected = _selected(everything)
     table, detail = st.container(), st.container()

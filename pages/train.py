@@ -28,19 +28,19 @@ DOUBLE_CLICK = 1.5  # seconds in which a second start with the same knobs is tak
 def page() -> None:
     """Draw the page."""
     here = frame()
-    runs = here.store.runs(here.owner)
+    runs = here.runs()
     places = lineup(runs)
     changes = changes_by_run(runs)
     ready = data_is_ready(here.store, here.knobs.config)
     _controls(here, runs, ready=ready)
-    watch_states(here.store, here.owner, runs)
+    watch_states(here.store, runs)
     _charts(here, runs, places, changes)
     _cards(here.store, runs, places, changes)
 
 
 def _controls(here: Frame, runs: Sequence[Run], *, ready: bool) -> None:
     """Start, Pause or Resume, Stop, and what the next run changes."""
-    current = next((run for run in runs if not run.is_over), None)
+    current = next((run for run in runs if not run.is_over and run.owner == here.owner), None)
     config = here.knobs.config
     with st.container(key="controls", horizontal=True, vertical_alignment="center", gap="small"):
         st.button(

@@ -24,10 +24,8 @@ from trainer.locks import FileLock
 from trainer.recorder import Control
 from trainer.registry import Knob, families
 from trainer.settings import Settings, SettingsError, get_settings
-from trainer.store import Run, Store, StoreError
+from trainer.store import COMMAND_LINE, Run, Store, StoreError
 from trainer.worker import train_attempt
-
-OWNER = "command line"  # of runs started here; pages show them to everybody
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,7 +105,7 @@ def run_command(options: argparse.Namespace, settings: Settings) -> int:
             f"Fetch it with: python -m trainer download {config.data.name}"
         )
     store = Store(settings.url)
-    run_id = store.create_run(config.to_dict(), owner=OWNER, name=options.name, status="running")
+    run_id = store.create_run(config.to_dict(), owner=COMMAND_LINE, name=options.name, status="running")
     return train_here(store, settings, run_id, attempt=1, quiet=options.json)
 
 

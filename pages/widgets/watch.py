@@ -24,13 +24,13 @@ def ask(store: Store, run_id: int, what: str) -> None:
         st.toast(escape_markdown(error), icon=":material/info:")
 
 
-def watch_states(store: Store, owner: str, runs: Sequence[Run], *, waiting: bool = True) -> None:
+def watch_states(store: Store, runs: Sequence[Run], *, waiting: bool = True) -> None:
     """While a run is active, look for changes of state and redraw the page on one; say what a queued run waits for."""
     active = any(run.status in ("queued", "running", "interrupted") for run in runs)
-    states = _states(runs)
+    states, owners = _states(runs), {run.owner for run in runs}
 
     def look() -> None:
-        live = [run for run in store.live() if run.owner == owner]
+        live = [run for run in store.live() if run.owner in owners]
         if _states(live) != states:
             st.rerun(scope="app")
         if waiting:

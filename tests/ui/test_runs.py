@@ -6,7 +6,7 @@ from page_testing import VISITOR, text_of, widget
 from pages.widgets.history import changes_by_run
 from pages.widgets.run_table import matching
 from trainer.config import RunConfig
-from trainer.store import StoreError
+from trainer.store import COMMAND_LINE, StoreError
 
 
 def make_runs(store, count):
@@ -124,3 +124,13 @@ def test_a_link_to_somebody_elses_run_shows_nothing(lab):
     other = lab.store.create_run(RunConfig().to_json(), "somebody else", name="private")
     make_runs(lab.store, 1)
     assert "private" not in text_of(open_runs(lab, run=other))
+
+
+def test_runs_of_the_command_line_are_there_for_everybody(lab):
+    for owner, name in (
+        (COMMAND_LINE, "from a terminal"),
+        ("somebody else", "not for me"),
+        (VISITOR, "mine"),
+    ):
+        lab.store.create_run(RunConfig().to_json(), owner, name=name)
+    assert set(open_runs(lab).dataframe[0].value["Name"]) == {"from a terminal", "mine"}

@@ -12,10 +12,11 @@ from trainer.store.database import StoreError, tick
 from trainer.store.downloads import Download, DownloadStore
 from trainer.store.guard import supervisor_guard
 from trainer.store.points import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Points
-from trainer.store.runs import ENDED, LIVE, STATUSES, Changes, Run, RunStore
+from trainer.store.runs import COMMAND_LINE, ENDED, LIVE, STATUSES, Changes, Run, RunStore
 from trainer.store.schema import supervisor
 
 __all__ = [
+    "COMMAND_LINE",
     "ENDED",
     "EPOCH_COLUMNS",
     "LIVE",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +13,9 @@ from sqlalchemy.engine import Connection
 
 from trainer.store.database import Database, StoreError, tick
 from trainer.store.schema import clock, deletions, runs
+
+COMMAND_LINE = "command line"
+"""Owner of the runs that are started in a terminal. Pages show them to every visitor."""
 
 LIVE = ("queued", "running", "paused", "interrupted")
 ENDED = ("finished", "stopped", "failed")
@@ -103,11 +106,12 @@ class RunStore(Database):
         with self.reading() as connection:
             return get_run(connection, run_id)
 
-    def runs(self, owner: str | None = None, archived: bool | None = False) -> list[Run]:
-        """Runs, newest first: of one owner or of all; not archived, archived (True), or both (None)."""
+    def runs(self, owner: str | Collection[str] | None = None, archived: bool | None = False) -> list[Run]:
+        """Runs, newest first: of one owner, of some or of all; not archived, archived (True), or both (None)."""
         statement = sa.select(*_COLUMNS).order_by(runs.c.id.desc())
         if owner is not None:
-            statement = statement.where(runs.c.owner == owner)
+            owners = [owner] if isinstance(owner, str) else owner
+            statement = statement.where(runs.c.owner.in_(owners))
         if archived is not None:
             statement = statement.where(runs.c.archived == archived)
         return self._select(statement)
