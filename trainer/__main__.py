@@ -21,6 +21,7 @@ from trainer import terminal
 from trainer.config import ConfigError, RunConfig, label_of, plain_knobs
 from trainer.data import DataError, download, missing_files
 from trainer.locks import FileLock
+from trainer.presets import PRESETS, find_preset
 from trainer.recorder import Control
 from trainer.registry import Knob, families
 from trainer.settings import Settings, SettingsError, get_settings
@@ -68,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="KNOB=VALUE",
         help="set a knob; list-knobs has them",
     )
+    run.add_argument("--preset", metavar="NAME", help=f"a ready-made experiment: {', '.join(PRESETS)}")
     run.add_argument("--seed", metavar="N", help="short for --set seed=N")
     run.add_argument("--name", default="", help="a name for the run, to find it again")
     run.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
@@ -97,16 +99,35 @@ def parser() -> argparse.ArgumentParser:
 
 
 def run_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Trains a new run in this process."""
-    config = read_config(options.config, options.set, options.seed)
+    """Trains a new run in this process, or each run of a preset in turn."""
+    sets = read_sets(options.set, options.seed)
+    if options.preset:
+        if options.config:
+            raise ConfigError(f"--preset brings its own configurations; leave out {options.config}.")
+        configs = {
+            name: config.changed(sets) for name, config in find_preset(options.preset).configs().items()
+        }
+    else:
+        configs = {options.name: read_config(options.config).changed(sets)}
+    for config in configs.values():
+        require_data(config, settings)
+    store = Store(settings.url)
+    code = 0
+    for name, config in configs.items():
+        run_id = store.create_run(config.to_dict(), owner=COMMAND_LINE, name=name, status="running")
+        code = max(code, train_here(store, settings, run_id, attempt=1, quiet=options.json))
+        if store.run(run_id).status in ("stopped", "interrupted"):  # Ctrl-C means the whole experiment
+            break
+    return code
+
+
+def require_data(config: RunConfig, settings: Settings) -> None:
+    """Raises DataError when the files of the data set are not there."""
     if missing := missing_files(config.data.name, settings.data):
         raise DataError(
             f"{config.data.name} is not in {settings.data} ({missing[0]} is missing). "
             f"Fetch it with: python -m trainer download {config.data.name}"
         )
-    store = Store(settings.url)
-    run_id = store.create_run(config.to_dict(), owner=COMMAND_LINE, name=options.name, status="running")
-    return train_here(store, settings, run_id, attempt=1, quiet=options.json)
 
 
 def resume_command(options: argparse.Namespace, settings: Settings) -> int:
@@ -167,14 +188,18 @@ def outcome(run: Run) -> dict[str, Any]:
     }
 
 
-def read_config(path: Path | None, sets: Sequence[str], seed: str | None) -> RunConfig:
-    """The configuration of a file, or the defaults, with single knobs set over it. Raises ConfigError."""
+def read_config(path: Path | None) -> RunConfig:
+    """The configuration of a file, or the defaults. Raises ConfigError."""
     try:
-        config = RunConfig.from_json(path.read_bytes()) if path else RunConfig()
+        return RunConfig.from_json(path.read_bytes()) if path else RunConfig()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path} is not text in UTF-8.") from None
+
+
+def read_sets(sets: Sequence[str], seed: str | None) -> dict[str, Any]:
+    """Single knobs by flat key. Raises ConfigError."""
     values: dict[str, Any] = {}
     for item in sets:
         key, equals, value = item.partition("=")
@@ -183,7 +208,7 @@ def read_config(path: Path | None, sets: Sequence[str], seed: str | None) -> Run
         values[key.strip()] = value.strip()
     if seed is not None:
         values["seed"] = seed
-    return config.changed(values)
+    return values
 
 
 def list_knobs(options: argparse.Namespace, settings: Settings) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.config import RunConfig, unknown
+from trainer.config import ConfigError, RunConfig, unknown
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ PRESETS = {
 }
 
 
-def preset(name: str) -> Preset:
-    """The preset of a name. Raises KeyError with a sentence when there is none."""
+def find_preset(name: str) -> Preset:
+    """The preset of a name. Raises ConfigError when there is none."""
     if name not in PRESETS:
-        raise KeyError(unknown("preset", name, PRESETS))
+        raise ConfigError(unknown("preset", name, PRESETS))
     return PRESETS[name]

@@ -58,10 +58,11 @@ def draw_knobs() -> Knobs:
     problems_place = _heading()
     values: dict[str, Any] = {}
     errors: list[str] = []
-    for group, entries in _sections().items():
-        place = st.container(key=f"group-{group}") if group == FIRST_GROUP else _section(group)
-        with place:
-            for name in entries:
+    sections = _sections()
+    places = {group: _section(group) for group in sections}
+    for group in sorted(sections, key=lambda group: group != "model"):  # other knobs depend on the model
+        with places[group]:
+            for name in sections[group]:
                 _draw_entry(name, values, errors)
     knobs = _add_up(values, errors)
     with problems_place:
@@ -135,6 +136,8 @@ def _sections() -> dict[str, list[str]]:
 
 
 def _section(group: str) -> Any:
+    if group == FIRST_GROUP:
+        return st.container(key=f"group-{group}")
     return st.expander(GROUPS.get(group, group.capitalize()), key=f"group-{group}")
 
 
@@ -171,12 +174,11 @@ def _draw_entry(name: str, values: dict[str, Any], errors: list[str]) -> None:
     with place:
         for inner, knob in technique.knobs.items():
             key = f"{name}.{inner}"
-            values[key] = draw_knob(key, knob, errors) if _of_use(knob) else knob.default
+            values[key] = draw_knob(key, knob, errors) if _of_use(knob, values["model"]) else knob.default
 
 
-def _of_use(knob: Knob) -> bool:
+def _of_use(knob: Knob, model: str) -> bool:
     """Whether the chosen model has a place for the knob."""
-    model = st.session_state.get("model", families()["model"].default)
     return not knob.models or model in knob.models
 
 

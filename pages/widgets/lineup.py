@@ -48,6 +48,13 @@ def show(run_id: int) -> None:
     places[run_id] = Place(_free_colour(places))
 
 
+def show_only(run_ids: Sequence[int]) -> None:
+    """Clear the axes and put these runs on them."""
+    st.session_state["lineup"] = {}
+    for run_id in run_ids:
+        show(run_id)
+
+
 def remove(run_id: int) -> None:
     """Take a run off the axes; it stays on the Runs page."""
     st.session_state.get("lineup", {}).pop(run_id, None)
