@@ -43,6 +43,22 @@ class MeanEmbedding(nn.Module):
         return mean
 
 
+class EachStep(nn.Module):
+    """Applies a module for vectors to every step of a sequence: [batch, steps, features] → the same shape.
+
+    Norms of vectors then see features where features are; batch norm takes its statistics over batch and steps.
+    """
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, sequence: torch.Tensor) -> torch.Tensor:
+        """Steps are rows of one long batch."""
+        steps: torch.Tensor = self.body(sequence.flatten(0, 1))
+        return steps.view_as(sequence)
+
+
 class LastStep(nn.Module):
     """Runs a recurrent layer and keeps its output at the last step: [batch, steps, features] → [batch, hidden]."""
 
@@ -60,15 +76,15 @@ class LastStep(nn.Module):
 class Positions(nn.Module):
     """Adds sines and cosines of the position; source: Vaswani et al. 2017, arXiv:1706.03762."""
 
-    def forward(self, sequence: torch.Tensor) -> torch.Tensor:
-        """[batch, steps, features] → the same shape."""
+    def forward(self, sequence: torch.Tensor, real: torch.Tensor | None) -> torch.Tensor:
+        """[batch, steps, features] → the same shape. Where `real` marks the words, the first of them has position 0."""
         steps, features = sequence.shape[1:]
         place = torch.arange(steps, device=sequence.device, dtype=torch.float32)[:, None]
         rate = torch.exp(
             torch.arange(0, features, 2, device=sequence.device) * (-math.log(10_000) / features)
         )
-        waves = torch.stack([(place * rate).sin(), (place * rate).cos()], dim=2).flatten(1)
-        return sequence + waves[:, :features]
+        waves = torch.stack([(place * rate).sin(), (place * rate).cos()], dim=2).flatten(1)[:, :features]
+        return sequence + (waves if real is None else waves[(real.cumsum(1) - 1).clamp(min=0)])
 
 
 class Attention(nn.Module):
@@ -130,11 +146,12 @@ class Encoder(nn.Module):
     def __init__(self, embed: nn.Module, blocks: nn.ModuleList, final: nn.Module, words: bool) -> None:
         super().__init__()
         self.embed, self.blocks, self.final, self.words = embed, blocks, final, words
+        self.positions = Positions()
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """[batch, steps, features] float, or [batch, words] int64 with 0 as padding."""
         real = inputs != 0 if self.words else None
-        sequence: torch.Tensor = self.embed(inputs)
+        sequence: torch.Tensor = self.positions(self.embed(inputs), real)
         for block in self.blocks:
             sequence = block(sequence, real)
         sequence = self.final(sequence)

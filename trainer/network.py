@@ -55,6 +55,8 @@ def initialize(model: torch.nn.Module, config: RunConfig) -> None:
 def draw_weights(name: str, module: torch.nn.Module, config: RunConfig) -> None:
     """Fills a layer's matrices by the chosen scheme. An LSTM's or GRU's gates are matrices of their own, stacked."""
     scheme, gates = config.bound("initialization"), {"LSTM": 4, "GRU": 3}.get(type(module).__name__, 1)
+    if isinstance(module, torch.nn.RNNBase) and config.technique("initialization").facts.get("wants_hidden"):
+        scheme = partial(scheme, hidden=module.hidden_size)
     own = dict(module.named_parameters(recurse=False))
     for key, weight in own.items():
         if key.startswith("weight"):

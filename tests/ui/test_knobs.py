@@ -10,6 +10,12 @@ from trainer.config import RunConfig, plain_knobs
 from trainer.registry import families
 
 EVERY = [(family.name, name) for family in families().values() for name in family.techniques]
+DEFAULT_MODEL = families()["model"].default
+
+
+def of_use(knob, model=DEFAULT_MODEL) -> bool:
+    """Whether the model has a place for the knob; the sidebar shows no others."""
+    return not knob.models or model in knob.models
 
 
 def shown_config(app) -> RunConfig:
@@ -23,7 +29,8 @@ def fitting(family, name) -> RunConfig:
     """A configuration with this technique, every knob of it off its default."""
     values = {family: name}
     for knob in families()[family][name].knobs.values():
-        values[f"{family}.{knob.name}"] = other_value(knob)
+        if of_use(knob):
+            values[f"{family}.{knob.name}"] = other_value(knob)
     return RunConfig.from_flat(values)
 
 
@@ -76,12 +83,30 @@ def test_choosing_a_technique_shows_its_knobs_at_their_defaults(lab, family, nam
         widget(app, family).select(name).run()
     assert not app.exception
     for inner, knob in declared[name].knobs.items():
+        if not of_use(knob):
+            assert not has(app, f"{family}.{inner}")
+            continue
         assert widget(app, f"{family}.{inner}").value == knob.default
         assert knob.help[:20] in widget(app, f"{family}.{inner}").help.replace("\\", "")
     others = {inner for item in declared.techniques.values() for inner in item.knobs} - set(
         declared[name].knobs
     )
     assert not any(has(app, f"{family}.{inner}") for inner in others)
+
+
+@pytest.mark.parametrize("model", list(families()["model"].techniques))
+def test_a_model_shows_the_knobs_that_it_has_use_for(lab, model):
+    app = lab.open(model=model)
+    special = {name: knob for name, knob in families()["dropout"]["dropout"].knobs.items() if knob.models}
+    assert special
+    for name, knob in special.items():
+        assert has(app, f"dropout.{name}") == (model in knob.models)
+        if model in knob.models:
+            widget(app, f"dropout.{name}").set_value(0.2).run()
+            assert shown_config(app).dropout.knobs[name] == 0.2
+    widget(app, "model").select(DEFAULT_MODEL).run()
+    assert not app.exception
+    assert set(shown_config(app).dropout.knobs.values()) == {0.0}, "what is hidden is not in force"
 
 
 def test_every_plain_knob_is_there(lab):

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from trainer import checkpoint
+from trainer import checkpoint, loop
 from trainer.build import Experiment, build
 from trainer.config import RunConfig
 from trainer.loop import Trainer, train
@@ -153,3 +153,20 @@ def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
 def weights_of(run: Experiment) -> dict[str, torch.Tensor]:
     """A copy of the live model's parameters and buffers."""
     return {name: value.clone() for name, value in run.model.state_dict().items()}
+
+
+def spoil_losses(monkeypatch, factors: dict[int, float]) -> None:
+    """Multiplies the training loss of the given steps, counted from 1, by a factor."""
+
+    def spoiled(config, folder):
+        run = build(config, folder)
+        plain, calls = run.loss, []
+
+        def loss(outputs, targets):
+            calls.append(1)
+            return plain(outputs, targets) * factors.get(len(calls), 1)
+
+        run.loss = loss
+        return run
+
+    monkeypatch.setattr(loop, "build", spoiled)

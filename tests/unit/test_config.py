@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from trainer.config import LONGEST_CONFIG, ConfigError, RunConfig, diff, plain_knobs
-from trainer.registry import families
+from trainer.registry import families, find
 
 SINGLE = {name: next(iter(item.techniques)) for name, item in families().items() if len(item.techniques) == 1}
 CHOSEN = [(family, item) for family, known in families().items() for item in known.techniques.values()]
@@ -42,16 +42,30 @@ def value_of(knob, largest_int=12):
     return st.floats(low, high, exclude_min=knob.ge is None, exclude_max=knob.le is None)
 
 
+def works(item, data):
+    """Whether a technique can be used on a data set."""
+    facts = item.facts
+    return data.facts["kind"] in facts.get("accepts", [data.facts["kind"]]) and data.facts["task"] in (
+        facts.get("task", data.facts["task"]),
+    )
+
+
 @st.composite
 def valid_configs(draw):
     nested = {"device": "cpu", "epochs": 1, "seed": draw(st.integers(0, 2**31 - 1))}
+    sets = [item for item in families()["data"].techniques.values() if "files" not in item.facts]
+    data = draw(st.sampled_from(sets))
     for name, family in families().items():
-        options = [item for item in family.techniques.values() if "files" not in item.facts]
-        item = draw(st.sampled_from(options))
+        options = [item for item in family.techniques.values() if works(item, data)]
+        item = data if name == "data" else draw(st.sampled_from(options))
         knobs = {key: draw(value_of(knob)) for key, knob in item.knobs.items() if key != "samples"}
         if "samples" in item.knobs:
             knobs["samples"] = draw(st.integers(20, 80))
+        if name == "label_smoothing" and data.facts["task"] != "classification":
+            knobs["amount"] = 0.0
         nested[name] = {"name": item.name, **knobs}
+    if find("model", nested["model"]["name"]).facts.get("own_normalization"):
+        nested["normalization"] = {"name": "none"}
     sizes = [256, 8192] if nested["data"]["name"] == "digits" else [1, 2, 3, 16, 8192]
     nested["batch_size"] = draw(st.sampled_from(sizes))
     for key in ("learning_rate", "validation_share", "test_share"):

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from engine_runs import asks, exact, go, same_weights, saved_weights, small, trainer_of, weights_of
+from engine_runs import (
+    asks,
+    exact,
+    go,
+    same_weights,
+    saved_weights,
+    small,
+    spoil_losses,
+    trainer_of,
+    weights_of,
+)
 
 from trainer import guard, loop
 from trainer.guard import CHECK_EVERY, Guard, NonFiniteError
@@ -177,15 +187,7 @@ def test_a_bad_step_near_the_end_is_not_overlooked():
 
 
 def test_a_bad_step_before_a_pause_is_not_saved(tmp_path, monkeypatch):
-    import trainer.build as build
-
-    original, calls = build.classification_loss, []
-
-    def loss(outputs, targets):
-        calls.append(1)
-        return original(outputs, targets) * (math.nan if len(calls) == 3 else 1)
-
-    monkeypatch.setattr(build, "classification_loss", loss)
+    spoil_losses(monkeypatch, {3: math.nan})
     monkeypatch.setattr(loop, "Guard", lambda run: guard.Guard(run, waits=True))
     results, _ = go(small(epochs=3), tmp_path, asks("pause", [5]))
     assert results.stopped_by == "non_finite_loss"

@@ -7,8 +7,8 @@ import torch
 from engine_runs import CPU, small
 from scipy import stats
 
-from trainer.build import build_model
 from trainer.config import RunConfig
+from trainer.network import build_model
 from trainer.registry import families, find
 
 SCHEMES = list(families()["initialization"].techniques)
@@ -95,8 +95,15 @@ def test_teaching_failures():
     assert set(drawn("zeros", LINEAR)[0].flatten().tolist()) == {0.0}
 
 
-@pytest.mark.parametrize("model", list(families()["model"].techniques))
-@pytest.mark.parametrize("norm", list(families()["normalization"].techniques))
+@pytest.mark.parametrize(
+    ("model", "norm"),
+    [
+        (model.name, norm)
+        for model in families()["model"].techniques.values()
+        for norm in families()["normalization"].techniques
+        if norm == "none" or not model.facts.get("own_normalization")
+    ],
+)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_biases_start_at_zero_norms_as_identity_and_nothing_uninitialized(scheme, norm, model):
     config = RunConfig.from_flat({"initialization": scheme, "normalization": norm, "model": model})
@@ -110,12 +117,72 @@ def test_biases_start_at_zero_norms_as_identity_and_nothing_uninitialized(scheme
     for module in network.modules():
         if isinstance(module, torch.nn.Linear | torch.nn.Conv2d):
             assert scheme == "pytorch_default" or not module.bias.any()
+        elif isinstance(module, torch.nn.RNNBase):
+            biases = [value for name, value in module.named_parameters() if name.startswith("bias")]
+            assert len(biases) == 2
+            assert scheme == "pytorch_default" or not any(bias.any() for bias in biases)
         elif getattr(module, "weight", None) is not None:
             assert bool((module.weight == 1).all())
             assert not module.bias.any()
         if hasattr(module, "running_mean"):
             assert not module.running_mean.any()
             assert bool((module.running_var == 1).all())
+
+
+GATES = {"rnn": 1, "lstm": 4, "gru": 3}
+
+
+def recurrent_layer(model, scheme, hidden=256, features=100, **knobs):
+    values = {f"initialization.{key}": value for key, value in knobs.items()}
+    config = RunConfig.from_flat(
+        {"model": model, "model.hidden": hidden, "initialization": scheme, **values, "data": "adding"}
+    )
+    return build_model(config, (5, features), 1, CPU).recurrent.layers[0]
+
+
+@pytest.mark.parametrize("model", GATES)
+@pytest.mark.parametrize(
+    ("scheme", "variance"),
+    [
+        ("kaiming_normal", lambda i, o: 2 / i),
+        ("xavier_uniform", lambda i, o: 2 / (i + o)),
+        ("lecun_normal", lambda i, o: 1 / i),
+    ],
+)
+def test_each_gate_is_a_matrix_of_its_own(model, scheme, variance):
+    """Stacked gates taken as one matrix would make fan_out, and Xavier's variance, wrong by their number."""
+    layer = recurrent_layer(model, scheme)
+    for weight, fan_in in ((layer.weight_ih_l0, 100), (layer.weight_hh_l0, 256)):
+        gates = weight.chunk(GATES[model])
+        assert all(gate.shape == (256, fan_in) for gate in gates)
+        for gate in gates:
+            assert near(float(gate.detach().double().var()), variance(fan_in, 256), gate.numel())
+        assert all(not torch.equal(gates[0], gate) for gate in gates[1:])
+
+
+@pytest.mark.parametrize("model", GATES)
+def test_recurrent_weights_are_orthogonal_gate_by_gate(model):
+    layer = recurrent_layer(model, "orthogonal", gain=1.5)
+    for gate in layer.weight_hh_l0.detach().double().chunk(GATES[model]):
+        torch.testing.assert_close(
+            gate @ gate.T, 2.25 * torch.eye(256, dtype=torch.float64), rtol=0, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("model", GATES)
+def test_the_control_draws_recurrent_layers_as_torch_does(model):
+    """torch.nn.RNN, LSTM and GRU take ±1/√hidden for every weight and bias, whatever the fan."""
+    layer = recurrent_layer(model, "pytorch_default")
+    for name, value in layer.named_parameters():
+        assert float(value.detach().abs().max()) <= 1 / 16, name
+        assert near(float(value.detach().double().var()), 1 / (3 * 256), value.numel()), name
+
+
+def test_word_vectors_are_drawn_as_torch_does():
+    config = RunConfig.from_flat({"model": "gru", "data": "reviews", "model.hidden": 64})
+    table = build_model(config, (18,), 2, CPU, vocabulary=5000).embedding.weight
+    assert table.shape == (5000, 64)
+    assert near(float(table.detach().double().var()), 1.0, table.numel())
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

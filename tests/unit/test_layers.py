@@ -7,14 +7,21 @@ import torch
 from engine_runs import CPU, go, small
 from torch import nn
 
-from trainer.build import build_model
 from trainer.config import ConfigError, RunConfig
+from trainer.network import build_model
 from trainer.registry import families, find
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)
 DROPS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d)
-LAYERS = (nn.Linear, nn.Conv2d)
+LAYERS = (nn.Linear, nn.Conv2d, nn.RNN, nn.LSTM, nn.GRU)
 MODELS = list(families()["model"].techniques)
+NORMALIZED = [name for name in MODELS if not find("model", name).facts.get("own_normalization")]
+EVERY_DROPOUT = {
+    "dropout__rate": 0.5,
+    "dropout__input_rate": 0.2,
+    "dropout__conv_rate": 0.25,
+    "dropout__recurrent_rate": 0.3,
+}
 NORM_NAMES = list(families()["normalization"].techniques)
 
 
@@ -25,6 +32,15 @@ def network(shape=(1, 8, 8), outputs=10, **values):
 
 def leaves(module):
     return [child for child in module.modules() if not list(child.children())]
+
+
+def executed(module, inputs):
+    """The leaves in the order in which they run."""
+    order = []
+    for leaf in leaves(module):
+        leaf.register_forward_hook(lambda leaf, inputs, output: order.append(leaf))
+    module(inputs)
+    return order
 
 
 def norm_of(name, dimensions, features=6, **knobs):
@@ -71,18 +87,57 @@ def test_layer_norm_is_per_sample_whatever_the_batch_and_mode(dimensions):
     torch.testing.assert_close(norm.eval()(inputs), out)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", NORMALIZED)
 @pytest.mark.parametrize("norm", [name for name in NORM_NAMES if name != "none"])
 def test_norm_stands_before_or_after_the_activation_of_every_block(norm, model):
+    least = {"mlp": 2, "cnn": 3, "resnet": 5}.get(model, 1)
     for placement, wanted in (("before", ["norm", "activation"]), ("after", ["activation", "norm"])):
         net = network(model=model, normalization=norm, normalization__placement=placement)
-        blocks = [
-            child for name, child in net.named_children() if name.startswith(("hidden", "block", "head"))
+        orders = [
+            [name for name, _ in block.named_children() if name in ("norm", "activation")]
+            for block in net.modules()
+            if hasattr(block, "norm")
         ]
-        assert len(blocks) >= 2
-        for block in blocks:
-            names = [name for name, _ in block.named_children()]
-            assert [name for name in names if name in ("norm", "activation")] == wanted
+        assert len(orders) >= least
+        assert all(order == wanted for order in orders)
+
+
+@pytest.mark.parametrize("norm", [name for name in NORM_NAMES if name != "none"])
+def test_norms_of_a_sequence_see_the_features_of_each_step(norm):
+    """Also where the number of steps happens to equal the number of features."""
+    net = network((8, 3), model="gru", model__hidden=8, normalization=norm, normalization__eps=1e-9)
+    seen = {}
+    each = net.recurrent.between[0]
+    each.register_forward_hook(lambda module, inputs, output: seen.update(before=inputs[0], after=output))
+    net(torch.randn(16, 8, 3, generator=torch.Generator().manual_seed(0)))
+    rows = seen["before"].flatten(0, 1)
+    groups = rows.view(128, 4, 2) if norm == "group" else rows  # a group of one feature would always be 0
+    axis = {"batch": 0, "layer": 1, "group": 2}[norm]
+    expected = (groups - groups.mean(axis, keepdim=True)) / (
+        groups.var(axis, unbiased=False, keepdim=True) + 1e-9
+    ).sqrt()
+    torch.testing.assert_close(seen["after"].flatten(0, 1), expected.flatten(1), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("width", [1, 2, 4, 7, 8, 16])
+def test_group_norm_of_vectors_lets_something_through(width):
+    vectors = torch.randn(5, width, generator=torch.Generator().manual_seed(0))
+    norm = norm_of("group", 0, features=width)
+    assert width == 1 or bool((norm(vectors).abs() > 0.1).all(0).any())
+
+
+@pytest.mark.parametrize(("features", "asked", "used"), [(16, 8, 8), (6, 4, 3), (7, 4, 1), (4, 256, 4)])
+def test_group_norm_as_in_torch_with_groups_that_divide(features, asked, used):
+    images = torch.randn(5, features, 4, 3, generator=torch.Generator().manual_seed(0)) * 3 + 2
+    norm = norm_of("group", 2, features=features, groups=asked, eps=1e-3)
+    assert norm.num_groups == used
+    torch.testing.assert_close(norm(images), nn.functional.group_norm(images, used, eps=1e-3))
+    split = images.view(5, used, -1)
+    by_hand = (split - split.mean(2, keepdim=True)) / (
+        split.var(2, unbiased=False, keepdim=True) + 1e-3
+    ).sqrt()
+    torch.testing.assert_close(norm(images), by_hand.view_as(images), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(norm.eval()(images[:1]), norm(images)[:1])
 
 
 def test_before_is_the_default():
@@ -91,24 +146,45 @@ def test_before_is_the_default():
 
 @pytest.mark.parametrize("placement", ["before", "after"])
 @pytest.mark.parametrize("norm", NORM_NAMES)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", NORMALIZED)
 def test_dropout_never_precedes_a_norm_nor_follows_the_output(model, norm, placement):
     knobs = {"normalization__placement": placement} if norm != "none" else {}
-    net = network(model=model, normalization=norm, **knobs, dropout__rate=0.5, dropout__input_rate=0.2)
-    modules = leaves(net)
-    assert isinstance(modules[-1], nn.Linear)
+    knobs |= {"model__depth": 2} if model in ("mlp", "rnn", "lstm", "gru") else {}
+    net = network(model=model, normalization=norm, **knobs, **EVERY_DROPOUT)
+    modules = executed(net, torch.zeros(2, 1, 8, 8))
     assert modules[-1] is net.output
     drops = [number for number, module in enumerate(modules) if isinstance(module, DROPS)]
-    assert next(modules[number].p for number in drops) == 0.2
-    assert {modules[number].p for number in drops[1:]} == {0.5}
+    assert modules[drops[0]].p == EVERY_DROPOUT["dropout__input_rate"]
+    own = {"mlp": set(), "cnn": {0.25}, "resnet": {0.25}}.get(model, {0.3})
+    assert {modules[number].p for number in drops[1:]} == {0.5} | own
     for number in drops:
         following = [module for module in modules[number + 1 :] if isinstance(module, (*LAYERS, *NORMS))]
         assert isinstance(following[0], LAYERS), "something scaled at random must not reach a norm"
-    hidden = [number for number in drops if modules[number].p == 0.5]
-    for number in hidden:
-        earlier = modules[:number]
-        last_layer = max(place for place, module in enumerate(earlier) if isinstance(module, LAYERS))
-        assert any(isinstance(module, nn.ReLU) for module in earlier[last_layer:]), "after the activation"
+        if model in ("mlp", "cnn") and number != drops[0]:
+            last = max(place for place, module in enumerate(modules[:number]) if isinstance(module, LAYERS))
+            assert any(isinstance(module, nn.ReLU) for module in modules[last:number]), "after the activation"
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_each_dropout_rate_acts_in_the_models_that_show_it_and_in_no_others(model):
+    images = torch.rand(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    depth = {"model__depth": 2} if model in ("rnn", "lstm", "gru") else {}
+    plain = network(model=model, **depth)(images)
+    for name, knob in find("dropout", "dropout").knobs.items():
+        torch.manual_seed(0)
+        net = network(model=model, **depth, **{f"dropout__{name}": 0.5})
+        assert torch.equal(net.eval()(images), plain.detach()) or not knob.models
+        torch.testing.assert_close(net.eval()(images), plain)
+        acts = not torch.equal(net.train()(images), plain)
+        assert acts == (not knob.models or model in knob.models), name
+
+
+def test_conv_dropout_silences_whole_feature_maps():
+    drop = find("dropout", "dropout").function("conv", conv_rate=0.25)
+    torch.manual_seed(0)
+    out = drop(torch.ones(500, 8, 4, 4)).flatten(2)
+    assert bool(((out == 0).all(2) | (out == 4 / 3).all(2)).all())
+    assert float((out == 0).double().mean()) == pytest.approx(0.25, abs=0.03)
 
 
 def test_dropout_of_zero_is_absent():

@@ -72,7 +72,7 @@ def _recurrent(
     for number in range(depth):
         stack.append(kind(features, hidden, batch_first=True))
         drop = parts.dropout("recurrent") if number < depth - 1 else {}
-        between.append(sequential(parts.normalize(hidden, 1, torch.nn.Identity()) | drop))
+        between.append(nn_layers.EachStep(sequential(parts.normalize(hidden, 0, torch.nn.Identity()) | drop)))
         features = hidden
     modules["recurrent"] = nn_layers.LastStep(stack, between)
     modules |= {f"head_{name}": module for name, module in parts.dropout("hidden").items()}

@@ -51,7 +51,6 @@ def transformer(
     embed, features = parts.sequence(inputs, size)
     if features != size or "embedding" not in embed:
         embed["project"] = torch.nn.Linear(features, size)
-    embed["positions"] = nn_layers.Positions()
     stack = torch.nn.ModuleList(_block(size, heads, parts, norm == "pre") for _ in range(blocks))
     final = torch.nn.LayerNorm(size) if norm == "pre" else torch.nn.Identity()
     modules: dict[str, torch.nn.Module] = {

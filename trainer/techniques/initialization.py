@@ -80,10 +80,15 @@ def orthogonal(
     torch.nn.init.orthogonal_(weight, gain=gain, generator=generator)
 
 
-@technique("initialization", label="PyTorch default")
-def pytorch_default(weight: torch.Tensor, bias: torch.Tensor | None, generator: torch.Generator) -> None:
-    """What torch.nn.Linear and Conv2d do by themselves: uniform in ±1/√fan_in, biases too. The control."""
-    bound = 1 / math.sqrt(weight[0].numel())
+@technique("initialization", label="PyTorch default", wants_hidden=True)
+def pytorch_default(
+    weight: torch.Tensor, bias: torch.Tensor | None, generator: torch.Generator, hidden: int | None = None
+) -> None:
+    """What torch.nn layers do by themselves: uniform in ±1/√fan_in, biases too. The control.
+
+    RNN, LSTM and GRU take ±1/√hidden for all their weights, so they pass that size.
+    """
+    bound = 1 / math.sqrt(hidden or weight[0].numel())
     torch.nn.init.uniform_(weight, -bound, bound, generator=generator)
     if bias is not None:
         torch.nn.init.uniform_(bias, -bound, bound, generator=generator)

@@ -113,9 +113,11 @@ def group(
 ) -> Modules:
     """Normalizes each sample over groups of features: between layer and batch norm, good for images in small batches.
 
-    The number of groups is the largest up to `groups` that divides the features. Sequences use layer norm's axis.
+    The number of groups is the largest up to `groups` that divides the features. Sequences are normalized step by step.
     """
-    dividing = next(count for count in range(min(groups, features), 0, -1) if features % count == 0)
+    # A group of one number is always 0 after normalization; with an image, its positions make it many.
+    most = features if dimensions else max(1, features // 2)
+    dividing = next(count for count in range(min(groups, most), 0, -1) if features % count == 0)
     return _ordered(torch.nn.GroupNorm(dividing, features, eps=eps), activation, placement)
 
 
