@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from pages import experiments, reference, runs, train
+from pages import experiments, lr_finder, reference, runs, train
 from pages.frame import Frame
 from pages.service import store
 from pages.visitor import visitor
@@ -23,6 +23,7 @@ WIDGETS = Path(__file__).parent / "widgets"
 PAGES = (
     st.Page(train.page, title="Train", icon=":material/model_training:", default=True),
     st.Page(experiments.page, title="Experiments", icon=":material/science:", url_path="experiments"),
+    st.Page(lr_finder.page, title="LR finder", icon=":material/troubleshoot:", url_path="lr-finder"),
     st.Page(runs.page, title="Runs", icon=":material/table_rows:", url_path="runs"),
     st.Page(reference.page, title="Reference", icon=":material/menu_book:", url_path="reference"),
 )

@@ -11,7 +11,7 @@ import streamlit as st
 from pages.frame import Frame, frame
 from pages.tokens import page_token
 from pages.widgets.download import data_is_ready
-from pages.widgets.history import changes_by_run, config_of, legend_label, task_of
+from pages.widgets.history import changes_by_run, config_of, is_probe, legend_label, task_of
 from pages.widgets.lineup import Place, lineup, show
 from pages.widgets.live_chart import Metric, ShownRun, live_panel
 from pages.widgets.run_card import run_card
@@ -28,7 +28,7 @@ DOUBLE_CLICK = 1.5  # seconds in which a second start with the same knobs is tak
 def page() -> None:
     """Draw the page."""
     here = frame()
-    runs = here.runs()
+    runs = [run for run in here.runs() if not is_probe(run)]
     places = lineup(runs)
     changes = changes_by_run(runs)
     ready = data_is_ready(here.store, here.knobs.config)

@@ -102,10 +102,12 @@ def train_attempt(
 def _train(store: Store, run_id: int, settings: Settings, recorder: Recorder, control: Control) -> Results:
     from trainer.config import RunConfig
     from trainer.loop import train
+    from trainer.lr_finder import train_range_test
 
     config = RunConfig.parse(store.run(run_id).config)
     folder = settings.run_folder(run_id)
-    return train(config, data_folder=settings.data, run_folder=folder, recorder=recorder, control=control)
+    how = train_range_test if config.technique("schedule").facts.get("probe") else train
+    return how(config, data_folder=settings.data, run_folder=folder, recorder=recorder, control=control)
 
 
 def _end_of(results: Results) -> dict[str, Any]:

@@ -36,6 +36,12 @@ def config_of(run: Run) -> RunConfig | None:
     return _parsed(orjson.dumps(run.config))
 
 
+def is_probe(run: Run) -> bool:
+    """Whether the run is a test that measures something, such as a range test, not one to compare."""
+    config = config_of(run)
+    return config is not None and bool(config.technique("schedule").facts.get("probe"))
+
+
 def changes_by_run(runs: Sequence[Run]) -> dict[int, list[Change]]:
     """For each run what differs from the run before it; the first is compared with the defaults.
 

@@ -212,6 +212,26 @@ def plateau(
     return lr
 
 
+@technique(
+    "schedule", label="Range test (LR finder)", per="step", probe=True, source="Smith 2015, arXiv:1506.01186"
+)
+def range_test(
+    at: Moment,
+    lr: float,
+    *,
+    start: Annotated[float, knob("First rate", "Where the test begins.", gt=0, le=1, log=True)] = 1e-7,
+    end: Annotated[
+        float, knob("Last rate", "Where it ends unless the loss explodes before.", gt=0, le=100, log=True)
+    ] = 1.0,
+    steps: Annotated[int, knob("Steps", "Of the test.", ge=20, le=10_000, step=10, unit="steps")] = 100,
+) -> float:
+    """Grows exponentially from a tiny rate to a huge one, to find the rate at which learning is fastest.
+
+    A run with this schedule ends when the loss is four times its best, and says nothing about anything else.
+    """
+    return float(start * (end / start) ** min(1.0, at.step / (steps - 1)))
+
+
 def half_cosine(start: float, end: float, done: float) -> float:
     """From `start` at done = 0 to `end` at done = 1 along half a cosine."""
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
