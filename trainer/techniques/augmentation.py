@@ -69,6 +69,7 @@ def resized(
         0 * height,
         height,
         (2 * down - 1) * (1 - height),
+        outside="border",
     )
 
 
@@ -103,9 +104,11 @@ def shift_scale_shear(
 ) -> torch.Tensor:
     """Shifts, scales and shears each image by random amounts; what enters from outside is 0."""
     across, down, size, slant = (2 * uniform(images, stream, 4) - 1).unbind(1)
+    ratio = images.shape[2] / images.shape[3]
     zoom = 1 / (1 + size * scale)
-    tilt = torch.tan(slant * math.radians(shear)) * zoom
-    return resample(images, zoom, tilt, 2 * shift * across, 0 * zoom, zoom, 2 * shift * down)
+    tilt = torch.tan(slant * math.radians(shear)) * zoom * ratio
+    right, lower = 2 * shift * across, 2 * shift * down
+    return resample(images, zoom, tilt, -zoom * right - tilt * lower, 0 * zoom, zoom, -zoom * lower)
 
 
 @technique("color_jitter", label="On", switch=True, accepts=("image",))
@@ -145,8 +148,8 @@ def erase(
     area, aspect = 0.02 + (largest - 0.02) * area, torch.exp((2 * shape - 1) * math.log(10 / 3))
     height, width = images.shape[2:]
     wide, high = (
-        ((area * aspect).sqrt().clamp(max=1) * width).round(),
-        ((area / aspect).sqrt().clamp(max=1) * height).round(),
+        ((area * aspect).sqrt().clamp(max=1) * width).round().clamp(min=1),
+        ((area / aspect).sqrt().clamp(max=1) * height).round().clamp(min=1),
     )
     left, top = (across * (width - wide + 1)).floor(), (down * (height - high + 1)).floor()
     x = torch.arange(width, device=images.device)[None, None, :]
@@ -167,8 +170,13 @@ def grey(images: torch.Tensor) -> torch.Tensor:
     return (images * images.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
 
 
-def resample(images: torch.Tensor, *matrix: torch.Tensor) -> torch.Tensor:
-    """Reads every image through its own 2 × 3 matrix (six tensors [batch], row by row), in coordinates from −1 to 1."""
+def resample(images: torch.Tensor, *matrix: torch.Tensor, outside: str = "zeros") -> torch.Tensor:
+    """Reads every image through its own 2 × 3 matrix (six tensors [batch], row by row), in coordinates from −1 to 1.
+
+    `outside` is what lies beyond the image: "zeros", or "border" for its outermost pixels.
+    """
     theta = torch.stack(matrix, dim=1).view(-1, 2, 3)
     grid = torch.nn.functional.affine_grid(theta, list(images.shape), align_corners=False)
-    return torch.nn.functional.grid_sample(images, grid, mode="bilinear", align_corners=False)
+    return torch.nn.functional.grid_sample(
+        images, grid, mode="bilinear", padding_mode=outside, align_corners=False
+    )
