@@ -69,8 +69,19 @@ class LastStep(nn.Module):
     def forward(self, sequence: torch.Tensor) -> torch.Tensor:
         """Texts are padded in front, so the last step is always a word."""
         for layer, between in zip(self.layers, self.between, strict=True):
-            sequence = between(layer(sequence)[0])
+            if lacks_float16(layer, sequence):
+                with torch.autocast("cpu", enabled=False):
+                    sequence = layer(sequence.float())[0]
+            else:
+                sequence = layer(sequence)[0]
+            sequence = between(sequence)
         return sequence[:, -1]
+
+
+def lacks_float16(layer: nn.Module, sequence: torch.Tensor) -> bool:
+    """Whether autocast asks for what torch refuses: an LSTM in float16 on a CPU. It then runs in float32."""
+    half = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.float16
+    return isinstance(layer, nn.LSTM) and sequence.device.type == "cpu" and half
 
 
 class Positions(nn.Module):
