@@ -70,7 +70,10 @@ def test_rotation_turns_counterclockwise_about_the_centre(monkeypatch, shape, dr
 
 
 @pytest.mark.parametrize("shape", SIZES)
-@pytest.mark.parametrize("draw", [(1, 0.5, 0.5, 0.5), (0.5, 0, 0.5, 0.5), (0.5, 0.5, 1, 0.5), (0.5, 0.5, 0.5, 1), (0.9, 0.2, 0.3, 0.1)])  # fmt: skip
+@pytest.mark.parametrize(
+    "draw",
+    [(1, 0.5, 0.5, 0.5), (0.5, 0, 0.5, 0.5), (0.5, 0.5, 1, 0.5), (0.5, 0.5, 0.5, 1), (0.9, 0.2, 0.3, 0.1)],
+)
 def test_affine_shifts_right_and_down_enlarges_and_shears(monkeypatch, shape, draw):
     images, (_, height, width) = pictures(1, shape), shape
     across, down, size, slant = (2 * number - 1 for number in draw)
@@ -124,7 +127,7 @@ def test_a_crop_is_that_part_scaled_up(monkeypatch, shape, draw, box):
     out = change("random_crop", smallest=0.25)(images, None)
     expected = vision.resized_crop(images, *box, shape[1:], interpolation=BILINEAR, antialias=False)
     near(out[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
-    top, left, height, width = box
+    top, left, _, width = box
     if top == 0:
         near(out[..., 0, 1:-1], expected[..., 0, 1:-1])
     if left + width == shape[2]:
@@ -178,7 +181,7 @@ def test_color_jitter_as_in_torchvision(monkeypatch, channels, draw):
     expected = vision.adjust_contrast(vision.adjust_brightness(images, factors[0]), factors[1])
     expected = vision.adjust_saturation(expected, factors[2])
     near(out, expected, 3e-4)  # torchvision rounds 0.299 to 0.2989
-    assert 0 <= float(out.min())
+    assert float(out.min()) >= 0
     assert float(out.max()) <= 1
 
 
@@ -252,10 +255,9 @@ def test_a_batch_is_the_same_as_one_call_for_each_image(monkeypatch, name):
         near(change(name)(images[number : number + 1], None)[0], together[number], 1e-6)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "random_crop"])  # its shape always varies
 def test_at_no_strength_nothing_changes(name):
     off = {
-        "random_crop": {"smallest": 1.0},
         "horizontal_flip": {"probability": 0.0},
         "rotation": {"degrees": 0.0},
         "affine": {"shift": 0.0, "scale": 0.0, "shear": 0.0},
@@ -264,16 +266,12 @@ def test_at_no_strength_nothing_changes(name):
     }
     images = pictures(4, (3, 9, 13))
     out = change(name, **off[name])(images, stream())
-    if name == "random_crop":  # the aspect still varies: a clamped side is whole
-        out, images = out[..., 4, 6], images[..., 4, 6]
-        assert out.shape == images.shape
-    else:
-        near(out, images, 2e-6)
+    near(out, images, 2e-6)
 
 
 def batches_of(config):
     """Training batches and evaluation batches as the network received them."""
-    trainer, log = trainer_of(config)
+    trainer, _ = trainer_of(config)
     seen = {True: [], False: []}
     trainer.run.model.register_forward_pre_hook(
         lambda model, args: seen[model.training].append(args[0].clone())

@@ -100,6 +100,54 @@ def test_every_valid_config_trains_an_epoch(nested):
         assert math.isfinite(log.losses[-1])
 
 
+MISFITS = [
+    (
+        {"model": "cnn", "data": "reviews"},
+        ["The CNN needs images; got Reviews (text)", "Set model=mlp", "digits"],
+    ),
+    ({"model": "resnet", "data": "adding"}, ["The ResNet needs images; got Adding problem", "model=mlp"]),
+    ({"model": "transformer", "data": "xor"}, ["sequences or texts or images; got XOR", "reviews"]),
+    ({"model": "gru", "data": "delivery_time"}, ["The GRU needs", "got Delivery time", "adding"]),
+    (
+        {"rotation": "rotate", "data": "two_moons"},
+        ["Rotation needs images; got Two moons", "Set rotation=none"],
+    ),
+    ({"mixing": "cutmix", "data": "spirals"}, ["Mixing needs images; got Spirals", "Set mixing=none"]),
+    ({"mixing": "mixup", "data": "reviews"}, ["Mixing needs", "got Reviews (text)", "Set mixing=none"]),
+    ({"mixing": "mixup", "data": "delivery_time"}, ["Mixing needs", "got Delivery time", "Set mixing=none"]),
+    ({"label_smoothing": 0.1, "data": "adding"}, ["needs classes; got Adding", "Set label_smoothing=0"]),
+    (
+        {"model": "transformer", "normalization": "batch"},
+        ["got normalization=batch", "Set normalization=none"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("values", "words"), MISFITS)
+def test_a_misfit_is_said_with_its_value_and_a_remedy_that_works(values, words):
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.from_flat(values)
+    sentence = str(caught.value)
+    assert all(word in sentence for word in words), sentence
+    assert sentence.endswith(".")
+    remedy = sentence.split("Set ")[1].split(",")[0].rstrip(".")
+    key, _, value = remedy.partition("=")
+    assert attempt(RunConfig.from_flat, {**values, key: value})[1] != sentence  # what is left, if any, is another one
+
+
+@pytest.mark.parametrize("family", [name for name in families() if name != "data"])
+def test_what_a_technique_accepts_is_what_the_configuration_takes(family):
+    """Every technique with every data set: refused exactly where its declaration says so, by naming sets that do."""
+    for item in families()[family].techniques.values():
+        for data in families()["data"].techniques.values():
+            values = {family: item.name, "data": data.name}
+            config, problem = attempt(RunConfig.from_flat, values)
+            assert (config is not None) == works(item, data), problem
+            if problem and "or data to one of " in problem:
+                named = problem.split("or data to one of ")[1].rstrip(".").split(", ")
+                assert all(RunConfig.from_flat({family: item.name, "data": name}) for name in named)
+
+
 def refused(value, *words):
     with pytest.raises(ConfigError) as caught:
         RunConfig.parse(value)

@@ -52,7 +52,10 @@ def plain_block(state, images, name, stride):
         )
 
     def norm(inputs, key):
-        part = {item: state[f"{name}.{key}.{item}"][:, None, None] for item in ("running_mean", "running_var", "weight", "bias")}  # fmt: skip
+        part = {
+            item: state[f"{name}.{key}.{item}"][:, None, None]
+            for item in ("running_mean", "running_var", "weight", "bias")
+        }
         scaled = (inputs - part["running_mean"]) / (part["running_var"] + 1e-5).sqrt()
         return scaled * part["weight"] + part["bias"]
 
@@ -62,7 +65,9 @@ def plain_block(state, images, name, stride):
     return (out + skip).relu()
 
 
-@pytest.mark.parametrize(("block", "planes", "stride"), [("stage1_block1", 4, 1), ("stage2_block1", 4, 2), ("stage2_block2", 8, 1)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("block", "planes", "stride"), [("stage1_block1", 4, 1), ("stage2_block1", 4, 2), ("stage2_block2", 8, 1)]
+)
 def test_a_residual_block_by_hand(block, planes, stride):
     net = shaken(
         network((3, 9, 9), model="resnet", model__channels=4, model__blocks=2, normalization="batch")

@@ -78,7 +78,10 @@ def test_dropout_sweep():
 
 def test_schedule_comparison():
     runs = flat("schedules")
-    shared = {(c["normalization"], c["dropout.rate"], c["optimizer"], c["learning_rate"], c["epochs"]) for c in runs.values()}  # fmt: skip
+    shared = {
+        (c["normalization"], c["dropout.rate"], c["optimizer"], c["learning_rate"], c["epochs"])
+        for c in runs.values()
+    }
     assert shared == {("batch", 0.2, "adam", 0.01, 100)}
     assert [c["schedule"] for c in runs.values()] == ["constant", "step", "cosine", "plateau", "one_cycle"]
     assert (runs["step"]["schedule.size"], runs["step"]["schedule.gamma"]) == (30, 0.1)

@@ -113,6 +113,29 @@ def test_a_cnn(tmp_path_factory, cuts):
     )
 
 
+@pytest.mark.parametrize("model", ["rnn", "lstm", "gru", "transformer", "resnet"])
+def test_every_model(tmp_path, model):
+    config = small(data="digits", model=model, batch_size=512, epochs=2)
+    rates = {f"dropout.{name}": 0.2 for name in families()["dropout"]["dropout"].knobs}
+    assert_ends_alike(config.changed(rates), "interrupt", [0, 1, 2], tmp_path)
+
+
+@pytest.mark.parametrize("request_", ["interrupt", "kill"])
+@pytest.mark.parametrize("mixing", ["none", "mixup", "cutmix"])
+def test_augmentation_and_mixing(tmp_path, monkeypatch, mixing, request_):
+    """Cut within an epoch too: the mixed labels of its finished batches belong to the epoch's accuracy."""
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY", 0.0)
+    config = small(data="digits", model="cnn", model__channels=2, model__head=8, batch_size=256, epochs=3)
+    augmenting = {
+        name: next(kind for kind in family.techniques if kind != "none")
+        for name, family in families().items()
+        if family.group == "augmentation" and name != "mixing"
+    }
+    assert len(augmenting) == 6
+    values = {**augmenting, "mixing": mixing, "dropout.rate": 0.3, "label_smoothing.amount": 0.1}
+    assert_ends_alike(config.changed(values), request_, [2, 5], tmp_path)
+
+
 def test_regression(tmp_path):
     config = small().changed({**BASE, "data": "delivery_time", "data.samples": 90})
     assert_ends_alike(config, "interrupt", [3, 5, 7], tmp_path)

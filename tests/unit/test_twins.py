@@ -15,7 +15,9 @@ KEEPS = (
     "precision",
     "early_stopping",
     "activation",
+    "label_smoothing",
 )
+AUGMENTING = [name for name, family in families().items() if family.group == "augmentation"]
 OTHERS = [
     {family: name}
     for family in KEEPS
@@ -60,6 +62,33 @@ def test_a_knob_leaves_split_weights_and_order_alone(model_and_base, knob):
         assert torch.equal(one.targets, other.targets)
     assert len(other_batches) > 0
     assert all(torch.equal(one, other) for one, other in zip(batches, other_batches, strict=False))
+
+
+@pytest.mark.parametrize("family", AUGMENTING)
+def test_augmentation_leaves_split_weights_and_order_alone(family):
+    """The batches look different; their samples, by their targets in memory, come in the same order."""
+
+    def watched_order(config):
+        trainer, _ = trainer_of(config)
+        weights, orders, plain = weights_of(trainer.run), [], trainer.batches
+
+        def batches():
+            found = list(plain())
+            orders.extend(found)
+            return iter(found)
+
+        trainer.batches = batches
+        trainer.run_epochs()
+        data = trainer.run.data
+        held_out = [data.validation.inputs, data.validation.targets, data.test.inputs, data.test.targets]
+        return weights, [*orders, data.train.targets, *held_out]
+
+    weights, kept = watched_order(base("cnn"))
+    for name in families()[family].techniques:
+        other_weights, other_kept = watched_order(base("cnn").changed({family: name}))
+        assert same_weights(weights, other_weights)
+        assert len(kept) == len(other_kept)
+        assert all(torch.equal(one, other) for one, other in zip(kept, other_kept, strict=True))
 
 
 def test_initialization_changes_weights_but_neither_split_nor_order(model_and_base):

@@ -123,10 +123,10 @@ def jitter(
     """Scales each image's brightness, its contrast around its mean, and its distance from grey, by random factors."""
     factors = 1 + (2 * uniform(images, stream, 3) - 1) * images.new_tensor([brightness, contrast, saturation])
     bright, strong, vivid = factors[:, :, None, None, None].unbind(1)
-    images = (images * bright).clamp(0, 1)
+    images = (images * bright).clamp_(0, 1)  # in place from here on: the product is ours
     middle = grey(images).mean((2, 3), keepdim=True)
-    images = torch.lerp(middle, images, strong).clamp(0, 1)
-    return torch.lerp(grey(images), images, vivid).clamp(0, 1) if images.shape[1] == 3 else images
+    images = torch.lerp(middle, images, strong).clamp_(0, 1)
+    return torch.lerp(grey(images), images, vivid).clamp_(0, 1) if images.shape[1] == 3 else images
 
 
 @technique(
@@ -154,8 +154,9 @@ def erase(
     left, top = (across * (width - wide + 1)).floor(), (down * (height - high + 1)).floor()
     x = torch.arange(width, device=images.device)[None, None, :]
     y = torch.arange(height, device=images.device)[None, :, None]
-    inside = (x >= left) & (x < left + wide) & (y >= top) & (y < top + high) & (hit < probability)
-    return images.masked_fill(inside[:, None], 0.0)
+    rows = (y >= top) & (y < top + high) & (hit < probability)
+    outside = ~(rows & ((x >= left) & (x < left + wide)))
+    return images * outside[:, None]
 
 
 def uniform(images: torch.Tensor, stream: torch.Generator, columns: int) -> torch.Tensor:
@@ -167,7 +168,9 @@ def grey(images: torch.Tensor) -> torch.Tensor:
     """Luma [batch, 1, height, width] with the weights of ITU-R BT.601; the image itself where it has one channel."""
     if images.shape[1] != 3:
         return images.mean(1, keepdim=True)
-    return (images * images.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+    red, green, blue = images.split(1, dim=1)
+    luma: torch.Tensor = 0.299 * red
+    return luma.add_(green, alpha=0.587).add_(blue, alpha=0.114)
 
 
 def resample(images: torch.Tensor, *matrix: torch.Tensor, outside: str = "zeros") -> torch.Tensor:
@@ -175,8 +178,16 @@ def resample(images: torch.Tensor, *matrix: torch.Tensor, outside: str = "zeros"
 
     `outside` is what lies beyond the image: "zeros", or "border" for its outermost pixels.
     """
-    theta = torch.stack(matrix, dim=1).view(-1, 2, 3)
-    grid = torch.nn.functional.affine_grid(theta, list(images.shape), align_corners=False)
+    rows, columns = (centres(side, images.device) for side in images.shape[2:])
+    xx, xy, x0, yx, yy, y0 = (entry[:, None, None] for entry in matrix)
+    grid = images.new_empty(len(images), len(rows), len(columns), 2)  # affine_grid's, in half its time
+    torch.add(xx * columns, xy * rows[:, None] + x0, out=grid[..., 0])
+    torch.add(yx * columns, yy * rows[:, None] + y0, out=grid[..., 1])
     return torch.nn.functional.grid_sample(
         images, grid, mode="bilinear", padding_mode=outside, align_corners=False
     )
+
+
+def centres(side: int, device: torch.device) -> torch.Tensor:
+    """Where the middles of so many pixels lie between −1 and 1."""
+    return (2 * torch.arange(side, device=device, dtype=torch.float32) + 1) / side - 1
