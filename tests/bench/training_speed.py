@@ -35,8 +35,11 @@ MODELS: dict[str, dict[str, Any]] = {
     },
     "wide_mlp": {"data": "mnist", "model.layers": "512-256", "batch_size": 128},
     "cnn": {"data": "mnist", "model": "cnn", "batch_size": 64},
+    "resnet": {"data": "digits", "model": "resnet"},
+    "rnn": {"data": "adding", "model": "rnn"},
+    "transformer": {"data": "reviews", "model": "transformer"},
 }  # fmt: skip
-EPOCHS = {"delivery_mlp": 12, "wide_mlp": 6, "cnn": 2}
+EPOCHS = {"delivery_mlp": 12, "wide_mlp": 6, "cnn": 2, "resnet": 1, "rnn": 2, "transformer": 1}
 
 
 class Silent:
