@@ -335,6 +335,9 @@ def conflicts(config: RunConfig) -> Iterable[str]:
                 f"schedule.{name} {lowest:g} is above the learning rate {config.learning_rate:g}; "
                 "lower it or raise learning_rate."
             )
+    first, last = (config.schedule.knobs.get(end, 0) for end in ("start", "end"))
+    if first > last:
+        yield f"schedule.start {first:g} is above schedule.end {last:g}; swap them."
     low, high = (config.schedule.knobs.get(f"{end}_momentum", 0) for end in ("low", "high"))
     if low > high:
         yield f"schedule.low_momentum {low:g} is above schedule.high_momentum {high:g}; swap them."
