@@ -1,7 +1,8 @@
 """The command line: `python -m trainer run [CONFIG.json] [--set knob=value …] [--seed N] [--json]` and its siblings.
 
 Everything for people goes to standard error; standard output carries results alone, so that a pipe gets nothing else.
-Exit codes: 0 done, 1 the run failed, 2 the input was wrong (one line says how), 130 broken off.
+Exit codes: 0 done, 1 the run failed, 2 the input was wrong (one line says how), 130 broken off,
+141 nobody reads the output.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import orjson
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
 from trainer import terminal
 from trainer.config import ConfigError, RunConfig, label_of, plain_knobs
@@ -32,13 +35,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit code."""
     options = parser().parse_args(arguments)
     try:
-        return int(options.command(options, get_settings()))
+        code = int(options.command(options, get_settings()))
+        sys.stdout.flush()  # here, where it can be told that nobody takes the results
+        return code
+    except BrokenPipeError:  # as after `| head -1`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except (ConfigError, DataError, SettingsError, StoreError) as error:
         print(f"trainer: {error}", file=sys.stderr)
         return 2
-    except OSError as error:
-        print(f"trainer: {error.filename or 'The disk'}: {error.strerror or error}.", file=sys.stderr)
+    except DBAPIError as error:
+        print(f"trainer: {unreachable(error)}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"trainer: {error.filename or 'Standard output'}: {error.strerror or error}.", file=sys.stderr)
+        return 1
+
+
+def unreachable(error: DBAPIError) -> str:
+    """One sentence for a database that does not do what was asked of it."""
+    url, reason = make_url(get_settings().url), " ".join(str(error.orig).split())
+    return (
+        f"The database {url.render_as_string()} cannot be used: {reason}. Check that it is there, has space and may be "
+        "written to, or name another one with TRAINSCOPE_HOME or TRAINSCOPE_DATABASE_URL."
+    )
 
 
 class OneLineParser(argparse.ArgumentParser):

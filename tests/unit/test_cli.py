@@ -148,6 +148,11 @@ BAD = {
     "no such download": (["download", "digits"], "mnist"),
     "no such run": (["stop", "77"], "77"),
     "no such run to resume": (["resume", "77"], "77"),
+    "no run has so large a number": (["stop", "9" * 30], "There is no run 999"),
+    "no such layers": (
+        ["run", "--set", "model.layers=0"],
+        "'0', which is not possible. Up to 20 hidden sizes",
+    ),
     "no command": ([], "required"),
     "unknown command": (["fly"], "fly"),
     "no id": (["stop", "x"], "x"),
@@ -181,6 +186,20 @@ def test_a_process_exits_with_the_code_of_its_command(tmp_path):
     code, out, err = cli(tmp_path, "run", "--set", "dropout.rate=2")
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
+
+
+def test_a_file_that_is_no_database_is_one_sentence(tmp_path, command):
+    (tmp_path / "trainscope.db").write_text("A shopping list, not a database. " * 20)
+    code, out, err = command("runs")
+    assert (code, out) == (1, "")
+    assert f"{tmp_path}/trainscope.db cannot be used: file is not a database" in err
+    assert err.count("\n") == 1
+
+
+def test_a_reader_that_leaves_is_no_failure_to_talk_about(tmp_path):
+    process = started(tmp_path, "list-knobs")
+    process.stdout.close()
+    assert (process.wait(60), process.stderr.read()) == (141, "")
 
 
 def test_list_knobs_has_every_knob_of_the_registry(tmp_path):
