@@ -80,6 +80,17 @@ def test_rename_notes_archive(lab):
     assert not lab.store.run(first).archived
 
 
+@pytest.mark.parametrize("what", ["name", "notes", "archive"])
+def test_a_run_that_another_tab_deleted_is_said_to_be_gone(lab, what):
+    (run,) = make_runs(lab.store, 1)
+    app = open_runs(lab, run=run)
+    lab.store.delete(run)
+    control = widget(app, f"{what}-{run}")
+    (control.click() if what == "archive" else control.set_value("late")).run()
+    assert not app.exception
+    assert [toast.value for toast in app.toast] == [f"There is no run {run}\\."]
+
+
 def test_delete_asks_first(lab, tmp_path):
     (run,) = make_runs(lab.store, 1)
     folder = tmp_path / "runs" / str(run)
