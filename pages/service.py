@@ -92,8 +92,8 @@ class Supervisor:
         """Whether some supervisor serves the database; when it ends one day, this server's own takes over."""
         try:
             return store().supervisor_status() != "absent"
-        except Exception:
-            LOG.exception("Could not ask the database for its supervisor")
+        except Exception as error:
+            LOG.warning("Could not ask the database for its supervisor: %s", error)
             return False
 
 

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from trainer import terminal
 from trainer.config import ConfigError, RunConfig, label_of, plain_knobs
 from trainer.data import DataError, download, missing_files
-from trainer.locks import FileLock
+from trainer.locks import FileLock, is_locked
 from trainer.recorder import Control
 from trainer.registry import Knob, families
 from trainer.settings import Settings, SettingsError, get_settings
@@ -130,14 +130,22 @@ def run_command(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def resume_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Takes up a run that was stopped or paused."""
+    """Takes up a run that was stopped, paused or killed."""
     store = Store(settings.url)
+    bury(store, settings, options.id)
     store.resume(options.id)
     attempt = store.claim(options.id)
     if attempt is None:
-        print(f"Run {options.id} goes on in the background: a supervisor took it.", file=sys.stderr)
+        print(f"Run {options.id} is being trained by another process; it goes on there.", file=sys.stderr)
         return 0
     return train_here(store, settings, options.id, attempt, quiet=options.json)
+
+
+def bury(store: Store, settings: Settings, run_id: int) -> None:
+    """Notice that the process that trained a run was killed, where no supervisor has: its lock has no holder."""
+    run = store.run(run_id)
+    if run.status == "running" and is_locked(settings.run_folder(run_id) / "lock") is False:
+        store.lost(run_id, run.attempt, "the process that trained it is gone.")
 
 
 def train_here(store: Store, settings: Settings, run_id: int, attempt: int, *, quiet: bool) -> int:
@@ -159,7 +167,12 @@ def train_here(store: Store, settings: Settings, run_id: int, attempt: int, *, q
     elif run.error:
         print(f"trainer: {run.error}", file=sys.stderr)
     print(orjson.dumps(outcome(run), option=orjson.OPT_SERIALIZE_NUMPY).decode())
-    return code or {"failed": 1, "interrupted": 130}.get(run.status, 0)
+    if code:
+        print(
+            f"trainer: The end of run {run_id} could not be written; resume it when it can.", file=sys.stderr
+        )
+        return 1
+    return {"failed": 1, "interrupted": 130}.get(run.status, 0)
 
 
 def obey_signals(control: Control) -> None:
@@ -268,7 +281,9 @@ def list_runs(options: argparse.Namespace, settings: Settings) -> int:
 
 def stop_command(options: argparse.Namespace, settings: Settings) -> int:
     """Asks a run to stop."""
-    status = Store(settings.url).request(options.id, "stop")
+    store = Store(settings.url)
+    bury(store, settings, options.id)
+    status = store.request(options.id, "stop")
     print(f"Run {options.id}: {'stopping' if status in ('running', 'paused') else status}.", file=sys.stderr)
     return 0
 

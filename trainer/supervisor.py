@@ -71,13 +71,13 @@ class Supervisor:
     def _serve_once(self) -> None:
         self._bury_all()
         care = time.monotonic() >= self._care_at
+        if care:  # first, so that runs taken up again come before those that were queued after them
+            self._care_at = time.monotonic() + CARE_INTERVAL
+            self._care()
         stamp = self._read_stamp()
         if stamp != self._stamp or care:
             self._stamp = stamp
             self._start_queued()
-        if care:
-            self._care_at = time.monotonic() + CARE_INTERVAL
-            self._care()
 
     def _read_stamp(self) -> int:
         if self._watch is None:
@@ -261,6 +261,9 @@ def main() -> int:
     except (SettingsError, StoreError) as error:
         log.error("%s", error)
         return 2
+    except DBAPIError as error:
+        log.error("The database %s cannot be used: %s.", settings.url.split("@")[-1], error.orig)
+        return 1
     guard = supervisor_guard(store)
     if not acquire_patiently(guard):
         log.info("Another supervisor serves this database already; nothing to do.")
