@@ -5,6 +5,7 @@ from page_testing import VISITOR, text_of, widget
 
 from pages.widgets.history import changes_by_run
 from pages.widgets.run_table import matching
+from pages.widgets.text import escape_html, escape_markdown, shorten
 from trainer.config import RunConfig
 from trainer.store import COMMAND_LINE, StoreError
 
@@ -40,6 +41,11 @@ def test_all_runs_are_listed(lab, count):
     app = open_runs(lab)
     assert not app.exception
     assert len(app.dataframe[0].value) == count
+
+
+def test_a_name_cannot_turn_the_words_after_it():
+    for escape in (escape_html, escape_markdown, shorten):
+        assert escape("\u202egnp exe\u2066 שלום") == "gnp exe שלום"
 
 
 def test_filter(lab):
