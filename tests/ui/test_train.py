@@ -139,6 +139,13 @@ def test_runs_can_be_hidden_recoloured_and_removed(lab):
     assert len(lab.runs()) == 1
 
 
+def test_each_run_can_be_paused_not_only_the_newest(lab):
+    older = lab.store.create_run(RunConfig().to_json(), VISITOR)
+    newest = lab.store.create_run(RunConfig().to_json(), VISITOR)
+    lab.open().menu_button(key=f"menu-{older}").click("Pause").run()
+    assert [lab.store.run(run).status for run in (older, newest)] == ["paused", "queued"]
+
+
 def test_other_peoples_runs_are_not_shown(lab):
     lab.store.create_run(RunConfig().to_json(), "somebody else", name="private")
     app = lab.open()
