@@ -49,7 +49,13 @@ def watch_states(store: Store, runs: Sequence[Run], *, waiting: bool = True) -> 
     states, owners = _states(runs), {run.owner for run in runs}
 
     def look() -> None:
-        live = [run for run in store.live() if run.owner in owners]
+        try:
+            live = [run for run in store.live() if run.owner in owners]
+        except DBAPIError:  # the next look may find it again
+            st.html(
+                '<p class="tp-quiet" role="status">The database does not answer just now; trying again…</p>'
+            )
+            return
         if _states(live) != states:
             st.rerun(scope="app")
         if waiting:
