@@ -25,10 +25,15 @@ Server texts are JSON with a `t`: `ready`, `token`, `pong`, `error {code, messag
 
 Server binaries are `snapshot`, `delta` and `range`: a uint32 (little-endian) with the header's length; the
 header, JSON padded with spaces to a multiple of 4; then for each series of each frame, in header order, n
-int32 steps and n float32 values. A header is `{t, id?, frames: [{run, kind, after, to, rows, series: [{name,
-n, marks?}]}]}`. A frame covers the steps in (after, to]; a client whose own cursor is below `after` has
+int32 steps and n float32 values; after all of these, in the same order, the float32 bucket means of each series
+with `means`. A header is `{t, id?, frames: [{run, kind, after, to, rows, series: [{name, n, marks?, means?}]}]}`.
+A frame covers the steps in (after, to]; a client whose own cursor is below `after` has
 missed something and asks to resync. `marks` are rows without a finite number: `[first step, last step, count,
-"nan" | "inf" | "-inf" | "mixed"]`. Steps fit int32: a run of 2³¹ steps would take years.
+"nan" | "inf" | "-inf" | "mixed"]`. `means` are there where points were left out of a series that charts smooth:
+`[number, first step, last step, width]` says that mean i is over the finite values of the steps
+first + i·width … min(last, first + (i+1)·width − 1); NaN where there are none. The points keep the extremes for the
+raw line; smoothing starts from the means, or from the points where there are no means.
+Steps fit int32: a run of 2³¹ steps would take years.
 
 Close codes: 4400 not a message of this protocol, 4401 no valid token, 4403 (HTTP 403) foreign Origin, 4408
 silence, 4429 too many messages or connections, 1009 message too big, 1001 the server is going away.

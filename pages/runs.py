@@ -11,6 +11,7 @@ from pages.frame import frame
 from pages.widgets.history import changes_by_run
 from pages.widgets.run_detail import run_detail
 from pages.widgets.run_table import matching, run_table
+from pages.widgets.text import escape_markdown, shorten
 from pages.widgets.watch import watch_states
 from trainer.config import Change
 from trainer.store import Run
@@ -24,6 +25,7 @@ def page() -> None:
     everything = here.runs(archived=None)
     changes = changes_by_run(everything)
     st.html('<h1 class="tp-page">Runs</h1>')
+    _say_if_missing(everything)
     if not everything:
         _none_yet()
         return
@@ -41,6 +43,17 @@ def page() -> None:
             run_detail(here.store, selected, changes[selected.id])
         elif shown:
             st.html('<p class="tp-quiet">Select a run to name it, note something, or load its knobs.</p>')
+
+
+def _say_if_missing(runs: Sequence[Run]) -> None:
+    """A link may name a run that is gone or somebody else's."""
+    asked: Any = st.query_params.get(SELECTED)
+    if asked is not None and _selected(runs) is None:
+        st.info(
+            f"Run {escape_markdown(shorten(asked, 20))} is not among yours. To share a run, send its knobs: "
+            "load them, then use Copy link.",
+            icon=":material/info:",
+        )
 
 
 def _none_yet() -> None:

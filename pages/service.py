@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -80,7 +81,9 @@ class Supervisor:
                 continue
             began = time.monotonic()
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "trainer.supervisor", cwd=ROOT, stdin=asyncio.subprocess.DEVNULL
+                *(sys.executable, "-m", "trainer.supervisor", "--server", str(os.getpid())),
+                cwd=ROOT,
+                stdin=asyncio.subprocess.DEVNULL,
             )
             code = await self._process.wait()
             if code:
@@ -92,8 +95,8 @@ class Supervisor:
         """Whether some supervisor serves the database; when it ends one day, this server's own takes over."""
         try:
             return store().supervisor_status() != "absent"
-        except Exception:
-            LOG.exception("Could not ask the database for its supervisor")
+        except Exception as error:
+            LOG.warning("Could not ask the database for its supervisor: %s", error)
             return False
 
 

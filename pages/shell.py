@@ -7,14 +7,15 @@ import logging
 from pathlib import Path
 
 import streamlit as st
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from pages import experiments, lr_finder, reference, runs, train
 from pages.frame import Frame
 from pages.service import store
 from pages.visitor import visitor
 from pages.widgets.knobs import draw_knobs, show_link_notices
-from trainer.settings import SettingsError
+from pages.widgets.text import escape_markdown
+from trainer.settings import SettingsError, get_settings
 from trainer.store import StoreError
 
 LOG = logging.getLogger(__name__)
@@ -40,7 +41,10 @@ def main() -> None:
     try:
         st.session_state["frame"] = Frame(store(), visitor(), knobs, PAGES[0])
         page.run()
-    except (DBAPIError, OperationalError, StoreError, SettingsError) as error:
+    except (StoreError, SettingsError) as error:  # their text says what to do
+        st.error(escape_markdown(error), icon=":material/error:")
+        st.button("Try again", icon=":material/refresh:", type="primary")
+    except (DBAPIError, OSError) as error:
         _unreachable(error)
 
 
@@ -48,7 +52,8 @@ def _unreachable(error: Exception) -> None:
     """The database does not answer: say so, and offer to try again."""
     LOG.warning("A page could not be drawn: %s", error)
     st.error(
-        "The database cannot be reached just now. Nothing is lost: runs that train go on and save what they record.",
+        "The database cannot be reached just now. Nothing is lost: runs that train go on and save what they record. "
+        f"Check that {escape_markdown(get_settings().home)} has space and may be written to.",
         icon=":material/cloud_off:",
     )
     st.button("Try again", icon=":material/refresh:", type="primary")

@@ -16,7 +16,7 @@ from pages.widgets.lineup import Place, lineup, show
 from pages.widgets.live_chart import Metric, ShownRun, live_panel
 from pages.widgets.run_card import run_card
 from pages.widgets.text import chips, escape_html
-from pages.widgets.watch import ask, watch_states
+from pages.widgets.watch import ask, telling, watch_states
 from trainer.config import Change, RunConfig, diff
 from trainer.preview import planned_rate, steps_per_epoch
 from trainer.settings import get_settings
@@ -50,7 +50,7 @@ def _controls(here: Frame, runs: Sequence[Run], *, ready: bool) -> None:
             icon=":material/play_arrow:",
             disabled=config is None or not ready,
             on_click=_start,
-            args=(here, config, [run.id for run in runs]),
+            args=(here, config, runs),
         )
         _pause_or_resume(here.store, current)
         st.button(
@@ -100,7 +100,8 @@ def _next_run(here: Frame, runs: Sequence[Run], *, ready: bool) -> str:
     return f'<span class="tp-lead">Next run changes</span>{chips(changed)}'
 
 
-def _start(here: Frame, config: RunConfig, known: list[int]) -> None:
+@telling()
+def _start(here: Frame, config: RunConfig, known: Sequence[Run]) -> None:
     """Queue a run and put it on the axes. A double click starts one."""
     text, now = config.to_json(), time.monotonic()
     before, at = st.session_state.get("started", ("", 0.0))
@@ -109,14 +110,16 @@ def _start(here: Frame, config: RunConfig, known: list[int]) -> None:
     run_id = here.store.create_run(text, here.owner)
     st.session_state["started"] = (text, now)
     show(run_id)
-    _hide_others(here.store, config, known)
+    _hide_others(config, known)
 
 
-def _hide_others(store: Store, config: RunConfig, known: list[int]) -> None:
+def _hide_others(config: RunConfig, known: Sequence[Run]) -> None:
     """Losses on other data mean something else: those runs leave the view, not the list."""
-    for run_id, place in st.session_state["lineup"].items():
-        if run_id in known and place.visible:
-            other = config_of(store.run(run_id))
+    places: dict[int, Place] = st.session_state["lineup"]
+    for run in known:
+        place = places.get(run.id)
+        if place is not None and place.visible:
+            other = config_of(run)
             place.visible = other is None or other.data.name == config.data.name
 
 

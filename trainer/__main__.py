@@ -1,7 +1,8 @@
 """The command line: `python -m trainer run [CONFIG.json] [--set knob=value …] [--seed N] [--json]` and its siblings.
 
 Everything for people goes to standard error; standard output carries results alone, so that a pipe gets nothing else.
-Exit codes: 0 done, 1 the run failed, 2 the input was wrong (one line says how), 130 broken off.
+Exit codes: 0 done, 1 the run failed, 2 the input was wrong (one line says how), 130 broken off,
+141 nobody reads the output.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import orjson
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
 from trainer import terminal
 from trainer.config import ConfigError, RunConfig, label_of, plain_knobs
 from trainer.data import DataError, download, missing_files
-from trainer.locks import FileLock
+from trainer.locks import FileLock, is_locked
 from trainer.presets import PRESETS, find_preset
 from trainer.recorder import Control
 from trainer.registry import Knob, families
@@ -33,13 +36,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns the exit code."""
     options = parser().parse_args(arguments)
     try:
-        return int(options.command(options, get_settings()))
+        code = int(options.command(options, get_settings()))
+        sys.stdout.flush()  # here, where it can be told that nobody takes the results
+        return code
+    except BrokenPipeError:  # as after `| head -1`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except (ConfigError, DataError, SettingsError, StoreError) as error:
         print(f"trainer: {error}", file=sys.stderr)
         return 2
-    except OSError as error:
-        print(f"trainer: {error.filename or 'The disk'}: {error.strerror or error}.", file=sys.stderr)
+    except DBAPIError as error:
+        print(f"trainer: {unreachable(error)}", file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"trainer: {error.filename or 'Standard output'}: {error.strerror or error}.", file=sys.stderr)
+        return 1
+
+
+def unreachable(error: DBAPIError) -> str:
+    """One sentence for a database that does not do what was asked of it."""
+    url, reason = make_url(get_settings().url), " ".join(str(error.orig).split())
+    return (
+        f"The database {url.render_as_string()} cannot be used: {reason}. Check that it is there, has space and may be "
+        "written to, or name another one with TRAINSCOPE_HOME or TRAINSCOPE_DATABASE_URL."
+    )
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -131,14 +151,22 @@ def require_data(config: RunConfig, settings: Settings) -> None:
 
 
 def resume_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Takes up a run that was stopped or paused."""
+    """Takes up a run that was stopped, paused or killed."""
     store = Store(settings.url)
+    bury(store, settings, options.id)
     store.resume(options.id)
     attempt = store.claim(options.id)
     if attempt is None:
-        print(f"Run {options.id} goes on in the background: a supervisor took it.", file=sys.stderr)
+        print(f"Run {options.id} is being trained by another process; it goes on there.", file=sys.stderr)
         return 0
     return train_here(store, settings, options.id, attempt, quiet=options.json)
+
+
+def bury(store: Store, settings: Settings, run_id: int) -> None:
+    """Notice that the process that trained a run was killed, where no supervisor has: its lock has no holder."""
+    run = store.run(run_id)
+    if run.status == "running" and is_locked(settings.run_folder(run_id) / "lock") is False:
+        store.lost(run_id, run.attempt, "the process that trained it is gone.")
 
 
 def train_here(store: Store, settings: Settings, run_id: int, attempt: int, *, quiet: bool) -> int:
@@ -160,7 +188,12 @@ def train_here(store: Store, settings: Settings, run_id: int, attempt: int, *, q
     elif run.error:
         print(f"trainer: {run.error}", file=sys.stderr)
     print(orjson.dumps(outcome(run), option=orjson.OPT_SERIALIZE_NUMPY).decode())
-    return code or {"failed": 1, "interrupted": 130}.get(run.status, 0)
+    if code:
+        print(
+            f"trainer: The end of run {run_id} could not be written; resume it when it can.", file=sys.stderr
+        )
+        return 1
+    return {"failed": 1, "interrupted": 130}.get(run.status, 0)
 
 
 def obey_signals(control: Control) -> None:
@@ -273,7 +306,9 @@ def list_runs(options: argparse.Namespace, settings: Settings) -> int:
 
 def stop_command(options: argparse.Namespace, settings: Settings) -> int:
     """Asks a run to stop."""
-    status = Store(settings.url).request(options.id, "stop")
+    store = Store(settings.url)
+    bury(store, settings, options.id)
+    status = store.request(options.id, "stop")
     print(f"Run {options.id}: {'stopping' if status in ('running', 'paused') else status}.", file=sys.stderr)
     return 0
 

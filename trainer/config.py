@@ -294,7 +294,9 @@ def check(key: str, knob: Knob, value: Any) -> Any:
             )  # not 1 or 0 by accident
         return knob.adapter.validate_python(value)
     except ValidationError as error:
-        allowed = knob.bounds or {"int": "a whole number", "float": "a number"}.get(knob.kind) or knob.help
+        if knob.kind == "text":  # its help says in words what the pattern says in signs
+            raise ConfigError(f"{key} is {_shown(value)}, which is not possible. {knob.help}") from None
+        allowed = knob.bounds or {"int": "a whole number", "float": "a number"}[knob.kind]
         reason = error.errors()[0]["msg"]
         raise ConfigError(
             f"{key} is {_shown(value)}, but must be {allowed} ({reason[0].lower()}{reason[1:]})."

@@ -2,7 +2,8 @@
 
 A chart is a few hundred pixels wide, so a curve of 100,000 steps is thinned with MinMaxLTTB (Van Der Donckt
 et al. 2023, https://arxiv.org/abs/2305.00332) before it leaves the server; its smallest and largest value are
-kept by name. NaN and infinity cannot be drawn on a line, but they are the most important thing that a curve
+kept by name. A series that charts smooth is then sent as bucket means, too: what is smoothed must not start from
+the extremes of noise. NaN and infinity cannot be drawn on a line, but they are the most important thing that a curve
 has to say: they travel beside the line as marks and are never thinned away. A delta reads only the rows after
 a cursor (the last step that the reader has), so its cost does not depend on how long the run already is.
 
@@ -11,14 +12,15 @@ Nothing here knows SQL, Streamlit or torch: any object with the store's `read_po
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import orjson
-from tsdownsample import MinMaxLTTBDownsampler
+
+from trainer.thinning import Floats, Means, bucket_means, thin
 
 SERIES: Final[dict[str, dict[str, float]]] = {
     "step": {"loss": 4.0, "grad_norm": 4.0, "lr": 2.0, "seconds": 0.5},
@@ -34,14 +36,16 @@ SERIES: Final[dict[str, dict[str, float]]] = {
 """What charts draw, by kind of row; the number is the series' share of the point budget (noisy curves need
 more)."""
 
-TOTAL_POINTS: Final = 30_000  # 8 bytes each: all the curves of one page stay below 300 kB
+SMOOTHED: Final = frozenset({"loss", "grad_norm"})
+"""Noisy series that charts smooth; where they are thinned, bucket means go with them."""
+
+TOTAL_POINTS: Final = 34_000  # 8 bytes each: all the curves of one page stay below 300 kB
+POINT_AND_MEAN: Final = 1.5  # a mean takes half of a point's bytes, as its step is known
 MAX_POINTS: Final = 2_000  # of one series: two for each pixel of a wide chart
 MIN_POINTS: Final = 24
 DELTA_POINTS: Final = 32  # of one series in one tick
 MAX_MARKS: Final = 256
 _ROWS_OF_A_TICK: Final = 1_000
-
-Floats = npt.NDArray[np.float64]
 
 
 class Rows(Protocol):
@@ -76,12 +80,14 @@ class Mark:
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: `steps` (int32) and `values` (float32) of its finite points, and the marks beside them."""
+    """One curve: `steps` (int32) and `values` (float32) of its finite points, the marks beside them, and bucket
+    means where points were left out of a series that charts smooth."""
 
     name: str
     steps: npt.NDArray[np.int32]
     values: npt.NDArray[np.float32]
     marks: tuple[Mark, ...] = ()
+    means: Means | None = None
 
 
 @dataclass(frozen=True)
@@ -99,8 +105,12 @@ class Frame:
 
 def budget(runs: int, total: int = TOTAL_POINTS) -> dict[str, dict[str, int]]:
     """Points for each series when `runs` runs share one page, by kind and series name."""
-    weights = sum(weight for kind in SERIES.values() for weight in kind.values())
-    unit = total / (max(1, runs) * weights)
+    cost = sum(
+        weight * (POINT_AND_MEAN if name in SMOOTHED else 1.0)
+        for names in SERIES.values()
+        for name, weight in names.items()
+    )
+    unit = total / (max(1, runs) * cost)
     return {
         kind: {name: int(min(MAX_POINTS, max(MIN_POINTS, unit * weight))) for name, weight in names.items()}
         for kind, names in SERIES.items()
@@ -184,19 +194,12 @@ def _series(name: str, steps: Floats, values: Floats, points: int) -> Series:
         small = values.astype(np.float32)
     finite = np.isfinite(small)
     marks = () if finite.all() else _marks(steps[~finite], small[~finite], np.flatnonzero(~finite))
+    first, last = int(steps[0]), int(steps[-1])
     steps, values, small = steps[finite], values[finite], small[finite]
     keep = thin(steps, values, points)
-    return Series(name, steps[keep].astype(np.int32), small[keep], marks)
-
-
-def thin(x: Floats, y: Floats, points: int) -> npt.NDArray[np.int64]:
-    """Indices of at most `points` points of a finite curve: MinMaxLTTB plus the smallest and the largest
-    value."""
-    if len(y) <= points:
-        return np.arange(len(y))
-    thinner = MinMaxLTTBDownsampler()  # type: ignore[no-untyped-call]
-    chosen = thinner.downsample(np.ascontiguousarray(x), np.ascontiguousarray(y), n_out=max(3, points - 2))
-    return np.union1d(chosen.astype(np.int64), [int(np.argmin(y)), int(np.argmax(y))])
+    thinned = len(keep) < len(steps) and name in SMOOTHED
+    means = bucket_means(first, last, steps, values, points) if thinned else None
+    return Series(name, steps[keep].astype(np.int32), small[keep], marks, means)
 
 
 def _marks(steps: Floats, values: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]) -> tuple[Mark, ...]:
@@ -221,7 +224,7 @@ def encode(frames: Iterable[Frame], type_: str, **extra: Any) -> bytes:
 
     The header is padded with spaces to a multiple of four bytes, so that a browser can lay typed arrays over
     the message without copying. For each series of each frame, in header order: `n` int32 steps, then `n`
-    float32 values.
+    float32 values. After all of these, in the same order: the float32 bucket means of each series with `means`.
     """
     frames = list(frames)
     header = orjson.dumps({"t": type_, **extra, "frames": [_describe(frame) for frame in frames]})
@@ -231,6 +234,9 @@ def encode(frames: Iterable[Frame], type_: str, **extra: Any) -> bytes:
         for series in frame.series:
             parts.append(series.steps.astype("<i4", copy=False).tobytes())
             parts.append(series.values.astype("<f4", copy=False).tobytes())
+    # Last, so that a page from before there were means still finds its points.
+    means = [series.means for frame in frames for series in frame.series if series.means]
+    parts.extend(one.values.astype("<f4", copy=False).tobytes() for one in means)
     return b"".join(parts)
 
 
@@ -249,6 +255,9 @@ def _describe_series(series: Series) -> dict[str, Any]:
     described: dict[str, Any] = {"name": series.name, "n": len(series.steps)}
     if series.marks:
         described["marks"] = [[mark.first, mark.last, mark.count, mark.what] for mark in series.marks]
+    if series.means:
+        means = series.means
+        described["means"] = [len(means.values), means.first, means.last, means.width]
     return described
 
 
@@ -256,17 +265,30 @@ def decode(message: bytes) -> tuple[dict[str, Any], list[Frame]]:
     """The inverse of `encode`, for clients and tests in Python."""
     size = int.from_bytes(message[:4], "little")
     header = orjson.loads(message[4 : 4 + size])
-    at, frames = 4 + size, []
-    for frame in header["frames"]:
-        series = []
-        for item in frame["series"]:
-            n = item["n"]
-            steps = np.frombuffer(message, "<i4", n, at)
-            values = np.frombuffer(message, "<f4", n, at + 4 * n)
-            at += 8 * n
-            marks = tuple(Mark(*mark) for mark in item.get("marks", ()))
-            series.append(Series(item["name"], steps, values, marks))
-        frames.append(
-            Frame(frame["run"], frame["kind"], frame["after"], frame["to"], frame["rows"], tuple(series))
-        )
-    return header, frames
+    items = [item for frame in header["frames"] for item in frame["series"]]
+    at = 4 + size
+    after = at + sum(8 * item["n"] for item in items)
+    curves = []
+    for item in items:
+        curves.append(_read_series(message, at, after, item))
+        at += 8 * item["n"]
+        after += 4 * item.get("means", (0,))[0]
+    left = iter(curves)
+    return header, [_read_frame(frame, left) for frame in header["frames"]]
+
+
+def _read_series(message: bytes, at: int, after: int, item: dict[str, Any]) -> Series:
+    """The series with points at byte `at` and means at byte `after`."""
+    n, means = item["n"], None
+    if "means" in item:
+        number, first, last, width = item["means"]
+        means = Means(first, last, width, np.frombuffer(message, "<f4", number, after))
+    steps = np.frombuffer(message, "<i4", n, at)
+    values = np.frombuffer(message, "<f4", n, at + 4 * n)
+    return Series(item["name"], steps, values, tuple(Mark(*mark) for mark in item.get("marks", ())), means)
+
+
+def _read_frame(frame: dict[str, Any], curves: Iterator[Series]) -> Frame:
+    """A frame of the header with the next of `curves`."""
+    own = tuple(next(curves) for _ in frame["series"])
+    return Frame(frame["run"], frame["kind"], frame["after"], frame["to"], frame["rows"], own)

@@ -17,7 +17,9 @@ class SettingsError(ValueError):
 class Settings(BaseSettings):
     """All settings; each is read from ``TRAINSCOPE_<NAME>`` in the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAINSCOPE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="TRAINSCOPE_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     home: Path = Field(Path(".trainscope"), description="Folder for database, checkpoints and data sets.")
     database_url: str = Field(

@@ -6,6 +6,7 @@ at once. It never trains itself, holds no state that the database does not hold,
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import signal
@@ -47,8 +48,8 @@ def next_run(queued: Sequence[Run], training: Sequence[str], served: dict[str, i
 class Supervisor:
     """The loop of the process. `guard` is held already."""
 
-    def __init__(self, settings: Settings, store: Store, guard: Guard) -> None:
-        self.settings, self.store, self.guard = settings, store, guard
+    def __init__(self, settings: Settings, store: Store, guard: Guard, server: int | None = None) -> None:
+        self.settings, self.store, self.guard, self.server = settings, store, guard, server
         self.children = Children(settings, self._disconnect, guard.abandon)
         self.stopping = False
         self._watch: Watch | None = None
@@ -59,25 +60,29 @@ class Supervisor:
         self._trouble = ""
 
     def run(self) -> None:
-        """Serve until `stopping` is set (SIGTERM, SIGINT) or the lock is lost."""
+        """Serve until `stopping` is set (SIGTERM, SIGINT), the lock is lost, or the server that started it is gone."""
         self._safely(lambda: self._note(self.store.requeue_downloads()))
-        while not self.stopping:
+        while not (self.stopping or self._abandoned()):
             self._safely(self._serve_once)
             self.children.wait(POLL if not self._trouble else CARE_INTERVAL)
         self._stop()
+
+    def _abandoned(self) -> bool:
+        """A killed server cannot say goodbye; its successor starts a supervisor of its own, perhaps a newer one."""
+        return self.server is not None and os.getppid() != self.server
 
     # -- one round ------------------------------------------------------------------------------------------
 
     def _serve_once(self) -> None:
         self._bury_all()
         care = time.monotonic() >= self._care_at
+        if care:  # first, so that runs taken up again come before those that were queued after them
+            self._care_at = time.monotonic() + CARE_INTERVAL
+            self._care()
         stamp = self._read_stamp()
         if stamp != self._stamp or care:
             self._stamp = stamp
             self._start_queued()
-        if care:
-            self._care_at = time.monotonic() + CARE_INTERVAL
-            self._care()
 
     def _read_stamp(self) -> int:
         if self._watch is None:
@@ -249,8 +254,13 @@ def prewarm() -> None:
         )
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the database that the environment names, until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(
+        prog="python -m trainer.supervisor", description="Start and watch workers."
+    )
+    parser.add_argument("--server", type=int, metavar="PID", help="leave when this parent process is gone")
+    server = parser.parse_args(arguments).server
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s supervisor: %(message)s", stream=sys.stderr
     )
@@ -261,11 +271,14 @@ def main() -> int:
     except (SettingsError, StoreError) as error:
         log.error("%s", error)
         return 2
+    except DBAPIError as error:
+        log.error("The database %s cannot be used: %s.", settings.url.split("@")[-1], error.orig)
+        return 1
     guard = supervisor_guard(store)
     if not acquire_patiently(guard):
         log.info("Another supervisor serves this database already; nothing to do.")
         return 0
-    supervisor = Supervisor(settings, store, guard)
+    supervisor = Supervisor(settings, store, guard, server)
 
     def stop(*_: object) -> None:
         supervisor.stopping = True

@@ -44,7 +44,7 @@ def summary(run: Run) -> str:
     """What a person wants to know at the end, in a few lines."""
     results = run.results
     if results is None or run.status == "failed":
-        return f"Run {run.id} {run.status}: {run.error}"
+        return f"Run {run.id} {run.status}" + (f": {run.error}" if run.error else "")
     lines = [
         f"Run {run.id} {run.status} by {results['stopped_by'].replace('_', ' ')} after {results['epochs']} epochs, "
         f"{results['steps']} steps, {results['seconds']:.1f} s ({results['steps_per_second']:.0f} steps/s, "

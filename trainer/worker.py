@@ -91,12 +91,18 @@ def train_attempt(
     except RecordingError:
         if recorder.superseded:
             return 0
-        say(traceback.format_exc())
+        _explain(parent)
         return UNRECORDED
     except Exception as error:
-        say(traceback.format_exc())
+        _explain(parent)
         end = {"status": "failed", "error": sentence(error), "traceback": traceback.format_exc()}
     return _write_end(store, run_id, attempt, end)
+
+
+def _explain(parent: int | None) -> None:
+    """The present exception's traceback for the worker's log; a person at a terminal gets its sentence alone."""
+    if parent is not None:
+        say(traceback.format_exc())
 
 
 def _train(store: Store, run_id: int, settings: Settings, recorder: Recorder, control: Control) -> Results:

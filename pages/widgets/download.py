@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.widgets.text import escape_markdown
+from pages.widgets.watch import telling
 from trainer.config import RunConfig
 from trainer.data import missing_files
 from trainer.registry import Technique
@@ -47,7 +48,7 @@ def _panel(store: Store, technique: Technique, watched: bool) -> None:
             key="download-start",
             icon=":material/download:",
             type="primary",
-            on_click=store.request_download,
+            on_click=telling()(store.request_download),
             args=(technique.name,),
         )
 

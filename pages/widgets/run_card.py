@@ -74,6 +74,8 @@ def _menu(store: Store, run: Run, place: lineup.Place) -> None:
     }
     if (config := config_of(run)) is not None:
         actions["Load these knobs"] = lambda: load_config(config)
+    if run.status in ("queued", "running"):
+        actions["Pause"] = lambda: ask(store, run.id, "pause")
     if not run.is_over:
         actions["Stop"] = lambda: ask(store, run.id, "stop")
     if run.status in ("paused", "stopped", "failed"):

@@ -11,9 +11,10 @@ from pages.widgets.knobs import load_config
 from pages.widgets.lineup import show
 from pages.widgets.run_card import show_error, state_of
 from pages.widgets.text import chips, escape_html, escape_markdown, run_title
+from pages.widgets.watch import telling
 from trainer.config import Change, RunConfig, diff
 from trainer.settings import get_settings
-from trainer.store import Run, Store, StoreError
+from trainer.store import Run, Store
 
 LONGEST_NAME, LONGEST_NOTES = 120, 5000
 
@@ -44,7 +45,7 @@ def _words(store: Store, run: Run) -> None:
         max_chars=LONGEST_NAME,
         key=name,
         placeholder=f"Run {run.id}",
-        on_change=lambda: store.rename(run.id, st.session_state[name].strip()),
+        on_change=telling()(lambda: store.rename(run.id, st.session_state[name].strip())),
     )
     st.text_area(
         "Notes",
@@ -52,7 +53,7 @@ def _words(store: Store, run: Run) -> None:
         max_chars=LONGEST_NOTES,
         key=notes,
         placeholder="What did you expect, what did you see?",
-        on_change=lambda: store.set_notes(run.id, st.session_state[notes]),
+        on_change=telling()(lambda: store.set_notes(run.id, st.session_state[notes])),
     )
 
 
@@ -100,7 +101,7 @@ def _actions(store: Store, run: Run) -> None:
         st.button(
             "Take out of the archive" if run.archived else "Archive",
             icon=":material/unarchive:" if run.archived else ":material/archive:",
-            on_click=store.archive,
+            on_click=telling()(store.archive),
             args=(run.id, not run.archived),
             key=f"archive-{run.id}",
         )
@@ -137,11 +138,8 @@ def _confirm_delete(store: Store, run: Run) -> None:
             st.rerun()
 
 
+@telling()
 def _delete(store: Store, run_id: int) -> None:
-    try:
-        store.delete(run_id)
-    except StoreError as error:  # it began to train while the question was open, or is gone already
-        st.toast(escape_markdown(error), icon=":material/info:")
-        return
+    store.delete(run_id)
     get_settings().remove_run_folder(run_id)
     st.query_params.pop("run", None)

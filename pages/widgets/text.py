@@ -16,6 +16,8 @@ from trainer.config import Change
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&@^=/])")
 _SPACE = re.compile(r"\s+")
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Signs that turn the direction of what follows: without their end they would turn the page's own words too."""
 
 STATUS_WORDS = {
     "queued": "Queued",
@@ -30,18 +32,22 @@ STATUS_WORDS = {
 
 def escape_html(text: object) -> str:
     """Text for use inside `st.html`."""
-    return html.escape(str(text), quote=True)
+    return html.escape(_TURNS.sub("", str(text)), quote=True)
 
 
 def escape_markdown(text: object) -> str:
     """Text for use inside a Streamlit label or message: nothing in it is read as Markdown, HTML, colour or emoji."""
-    return _MARKDOWN.sub(r"\\\1", _SPACE.sub(" ", str(text)).strip())
+    return _MARKDOWN.sub(r"\\\1", _one_line(text))
 
 
 def shorten(text: object, length: int = 80) -> str:
     """At most `length` characters, the last an ellipsis where something was cut."""
-    line = _SPACE.sub(" ", str(text)).strip()
+    line = _one_line(text)
     return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def _one_line(text: object) -> str:
+    return _SPACE.sub(" ", _TURNS.sub("", str(text))).strip()
 
 
 def run_title(run: Any) -> str:

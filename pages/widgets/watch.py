@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
+from sqlalchemy.exc import DBAPIError
 
 from pages.widgets.text import escape_html, escape_markdown
 from trainer.store import Run, Store, StoreError
 
+LOG = logging.getLogger(__name__)
 INTERVAL = 0.5  # seconds between two looks for a change of state; curves come by another way
 
 
-def ask(store: Store, run_id: int, what: str) -> None:
-    """Ask a run to "stop", "pause" or "resume"; where it ended by itself in the meantime, say so."""
+@contextmanager
+def telling() -> Iterator[None]:
+    """Around what a click does to the store, or as its decorator: a run that another tab has ended or deleted
+    meanwhile, and a database that does not answer, are a message over the page instead of an error in its place."""
     try:
-        if what == "resume":
-            store.resume(run_id)
-        else:
-            store.request(run_id, what)
+        yield
     except StoreError as error:
         st.toast(escape_markdown(error), icon=":material/info:")
+    except DBAPIError as error:
+        LOG.warning("A click could not be carried out: %s", error)
+        st.toast(
+            "The database cannot be written to just now, so this was not done. Try again in a moment.",
+            icon=":material/cloud_off:",
+            duration="long",
+        )
+
+
+@telling()
+def ask(store: Store, run_id: int, what: str) -> None:
+    """Ask a run to "stop", "pause" or "resume"; where it ended by itself in the meantime, say so."""
+    if what == "resume":
+        store.resume(run_id)
+    else:
+        store.request(run_id, what)
 
 
 def watch_states(store: Store, runs: Sequence[Run], *, waiting: bool = True) -> None:
@@ -30,7 +49,13 @@ def watch_states(store: Store, runs: Sequence[Run], *, waiting: bool = True) -> 
     states, owners = _states(runs), {run.owner for run in runs}
 
     def look() -> None:
-        live = [run for run in store.live() if run.owner in owners]
+        try:
+            live = [run for run in store.live() if run.owner in owners]
+        except DBAPIError:  # the next look may find it again
+            st.html(
+                '<p class="tp-quiet" role="status">The database does not answer just now; trying again…</p>'
+            )
+            return
         if _states(live) != states:
             st.rerun(scope="app")
         if waiting:

@@ -144,6 +144,22 @@ def test_a_broken_connection_comes_back_without_a_gap(page):
     assert max(later - at for at, later in itertools.pairwise(new)) < 10
 
 
+def smoothed(page: Page) -> tuple[list[float], list[float]]:
+    x, y = page.evaluate(f"(({{x, y}}) => [[...x], [...y]])(document.querySelector('{LOSS}').data[1])")
+    return x, y
+
+
+def test_the_smoothed_line_is_the_same_after_a_reload(page):
+    wait_beyond(page, 450)
+    x, y = smoothed(page)
+    page.reload()
+    page.wait_for_selector(f"{LOSS} .main-svg")
+    wait_beyond(page, int(x[-1]))
+    again_x, again_y = smoothed(page)
+    here, there = np.interp(x, again_x, again_y)[20:], np.array(y[20:])
+    assert np.abs(here - there).max() < 0.05
+
+
 def test_anybodys_text_is_shown_as_text_and_nan_is_marked(page):
     expect(page.get_by_role("button", name=HOSTILE)).to_be_visible()
     expect(page.locator(".ts-marks li").first).to_have_text(f"{HOSTILE}: non-finite (NaN) at step 105")

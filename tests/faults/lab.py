@@ -21,6 +21,11 @@ from trainer.store import Run, Store
 ROOT = Path(__file__).parent.parent.parent
 LIVENESS = 90.0  # seconds; far more than anything takes, so that only a hang fails
 
+SERVER = """
+import os, subprocess, sys
+subprocess.run([sys.executable, "-m", "trainer.supervisor", "--server", str(os.getpid())])
+"""
+
 CONFIG: dict[str, Any] = {
     "seed": 3,
     "epochs": 30,  # of 40 steps
@@ -42,18 +47,28 @@ class Lab:
 
     def start(self, wait: bool = True) -> subprocess.Popen[bytes]:
         """Start a supervisor, as a user would, and wait until it serves."""
+        process = self._spawn("-m", "trainer.supervisor")
+        self.supervisors.append(process)
+        if wait:
+            self.until(lambda: self.store.supervisor_status() == "ready")
+        return process
+
+    def start_by_server(self) -> subprocess.Popen[bytes]:
+        """Start a supervisor as the web server does: a child that knows its parent. Returns the parent."""
+        server = self._spawn("-c", SERVER)
+        self.supervisors.append(server)
+        self.until(lambda: self.store.supervisor_status() == "ready")
+        return server
+
+    def _spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
         environment = os.environ | {
             "TRAINSCOPE_HOME": str(self.settings.home),
             "TRAINSCOPE_DATABASE_URL": self.settings.database_url,
             "TRAINSCOPE_MAX_WORKERS": str(self.settings.max_workers),
         }
-        command = [sys.executable, "-m", "trainer.supervisor"]
         with (self.settings.home / "supervisor.log").open("ab") as log:
-            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        self.supervisors.append(process)
-        if wait:
-            self.until(lambda: self.store.supervisor_status() == "ready")
-        return process
+            command = [sys.executable, *arguments]
+            return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
     def log(self) -> str:
         """What the supervisors have said."""

@@ -116,6 +116,21 @@ def test_graceful_stop_queues_the_runs_again(lab: Lab) -> None:
     lab.assert_equal(run_id, reference)
 
 
+def test_a_killed_server_takes_its_supervisor_along_and_loses_nothing(lab: Lab) -> None:
+    server = lab.start_by_server()
+    reference = lab.create(pace=0)
+    lab.end(reference)
+    run_id = lab.create()
+    lab.past(run_id, 100)
+    server.kill()
+    server.wait()
+    lab.until(lambda: lab.store.supervisor_status() == "absent")
+    assert lab.store.run(run_id).status == "queued"
+    lab.start()
+    assert lab.end(run_id).status == "finished"
+    lab.assert_equal(run_id, reference)
+
+
 def test_one_supervisor_per_database(lab: Lab) -> None:
     lab.start()
     second = lab.start(wait=False)

@@ -5,6 +5,7 @@ from page_testing import VISITOR, text_of, widget
 
 from pages.widgets.history import changes_by_run
 from pages.widgets.run_table import matching
+from pages.widgets.text import escape_html, escape_markdown, shorten
 from trainer.config import RunConfig
 from trainer.store import COMMAND_LINE, StoreError
 
@@ -40,6 +41,11 @@ def test_all_runs_are_listed(lab, count):
     app = open_runs(lab)
     assert not app.exception
     assert len(app.dataframe[0].value) == count
+
+
+def test_a_name_cannot_turn_the_words_after_it():
+    for escape in (escape_html, escape_markdown, shorten):
+        assert escape("\u202egnp exe\u2066 שלום") == "gnp exe שלום"
 
 
 def test_filter(lab):
@@ -78,6 +84,17 @@ def test_rename_notes_archive(lab):
     app.run()
     widget(app, f"archive-{first}").click().run()
     assert not lab.store.run(first).archived
+
+
+@pytest.mark.parametrize("what", ["name", "notes", "archive"])
+def test_a_run_that_another_tab_deleted_is_said_to_be_gone(lab, what):
+    (run,) = make_runs(lab.store, 1)
+    app = open_runs(lab, run=run)
+    lab.store.delete(run)
+    control = widget(app, f"{what}-{run}")
+    (control.click() if what == "archive" else control.set_value("late")).run()
+    assert not app.exception
+    assert [toast.value for toast in app.toast] == [f"There is no run {run}\\."]
 
 
 def test_delete_asks_first(lab, tmp_path):

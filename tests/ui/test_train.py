@@ -2,10 +2,11 @@
 
 import pytest
 from page_testing import VISITOR, text_of, widget
+from sqlalchemy.exc import OperationalError
 
 from pages import train
 from trainer.config import RunConfig
-from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch
+from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
 
 
 def test_the_first_visit_is_ready_to_start(lab):
@@ -138,6 +139,13 @@ def test_runs_can_be_hidden_recoloured_and_removed(lab):
     assert len(lab.runs()) == 1
 
 
+def test_each_run_can_be_paused_not_only_the_newest(lab):
+    older = lab.store.create_run(RunConfig().to_json(), VISITOR)
+    newest = lab.store.create_run(RunConfig().to_json(), VISITOR)
+    lab.open().menu_button(key=f"menu-{older}").click("Pause").run()
+    assert [lab.store.run(run).status for run in (older, newest)] == ["paused", "queued"]
+
+
 def test_other_peoples_runs_are_not_shown(lab):
     lab.store.create_run(RunConfig().to_json(), "somebody else", name="private")
     app = lab.open()
@@ -163,6 +171,28 @@ def test_another_data_set_hides_runs_that_cannot_be_compared(lab):
     assert app.session_state["lineup"][newest.id].visible
 
 
+def test_start_minds_no_run_that_another_tab_deleted(lab):
+    run = lab.store.create_run("{}", VISITOR)
+    lab.store.request(run, "stop")
+    app = lab.open()
+    lab.store.delete(run)
+    widget(app, "start").click().run()
+    assert not app.exception
+    assert [run.status for run in lab.runs()] == ["queued"]
+
+
+def test_a_click_that_the_database_refuses_is_said_kindly(lab, monkeypatch):
+    app = lab.open()
+
+    def full(self, *_):
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr(Store, "create_run", full)
+    widget(app, "start").click().run()
+    assert not app.exception
+    assert "was not done" in app.toast[0].value
+
+
 def test_missing_data_offers_a_download_and_disables_start(lab):
     app = lab.open(data="mnist")
     assert not app.exception
@@ -182,8 +212,6 @@ def test_missing_data_offers_a_download_and_disables_start(lab):
 
 
 def test_an_unreachable_database_is_said_kindly(lab, monkeypatch):
-    from sqlalchemy.exc import OperationalError
-
     app = lab.open()
 
     def refuse(*_args, **_kwargs):

@@ -125,6 +125,24 @@ def test_ctrl_c_stops_in_order_and_resume_ends_like_a_run_that_never_stopped(tmp
     assert measured(resumed) == measured(straight)
 
 
+def test_a_killed_run_can_be_resumed_and_stopped_without_a_supervisor(tmp_path, command):
+    process = started(tmp_path, "run", "--set", *FAST, "epochs=100000")
+    wait_for_steps(tmp_path, 50)
+    assert "another process" in command("resume", 1)[2]
+    process.kill()
+    process.communicate()
+    assert command("stop", 1) == (0, "", "Run 1: stopped.\n")
+    process = started(tmp_path, "resume", 1)
+    wait_for_steps(tmp_path, Store(f"sqlite:///{tmp_path / 'trainscope.db'}").last_step(1, "step") + 1)
+    process.kill()
+    process.communicate()
+    process = started(tmp_path, "resume", 1, "--json")
+    wait_for_steps(tmp_path, Store(f"sqlite:///{tmp_path / 'trainscope.db'}").last_step(1, "step") + 1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, json.loads(out)["status"], err) == (0, "stopped", "")
+
+
 def test_a_run_that_diverges_fails_with_its_sentence(tmp_path):
     code, out, err = cli(
         tmp_path, "run", "--json", "--set", "data=delivery_time", "data.samples=100", "optimizer=sgd", "learning_rate=10",
@@ -148,6 +166,11 @@ BAD = {
     "no such download": (["download", "digits"], "mnist"),
     "no such run": (["stop", "77"], "77"),
     "no such run to resume": (["resume", "77"], "77"),
+    "no run has so large a number": (["stop", "9" * 30], "There is no run 999"),
+    "no such layers": (
+        ["run", "--set", "model.layers=0"],
+        "'0', which is not possible. Up to 20 hidden sizes",
+    ),
     "no command": ([], "required"),
     "unknown command": (["fly"], "fly"),
     "no id": (["stop", "x"], "x"),
@@ -181,6 +204,29 @@ def test_a_process_exits_with_the_code_of_its_command(tmp_path):
     code, out, err = cli(tmp_path, "run", "--set", "dropout.rate=2")
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
+
+
+def test_a_file_that_is_no_database_is_one_sentence(tmp_path, command):
+    (tmp_path / "trainscope.db").write_text("A shopping list, not a database. " * 20)
+    code, out, err = command("runs")
+    assert (code, out) == (1, "")
+    assert f"{tmp_path}/trainscope.db cannot be used: file is not a database" in err
+    assert err.count("\n") == 1
+
+
+def test_a_home_that_cannot_be_made_is_one_sentence(tmp_path, command, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("TRAINSCOPE_DATABASE_URL", f"sqlite:///{tmp_path}/file/trainscope.db")
+    code, out, err = command("runs")
+    assert (code, out) == (2, "")
+    assert f"The folder {tmp_path}/file cannot be made" in err
+    assert "TRAINSCOPE_HOME" in err
+
+
+def test_a_reader_that_leaves_is_no_failure_to_talk_about(tmp_path):
+    process = started(tmp_path, "list-knobs")
+    process.stdout.close()
+    assert (process.wait(60), process.stderr.read()) == (141, "")
 
 
 def test_list_knobs_has_every_knob_of_the_registry(tmp_path):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from trainer import live
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Points, Store
+from trainer.thinning import thin
 
 
 @dataclass
@@ -66,7 +67,7 @@ def test_thinning_keeps_ends_and_extremes_within_budget(seed, points, length):
     y = rng.standard_normal(length)
     y[rng.integers(length)] = 50.0
     y[rng.integers(length)] = -50.0
-    kept = live.thin(np.arange(length, dtype=float), y, points)
+    kept = thin(np.arange(length, dtype=float), y, points)
     assert len(kept) <= points
     assert {0, length - 1, int(np.argmin(y)), int(np.argmax(y))} <= set(kept.tolist())
     assert (np.diff(kept) > 0).all()
@@ -74,7 +75,7 @@ def test_thinning_keeps_ends_and_extremes_within_budget(seed, points, length):
 
 @pytest.mark.parametrize("points", [1, 2, 3, 4, 5])
 def test_a_tiny_budget_still_shows_ends(points):
-    kept = live.thin(np.arange(50.0), np.sin(np.arange(50.0)), points)
+    kept = thin(np.arange(50.0), np.sin(np.arange(50.0)), points)
     assert kept[0] == 0
     assert kept[-1] == 49
 
@@ -160,6 +161,84 @@ def test_the_budget_is_shared():
     assert min(live.budget(500)["epoch"].values()) == live.MIN_POINTS
 
 
+def smoothed(steps: np.ndarray, values: np.ndarray, spans: np.ndarray, constant: float) -> np.ndarray:
+    """What the browser's Smoother makes of points or means."""
+    total = weight = 0.0
+    found = []
+    for gap, value, span in zip(np.diff(steps, prepend=steps[0] - spans[0]), values, spans, strict=True):
+        keep, share = np.exp(-gap / constant), 1 - np.exp(-min(span, gap) / constant)
+        total, weight = total * keep + value * share, weight * keep + share
+        found.append(total / weight)
+    return np.array(found)
+
+
+def level(frames: list[live.Frame], name: str = "loss") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Steps, values and spans that smoothing starts from."""
+    parts = []
+    for series in (by_name(frame)[name] for frame in frames):
+        if series.means is None:
+            parts.append((series.steps, series.values, np.ones(len(series.steps))))
+        else:
+            ends = series.means.ends
+            parts.append((ends, series.means.values, np.diff(ends, prepend=series.means.first - 1)))
+    return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+
+def skewed(length: int) -> np.ndarray:
+    rng = np.random.default_rng(4)
+    return 1 + 2 * np.exp(-np.arange(length) / (length / 5)) + rng.exponential(0.5, length)
+
+
+def test_means_are_the_true_means_of_finite_values():
+    loss = skewed(10_007)
+    loss[[5, 6, 3000]] = np.nan, np.inf, -np.inf
+    loss[4_000:4_200] = np.nan
+    means = by_name(live.snapshot(memory(loss), 1, "step", {"loss": 100}))["loss"].means
+    assert (means.first, means.last, means.width) == (0, 10_006, 101)
+    assert (len(means.values), means.ends[-1]) == (100, 10_006)
+    for i, mean in enumerate(means.values):
+        bucket = loss[101 * i : 101 * (i + 1)]
+        finite = bucket[np.isfinite(bucket)]
+        assert np.isnan(mean) if not len(finite) else mean == pytest.approx(finite.mean(), rel=1e-6)
+    assert np.isnan(means.values).sum() == 1
+
+
+def test_only_what_was_thinned_and_is_smoothed_carries_means():
+    frame = live.snapshot(memory(skewed(1000)), 1, "step", {"loss": 2000, "seconds": 100})
+    assert all(series.means is None for series in frame.series)
+    assert by_name(live.snapshot(memory(skewed(1000)), 1, "step", {"loss": 999}))["loss"].means
+
+
+@pytest.mark.parametrize("runs", [1, 20])
+def test_smoothing_a_thinned_run_is_smoothing_all_of_it(runs):
+    """With the panel's usual smoothing, time constant 0.6 / 0.4 five-hundredths of the run."""
+    loss, constant = skewed(50_000), 150.0
+    truth = smoothed(np.arange(50_000), loss, np.ones(50_000), constant)
+    frame = live.snapshot(memory(loss), 1, "step", live.budget(runs)["step"])
+    steps, values, spans = level([frame])
+    error = smoothed(steps, values, spans, constant) - truth[steps.astype(int)]
+    assert np.sqrt((error**2).mean()) < 0.02 * 0.5  # the noise's own deviation is 0.5
+    assert abs(error.mean()) < 0.002
+    kept = by_name(frame)["loss"]
+    old = smoothed(kept.steps, kept.values, np.diff(kept.steps, prepend=-1), constant) - truth[kept.steps]
+    assert np.sqrt((old**2).mean()) > 10 * np.sqrt((error**2).mean())
+
+
+def test_live_and_reloaded_lines_agree():
+    loss, constant = skewed(50_000), 150.0
+    source = memory(loss)
+    ticks = [
+        live.delta(Memory({(1, "step"): steps_of(loss[: at + 50])}), 1, {"step": at - 1})[0]
+        for at in range(0, 50_000, 50)
+    ]
+    reloaded = level([live.snapshot(source, 1, "step", live.budget(1)["step"])])
+    followed = level(ticks)
+    there, here = smoothed(*reloaded, constant), smoothed(*followed, constant)
+    joined = np.interp(reloaded[0], followed[0], here)
+    assert np.abs(there - joined)[100:].max() < 0.1 * 0.5
+    assert np.sqrt(((there - joined) ** 2).mean()) < 0.02 * 0.5
+
+
 def test_messages_come_back_as_they_were_sent():
     loss = np.random.default_rng(0).random(300)
     loss[3] = np.nan
@@ -176,6 +255,11 @@ def test_messages_come_back_as_they_were_sent():
         np.testing.assert_array_equal(sent.steps, got.steps)
         np.testing.assert_array_equal(sent.values, got.values)
         assert sent.marks == got.marks
+        assert (sent.means is None) == (got.means is None)
+        if sent.means:
+            np.testing.assert_array_equal(sent.means.values, got.means.values)
+            assert sent.means.ends.tolist() == got.means.ends.tolist()
+    assert frames[0].series[0].means
 
 
 def test_with_the_real_store(tmp_path):

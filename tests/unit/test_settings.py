@@ -38,6 +38,13 @@ def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert (settings.max_workers, settings.data) == (5, Path("/sets"))
 
 
+def test_an_empty_setting_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("HOME", "DATABASE_URL", "DATA_FOLDER", "MAX_WORKERS"):
+        monkeypatch.setenv(f"TRAINSCOPE_{name}", "")
+    assert get_settings().home == tmp_path / ".trainscope"
+    assert get_settings().data == tmp_path / ".trainscope" / "data"
+
+
 @pytest.mark.parametrize("value", ["0", "many", "-1"])
 def test_a_wrong_setting_is_one_sentence(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("TRAINSCOPE_MAX_WORKERS", value)

@@ -32,7 +32,7 @@ def mlp(
         str,
         knob(
             "Exact layers",
-            "Hidden sizes such as 128-64-32; when set, depth and width are ignored.",
+            "Up to 20 hidden sizes of at most 9999, such as 128-64-32; when set, depth and width are ignored.",
             pattern=r"^$|^[1-9][0-9]{0,3}(-[1-9][0-9]{0,3}){0,19}$",
         ),
     ] = "",

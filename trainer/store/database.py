@@ -71,7 +71,7 @@ class Database:
 
     def _ensure_schema(self) -> None:
         if self.engine.dialect.name == "sqlite" and self.engine.url.database:
-            Path(self.engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(self.engine.url.database).parent)
         version = self._schema_version()
         if version != HEAD:
             self._migrate()
@@ -137,6 +137,15 @@ def alembic_config() -> Any:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
     return config
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"The folder {folder} cannot be made: {error.strerror}. Name one that may be written to with TRAINSCOPE_HOME."
+        ) from None
 
 
 def normalized(url: str) -> str:

@@ -21,6 +21,8 @@ LIVE = ("queued", "running", "paused", "interrupted")
 ENDED = ("finished", "stopped", "failed")
 STATUSES = LIVE + ENDED
 
+LARGEST_ID = 2**31 - 1  # what the column holds on PostgreSQL
+
 
 @dataclass(frozen=True)
 class Run:
@@ -206,7 +208,8 @@ class RunStore(Database):
 
 def get_run(connection: Connection, run_id: int) -> Run:
     """The run inside a transaction; `StoreError` when there is none."""
-    row = connection.execute(_GET, {"run": run_id}).first()
+    known = 0 < run_id <= LARGEST_ID  # a larger number is refused by the database's driver
+    row = connection.execute(_GET, {"run": run_id}).first() if known else None
     if row is None:
         raise StoreError(f"There is no run {run_id}.")
     return as_run(row)

@@ -50,11 +50,14 @@ export class Smoother {
     this.last = null;
   }
 
-  next(step, value) {
-    const keep = Math.exp(-(this.last === null ? 1 : Math.max(0, step - this.last)) / this.constant);
+  /** `value` stands for the `span` steps up to `step`: a point for one, a bucket's mean for all of the bucket. */
+  next(step, value, span = 1) {
+    const gap = this.last === null ? span : Math.max(0, step - this.last);
+    const keep = Math.exp(-gap / this.constant);
+    const share = 1 - Math.exp(-Math.min(span, gap) / this.constant);
     this.last = step;
-    this.sum = this.sum * keep + value * (1 - keep);
-    this.weight = this.weight * keep + (1 - keep);
+    this.sum = this.sum * keep + value * share;
+    this.weight = this.weight * keep + share;
     return this.sum / this.weight;
   }
 }

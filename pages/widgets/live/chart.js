@@ -69,7 +69,7 @@ export class Chart {
 
   #tracesOfPart(run, part, { color, visible, name, options }) {
     const line = new Line(run, part, options);
-    const { x, y, smooth } = this.#withDetail(line, part);
+    const { x, y, smoothX, smoothY } = this.#withDetail(line, part);
     const label = part.label ? `${name} · ${part.label}` : name;
     const style = { color, width: part.dashed ? 1.8 : 1.6, dash: part.dashed ? "dash" : "solid", shape: "linear" };
     const few = part.kind === "epoch" && x.length < 40;
@@ -79,7 +79,7 @@ export class Chart {
     const raw = { ...base, x, y };
     if (!line.smoother) return [raw];
     Object.assign(raw, { opacity: FAINT, hoverinfo: "skip", line: { ...style, width: 1 } });
-    return [raw, { ...base, x: x.slice(), y: smooth, line: { ...style, width: 2 } }];
+    return [raw, { ...base, x: smoothX, y: smoothY, line: { ...style, width: 2 } }];
   }
 
   /** Where a line's traces stand among the chart's: the parts of a run, then its clip line, then its marks. */
@@ -97,27 +97,8 @@ export class Chart {
 
   /** All points of a line; within a zoomed range the detailed ones that were asked for take the place of the thinned. */
   #withDetail(line, part) {
-    const answer = this.detail.get(`${line.run.id}/${part.kind}/${part.name}`);
-    if (!answer?.steps.length || !line.curve?.steps.length) return line.take();
-    const { steps, values } = line.curve;
-    // The answer may be ahead of the deltas; what they will still bring is left to them.
-    const known = answer.steps.filter((step) => step <= steps.at(-1)).length;
-    if (!known) return line.take();
-    const detail = { steps: answer.steps.subarray(0, known), values: answer.values.subarray(0, known) };
-    const first = steps.findIndex((step) => step >= detail.steps[0]);
-    const from = first < 0 ? steps.length : first;
-    let to = from;
-    while (to < steps.length && steps[to] <= detail.steps.at(-1)) to++;
-    const merged = {
-      steps: [...steps.slice(0, from), ...detail.steps, ...steps.slice(to)],
-      values: [...values.slice(0, from), ...detail.values, ...values.slice(to)],
-    };
-    const whole = line.curve;
-    line.curve = merged;
-    const points = line.take();
-    line.curve = whole;
-    line.next = whole.steps.length;
-    return points;
+    const detail = this.detail.get(`${line.run.id}/${part.kind}/${part.name}`);
+    return detail?.steps.length && line.curve?.steps.length ? line.takeWith(detail) : line.take();
   }
 
   #planned() {
@@ -185,8 +166,8 @@ export class Chart {
       y.push(points.y);
       indices.push(line.index);
       if (!line.smoother) continue;
-      x.push(points.x);
-      y.push(points.smooth);
+      x.push(points.smoothX);
+      y.push(points.smoothY);
       indices.push(line.index + 1);
     }
     if (indices.length) await this.panel.plotly.extendTraces(this.node, { x, y }, indices);

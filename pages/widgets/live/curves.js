@@ -5,11 +5,18 @@ import { LiveSocket } from "./socket.js";
 const KINDS = ["step", "epoch"];
 const THIN_EVERY = 5000; // ms between requests to thin a run afresh
 
-/** One series: growing arrays, and marks where it had no finite number. */
+/** What smoothing starts from: the means that came with a series, or its points where none were left out. */
+export function levelOf(series) {
+  if (series.level) return series.level;
+  return { steps: Array.from(series.steps), values: Array.from(series.values), spans: Array.from(series.steps, () => 1) };
+}
+
+/** One series: growing arrays, what smoothing starts from, and marks where it had no finite number. */
 class Curve {
   constructor(series) {
     this.steps = series ? Array.from(series.steps) : [];
     this.values = series ? Array.from(series.values) : [];
+    this.level = series ? levelOf(series) : { steps: [], values: [], spans: [] };
     this.marks = series?.marks ?? [];
   }
 
@@ -18,6 +25,14 @@ class Curve {
       if (series.steps[i] > after) {
         this.steps.push(series.steps[i]);
         this.values.push(series.values[i]);
+      }
+    }
+    const { steps, values, spans } = levelOf(series);
+    for (let i = 0; i < steps.length; i++) {
+      if (steps[i] > after) {
+        this.level.steps.push(steps[i]);
+        this.level.values.push(values[i]);
+        this.level.spans.push(Math.min(spans[i], steps[i] - after)); // a bucket may begin before what is new
       }
     }
     for (const mark of series.marks ?? []) if (mark[1] > after) this.marks = this.marks.concat([mark]);

@@ -1,6 +1,7 @@
 // Which curves each chart shows, and how far each of them has been drawn.
 
 import { Smoother, scaleOf } from "./axes.js";
+import { levelOf } from "./curves.js";
 
 export const CHARTS = {
   loss: { title: "Loss", log: true, parts: [
@@ -36,21 +37,55 @@ export class Line {
     const total = run.status?.progress?.total_steps ?? run.cursors?.step ?? 0;
     this.smoother = part.smooth && options.smooth > 0 ? new Smoother(options.smooth, total) : null;
     this.next = 0;
+    this.nextLevel = 0;
   }
 
-  /** Points that have come since the last call, as x, y and (when smoothing) the smoothed y. */
+  /** Points that have come since the last call, as x and y, and (when smoothing) the smoothed line's own x and y. */
   take() {
-    const x = [];
-    const y = [];
-    const smooth = [];
-    const { steps, values } = this.curve ?? { steps: [], values: [] };
-    for (; this.next < steps.length; this.next++) {
-      x.push(this.scale.x(steps[this.next]));
-      y.push(values[this.next]);
-      if (this.smoother) smooth.push(this.smoother.next(steps[this.next], values[this.next]));
+    const { steps, values, level } = this.curve ?? { steps: [], values: [], level: { steps: [] } };
+    const from = this.next;
+    this.next = steps.length;
+    const points = { x: steps.slice(from).map(this.scale.x), y: values.slice(from), smoothX: [], smoothY: [] };
+    for (; this.smoother && this.nextLevel < level.steps.length; this.nextLevel++) {
+      const i = this.nextLevel;
+      points.smoothX.push(this.scale.x(level.steps[i]));
+      points.smoothY.push(this.smoother.next(level.steps[i], level.values[i], level.spans[i]));
     }
-    return { x, y, smooth };
+    return points;
   }
+
+  /** The same from the start, with a zoomed range's `detail` in the place of what was thinned. */
+  takeWith(detail) {
+    const whole = this.curve;
+    this.curve = { ...splice(whole, detail), level: splice(whole.level, levelOf(detail)) };
+    const points = this.take();
+    this.curve = whole;
+    this.next = whole.steps.length;
+    this.nextLevel = whole.level.steps.length;
+    return points;
+  }
+}
+
+/** `whole` with `detail` in its place; what detail has beyond the end of `whole`, deltas will still bring. */
+function splice(whole, detail) {
+  const known = detail.steps.filter((step) => step <= whole.steps.at(-1)).length;
+  if (!known) return whole;
+  const begin = detail.steps[0] - (detail.spans?.[0] ?? 1);
+  const end = detail.steps[known - 1];
+  const before = whole.steps.filter((step) => step <= begin).length;
+  const behind = whole.steps.filter((step) => step <= end).length;
+  const join = (name) => [...whole[name].slice(0, before), ...detail[name].slice(0, known), ...whole[name].slice(behind)];
+  const joined = { steps: join("steps"), values: join("values") };
+  if (!detail.spans) return joined;
+  joined.spans = join("spans");
+  // The bucket into which the detail cuts goes on standing for what lies before it.
+  const cut = whole.steps[before] - whole.spans[before] < begin && whole.steps[before] > begin;
+  if (cut) {
+    joined.steps.splice(before, 0, begin);
+    joined.values.splice(before, 0, whole.values[before]);
+    joined.spans.splice(before, 0, begin - (whole.steps[before] - whole.spans[before]));
+  }
+  return joined;
 }
 
 /** Index of the element of an ascending array that is nearest to `x`. */

@@ -19,7 +19,29 @@ export function decode(buffer) {
       at += 8 * series.n;
     }
   }
+  for (const frame of header.frames) {
+    for (const series of frame.series) {
+      if (!series.means) continue;
+      const [n, first, last, width] = series.means;
+      series.level = levelOf(new Float32Array(buffer, at, n), first, last, width);
+      at += 4 * n;
+    }
+  }
   return header;
+}
+
+/** Bucket means as steps (the last of each), values and spans (how many steps each stands for). */
+function levelOf(means, first, last, width) {
+  const level = { steps: [], values: [], spans: [] };
+  means.forEach((mean, i) => {
+    if (Number.isNaN(mean)) return; // nothing finite there: the series' marks say so
+    const begin = first + i * width;
+    const end = Math.min(last, begin + width - 1);
+    level.steps.push(end);
+    level.values.push(mean);
+    level.spans.push(end - begin + 1);
+  });
+  return level;
 }
 
 export class LiveSocket {
