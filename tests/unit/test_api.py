@@ -175,6 +175,9 @@ def test_a_snapshot_then_deltas_without_a_gap(server):
                 await asyncio.sleep(0.05)
             await client.reach(run, 149)
             assert client.rows[run] == 150
+            while run not in client.statuses:  # points may come before the status
+                told = await client.text()
+                client.statuses[told.get("run")] = told.get("status")
             assert client.statuses[run] == "running"
 
     go(scene())
