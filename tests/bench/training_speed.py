@@ -39,7 +39,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "rnn": {"data": "adding", "model": "rnn"},
     "transformer": {"data": "reviews", "model": "transformer"},
 }  # fmt: skip
-EPOCHS = {"delivery_mlp": 12, "wide_mlp": 6, "cnn": 2, "resnet": 1, "rnn": 2, "transformer": 1}
+EPOCHS = {"delivery_mlp": 40, "wide_mlp": 10, "cnn": 2, "resnet": 1, "rnn": 2, "transformer": 1}
 
 
 class Silent:
