@@ -86,7 +86,7 @@ def supervise(marks: Path) -> int:
         return work(run_id, *arguments)
 
     loop.Trainer.__init__, children.work = begin_marked, work_marked  # type: ignore[method-assign]
-    return supervisor.main()
+    return supervisor.main([])
 
 
 def note(path: Path, moment: float) -> None:
