@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from trainer.augment import Augmenter, build_augmenter, chosen_changes
 from trainer.config import ConfigError, RunConfig
 from trainer.datasplit import SplitData, split
-from trainer.flat import flatten
+from trainer.flat import Weights, flatten
 from trainer.lazy import lazy
 from trainer.network import build_model
 from trainer.streams import stream_seed
@@ -26,18 +26,18 @@ else:
 
 @dataclass
 class Experiment:
-    """Everything one run trains with. `weights` is the vector of all parameters; its `grad` holds all gradients."""
+    """Everything one run trains with. `weights` is what the optimizer works on."""
 
     config: RunConfig
     device: torch.device
     data: SplitData
     model: torch.nn.Module
-    weights: torch.nn.Parameter
+    weights: Weights
     optimizer: torch.optim.Optimizer
     precision: Precision
     schedule: Callable[[Moment], Rates]
     schedule_per_step: bool
-    clip: Callable[[torch.Tensor, torch.Tensor], torch.Tensor | None]
+    clip: Callable[[list[torch.Tensor], torch.Tensor], torch.Tensor | None]
     patience_left: Callable[[Sequence[float]], float]
     augment: Augmenter | None
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
@@ -63,7 +63,7 @@ class Experiment:
     @property
     def parameters(self) -> int:
         """Number of trainable parameters."""
-        return self.weights.numel()
+        return self.weights.count
 
 
 def build(config: RunConfig, data_folder: Path) -> Experiment:
@@ -85,7 +85,7 @@ def build(config: RunConfig, data_folder: Path) -> Experiment:
         data=data,
         model=model,
         weights=weights,
-        optimizer=config.bound("optimizer")([weights], learning_rate),
+        optimizer=config.bound("optimizer")(weights.parameters, learning_rate),
         precision=config.bound("precision")(device.type),
         schedule=lambda at: rates(schedule(at, learning_rate)),
         schedule_per_step="step"

@@ -1,11 +1,13 @@
-"""All parameters of a model as views into one vector, and all gradients into another.
+"""The small parameters of a model as views into one vector, and their gradients into another.
 
-One clearing, one norm, one clipping and one optimizer call then serve the whole model instead of one for each tensor:
-for small networks, where the overhead of calls dominates, that nearly doubles the steps a second.
+One clearing, one norm, one clipping and one optimizer call then serve all of them instead of one for each tensor: for small
+networks, where the overhead of calls dominates, that nearly doubles the steps a second. A large parameter keeps a tensor of
+its own: there, adding backward's gradient to a cleared one costs more than the calls that sharing saves.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from trainer.lazy import lazy
@@ -15,23 +17,66 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
 
+LARGE = 50_000  # elements
 
-def flatten(model: torch.nn.Module) -> torch.nn.Parameter:
-    """Moves the model's parameters into one vector and returns it, with the gradient vector in its `grad`.
 
-    The model keeps working: its parameters are views, and backward adds into views of the gradient vector.
+@dataclass(frozen=True)
+class Weights:
+    """What the optimizer works on: the shared vector, then each large parameter."""
+
+    parameters: list[torch.nn.Parameter]
+
+    def clear(self) -> None:
+        """Forgets the gradients. The shared one is zeroed, because backward adds to it; large ones are made anew."""
+        shared, *large = self.parameters
+        assert shared.grad is not None
+        shared.grad.zero_()
+        for parameter in large:
+            parameter.grad = None
+
+    def gradients(self) -> list[torch.Tensor]:
+        """The gradients of the last backward, in the order of `parameters`."""
+        return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+
+    def norm(self) -> torch.Tensor:
+        """The global L2 norm of all gradients, zero-dimensional."""
+        gradients = self.gradients()
+        if len(gradients) == 1:
+            norm: torch.Tensor = torch.linalg.vector_norm(gradients[0])
+        else:
+            norm = torch.nn.utils.get_total_norm(gradients)
+        return norm
+
+    def copies(self) -> list[torch.Tensor]:
+        """Copies of all values."""
+        return [parameter.detach().clone() for parameter in self.parameters]
+
+    @property
+    def count(self) -> int:
+        """Number of trainable parameters."""
+        return sum(parameter.numel() for parameter in self.parameters)
+
+
+def flatten(model: torch.nn.Module) -> Weights:
+    """Moves the model's small parameters into one vector; convolution weights are laid channels last.
+
+    The model keeps working: its small parameters are views, and backward adds into views of the vector's gradient.
     Elementwise optimizers (all of ours) treat the vector exactly as they would the separate tensors.
     """
     parameters = list(model.parameters())
-    vector = torch.nn.Parameter(torch.cat([_in_memory_order(parameter.detach()) for parameter in parameters]))
+    small = [parameter for parameter in parameters if parameter.numel() < LARGE] or parameters
+    vector = torch.nn.Parameter(torch.cat([_in_memory_order(parameter.detach()) for parameter in small]))
     vector.grad = torch.zeros_like(vector)
     start = 0
-    for parameter in parameters:
+    for parameter in small:
         end = start + parameter.numel()
         parameter.data = _shaped(vector.data[start:end], parameter.shape)
         parameter.grad = _shaped(vector.grad[start:end], parameter.shape)
         start = end
-    return vector
+    large = [parameter for parameter in parameters if all(parameter is not other for other in small)]
+    for parameter in large:
+        parameter.data = _shaped(_in_memory_order(parameter.detach()).clone(), parameter.shape)
+    return Weights([vector, *large])
 
 
 def _in_memory_order(weight: torch.Tensor) -> torch.Tensor:

@@ -42,7 +42,7 @@ class Guard:
         self.history: deque[tuple[int, Number, Number]] = deque(maxlen=CHECK_EVERY + 20)
         if self.waits:
             self.good = torch.ones((), dtype=torch.bool, device=run.device)
-            self.kept = run.weights.detach().clone()
+            self.kept = run.weights.copies()
 
     def read(self, loss: torch.Tensor, norm: torch.Tensor) -> tuple[Number, Number]:
         """Loss and norm as numbers where that is free, else as detached tensors for later."""
@@ -54,7 +54,8 @@ class Guard:
         if isinstance(loss, torch.Tensor) and isinstance(norm, torch.Tensor):
             self.skipped += ~torch.isfinite(norm)
             self.good &= torch.isfinite(loss if self.tolerates_gradient else loss + norm)
-            self.kept.copy_(self.run.weights.detach())
+            for kept, weight in zip(self.kept, self.run.weights.parameters, strict=True):
+                kept.copy_(weight.detach())
             if state.step % CHECK_EVERY == 0:
                 self.settle(lr)
         else:
@@ -73,10 +74,11 @@ class Guard:
         """Whether a step with these values must not be taken; with loss scaling the gradient may overflow."""
         return not math.isfinite(loss) or not (self.tolerates_gradient or math.isfinite(norm))
 
-    def after_step(self, weights: torch.Tensor) -> None:
+    def after_step(self) -> None:
         """On a GPU, takes the step back if its loss was not finite; costs two small kernels and no waiting."""
         if self.waits:
-            weights.data.copy_(torch.where(self.good, weights.detach(), self.kept))
+            for kept, weight in zip(self.kept, self.run.weights.parameters, strict=True):
+                weight.data.copy_(torch.where(self.good, weight.detach(), kept))
 
     def loss_scale(self, step: int) -> float:
         """The loss scale of this step, NaN without loss scaling; on a GPU as it was at the last look."""

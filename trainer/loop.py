@@ -164,9 +164,8 @@ class Trainer:
         """One pass over the training part. Returns a request as soon as there is one, between two steps."""
         run, state, recorder, control = self.run, self.state, self.recorder, self.control
         model, optimizer, scaler, weights = run.model, run.optimizer, run.precision.scaler, run.weights
-        inputs, targets, gradient = run.data.train.inputs, run.data.train.targets, run.weights.grad
+        inputs, targets = run.data.train.inputs, run.data.train.targets
         augment, mixes = run.augment, run.config.mixing.name != "none"
-        assert gradient is not None
         model.train()
         forward = autocast(run)
         for index, rate in zip(self.batches(), self.rates(), strict=True):
@@ -177,15 +176,15 @@ class Trainer:
             batch, wanted = inputs.index_select(0, index), targets.index_select(0, index)
             if augment is not None:
                 batch, wanted = augment(batch, wanted, state.step)
-            gradient.zero_()
+            weights.clear()
             with forward:
                 outputs = model(batch)
             loss = run.loss(outputs, wanted)
             scaler.scale(loss).backward()
             scaler.unscale_(optimizer)  # so that norm and clipping see true gradients
-            norm = torch.linalg.vector_norm(gradient)
+            norm = weights.norm()
             loss_value, norm_value = self.guard.read(loss, norm)
-            clipped = run.clip(gradient, norm)
+            clipped = run.clip(weights.gradients(), norm)
             state.step += 1
             state.batch += 1
             recorder.step(
@@ -200,7 +199,7 @@ class Trainer:
             self.guard.check(state, rate.lr, loss_value, norm_value)
             scaler.step(optimizer)  # skips the step where float16 overflowed
             scaler.update()
-            self.guard.after_step(weights)
+            self.guard.after_step()
             state.batch_losses.append(loss_value)
             state.outputs.append(outputs.detach())
             if mixes:

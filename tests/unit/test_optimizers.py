@@ -47,15 +47,17 @@ def trained(network, optimizer, steps=25):
 
 
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
+@pytest.mark.parametrize("large", [100, 50_000])  # elements from which a parameter keeps a tensor of its own
 @pytest.mark.parametrize("changed", [False, True], ids=["defaults", "knobs"])
 @pytest.mark.parametrize("name", NAMES)
-def test_flat_training_equals_torch_on_separate_tensors(name, changed, model):
+def test_flat_training_equals_torch_on_separate_tensors(name, changed, model, large, monkeypatch):
+    monkeypatch.setattr("trainer.flat.LARGE", large)
     make, settings = REFERENCE[name]
     knobs, theirs = KNOBS[name] if changed else ({}, {})
     config = RunConfig.from_flat({"model": model, "activation": "tanh"})
     network = build_model(config, (1, 8, 8), 3, torch.device("cpu"))
     twin = copy.deepcopy(network)
-    flat = find("optimizer", name).function([flatten(network)], 0.003, **knobs)
+    flat = find("optimizer", name).function(flatten(network).parameters, 0.003, **knobs)
     separate = make(twin.parameters(), lr=0.003, foreach=False, **{**settings, **theirs})
     for one, other in zip(trained(network, flat), trained(twin, separate), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=2e-5)

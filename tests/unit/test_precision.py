@@ -35,7 +35,8 @@ def test_layers_compute_in_the_dtype_and_weights_stay_float32(precision, model):
     stop_after(trainer, 2)
     assert seen == {DTYPES[precision]}
     assert losses == {torch.float32}
-    assert trainer.run.weights.dtype == trainer.run.weights.grad.dtype == torch.float32
+    weights = trainer.run.weights
+    assert {part.dtype for part in (*weights.parameters, *weights.gradients())} == {torch.float32}
     seen.clear()
     evaluate(trainer.run, trainer.run.data.validation)
     assert seen == {DTYPES[precision]}

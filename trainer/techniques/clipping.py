@@ -1,6 +1,6 @@
 """Gradient clipping.
 
-Each function receives the whole model's gradient as one flat tensor and its global L2 norm, limits the gradient in place,
+Each function receives the model's gradients and their global L2 norm, limits the gradients in place,
 and returns a zero-dimensional tensor: 1 where this step was clipped, else 0.
 """
 
@@ -13,6 +13,8 @@ from trainer.registry import declare_family, knob, technique
 
 if TYPE_CHECKING:
     import torch
+
+    Gradients = list[torch.Tensor]
 else:
     torch = lazy("torch")
 
@@ -26,14 +28,14 @@ declare_family(
 
 
 @technique("clipping", label="None")
-def none(gradient: torch.Tensor, norm: torch.Tensor) -> torch.Tensor | None:
+def none(gradients: Gradients, norm: torch.Tensor) -> torch.Tensor | None:
     """Uses every gradient as it comes."""
     return None
 
 
 @technique("clipping", label="By norm", source="Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063")
 def by_norm(
-    gradient: torch.Tensor,
+    gradients: Gradients,
     norm: torch.Tensor,
     *,
     max_norm: Annotated[
@@ -41,13 +43,15 @@ def by_norm(
     ] = 1.0,
 ) -> torch.Tensor | None:
     """Shortens the whole gradient to the largest norm, keeping its direction (torch.nn.utils.clip_grad_norm_)."""
-    gradient.mul_(torch.clamp(max_norm / (norm + 1e-6), max=1.0))
+    factor = torch.clamp(max_norm / (norm + 1e-6), max=1.0)
+    for gradient in gradients:
+        gradient.mul_(factor)
     return norm > max_norm
 
 
 @technique("clipping", label="By value")
 def by_value(
-    gradient: torch.Tensor,
+    gradients: Gradients,
     norm: torch.Tensor,
     *,
     limit: Annotated[
@@ -55,6 +59,7 @@ def by_value(
     ] = 0.5,
 ) -> torch.Tensor | None:
     """Cuts each element on its own, which bends the gradient's direction (torch.nn.utils.clip_grad_value_)."""
-    clipped = gradient.abs().amax() > limit
-    gradient.clamp_(-limit, limit)
-    return clipped
+    largest = torch.stack([gradient.abs().amax() for gradient in gradients]).amax()
+    for gradient in gradients:
+        gradient.clamp_(-limit, limit)
+    return largest > limit
