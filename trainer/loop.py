@@ -1,6 +1,6 @@
 """The training loop, in the order in which things happen.
 
-Fast by design: the data set lies in memory on the device and batches are picked by index; all parameters share one vector
+Fast by design: the data set lies in memory on the device and batches are picked by index; small parameters share a vector
 (see flat.py); on a GPU nothing is read back between steps. Everything random has a stream of its own (see streams.py).
 """
 

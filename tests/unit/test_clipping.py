@@ -1,4 +1,4 @@
-"""Clipping of the one gradient vector against torch.nn.utils on separate tensors."""
+"""Clipping of the shared and the large gradients against torch.nn.utils on separate tensors."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""Every optimizer, on one vector of all weights, against torch's own on separate tensors; Adam by hand."""
+"""Every optimizer, on the shared vector and beside it, against torch's own on separate tensors; Adam by hand."""
 
 import copy
 import math
