@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-HEAD = "0001"
+HEAD = "0002"
 """Newest migration. Known here so that opening a current database does not import Alembic."""
 
 
@@ -113,6 +113,35 @@ chunks = sa.Table(
     sa.Column("data", sa.LargeBinary, nullable=False),
     sa.UniqueConstraint("run_id", "kind", "last_step"),
 )
+
+views = sa.Table(
+    "views",
+    metadata,
+    sa.Column("run_id", sa.Integer, sa.ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("step", sa.BigInteger, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+)
+"""What a run shows besides its curves, such as a confusion matrix: of each view only the newest is kept."""
+
+inspections = sa.Table(
+    "inspections",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.String(40), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("question", Json, nullable=False),
+    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("answer", Json),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("created", Utc, nullable=False),
+    sa.Column("ended", Utc),
+    sa.UniqueConstraint("digest"),
+    sa.Index(None, "status"),
+    sqlite_autoincrement=True,
+)
+"""Questions that only a process with torch can answer, such as how activations spread before the first step."""
 
 deletions = sa.Table(
     "deletions",
