@@ -112,7 +112,7 @@ class Hub:
                 viewer.wake.clear()
                 await viewer.wake.wait()
 
-    async def _make_safely(self, viewer: Viewer) -> bytes | None:
+    async def _make_safely(self, viewer: Viewer) -> bytes | str | None:
         try:
             return await self._make(viewer)
         except Exception:
@@ -124,8 +124,11 @@ class Hub:
             viewer.lagging.update(dict.fromkeys(viewer.runs & viewer.cursors.keys()))
             return None
 
-    async def _make(self, viewer: Viewer) -> bytes | None:
+    async def _make(self, viewer: Viewer) -> bytes | str | None:
         if viewer.wanted:
+            run = next(iter(viewer.wanted))
+            if not self._watches.setdefault(run, Watch()).told and run not in viewer.introduced:
+                return await self._introduce(viewer, run)
             return await self._send_snapshot(viewer, viewer.wanted.popitem(last=False)[0])
         if viewer.lagging:
             return await self._send_missing(viewer, viewer.lagging.popitem(last=False)[0])
@@ -133,6 +136,11 @@ class Hub:
             request = viewer.requests.popleft()
             return await asyncio.get_running_loop().run_in_executor(self._readers, request)
         return None
+
+    async def _introduce(self, viewer: Viewer, run: int) -> str:
+        """The state of a run that no poll has read yet: how its curves are drawn depends on how long it will be."""
+        viewer.introduced.add(run)
+        return (await asyncio.get_running_loop().run_in_executor(self._readers, self._read_state, run))[1]
 
     async def _send_snapshot(self, viewer: Viewer, run: int) -> bytes | None:
         message, cursors = await self._snapshot(run, viewer.points)

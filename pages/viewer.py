@@ -27,6 +27,7 @@ class Viewer:
     statuses: dict[int, str] = field(default_factory=dict)
     wanted: OrderedDict[int, None] = field(default_factory=OrderedDict)
     lagging: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    introduced: set[int] = field(default_factory=set)
     requests: deque[Callable[[], Any]] = field(default_factory=lambda: deque(maxlen=16))
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -50,6 +51,7 @@ class Viewer:
         for known in (self.cursors, self.statuses, self.wanted, self.lagging):
             for run in [run for run in known if run not in self.runs]:
                 known.pop(run)
+        self.introduced &= self.runs
         for run in sorted(self.runs - self.cursors.keys(), reverse=True):
             self.wanted[run] = None
         self.wake.set()

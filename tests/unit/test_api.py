@@ -175,10 +175,22 @@ def test_a_snapshot_then_deltas_without_a_gap(server):
                 await asyncio.sleep(0.05)
             await client.reach(run, 149)
             assert client.rows[run] == 150
-            while run not in client.statuses:  # points may come before the status
-                told = await client.text()
-                client.statuses[told.get("run")] = told.get("status")
             assert client.statuses[run] == "running"
+
+    go(scene())
+
+
+def test_a_runs_state_comes_before_its_curves(server):
+    """How far a curve is smoothed depends on the run's length: drawn without it, every reload would flicker."""
+
+    async def scene():
+        for _ in range(5):  # each time a run that nobody has watched
+            run, _ = server.run(50)
+            async with server.client(run) as client:
+                await client.send(type="subscribe", runs=[run], points=2000)
+                first = await client.next()
+                assert isinstance(first, str)
+                assert json.loads(first)["t"] == "status"
 
     go(scene())
 
