@@ -1,6 +1,6 @@
 """The recorder: takes points from the training thread for next to nothing and commits them from a thread of its own.
 
-`step` appends a tuple to a queue. The writer thread empties the queue about ten times a second into one transaction,
+`step` appends a tuple to a queue. The writer thread empties the queue about five times a second into one transaction,
 together with progress, notices and a heartbeat, and brings back what people ask of the run. When the database cannot
 be written (locked, disk full) it tries again until it can; the queue is bounded, so training waits rather than
 losing a point.
@@ -26,7 +26,7 @@ from trainer.store.points import Array
 
 Flag = Literal["stop", "pause", "interrupt"]
 
-INTERVAL = 0.1
+INTERVAL = 0.2
 """Seconds between commits."""
 BEAT_INTERVAL = 0.5
 """Seconds between beats while there is nothing to commit."""
