@@ -14,7 +14,7 @@ from trainer.datasplit import SplitData, split
 from trainer.flat import Weights, flatten
 from trainer.lazy import lazy
 from trainer.network import build_model
-from trainer.streams import stream_seed
+from trainer.streams import generator, stream_seed
 from trainer.techniques.precision import Precision
 from trainer.techniques.schedules import Moment, Rates
 
@@ -95,7 +95,7 @@ def build(config: RunConfig, data_folder: Path) -> Experiment:
         augment=build_augmenter(config, len(samples.classes), data.mean, data.deviation),
         loss=config.bound("label_smoothing") if classifies else regression_loss,
         evaluation_loss=classification_loss if classifies else regression_loss,
-        notices=tuple(_notices(config, device, len(data.train))),
+        notices=tuple(notices_about(config, device, len(data.train))),
     )
 
 
@@ -151,7 +151,12 @@ def batch_sizes(samples: int, batch_size: int) -> list[int]:
     return sizes
 
 
-def _notices(config: RunConfig, device: torch.device, samples: int) -> list[str]:
+def batch_order(seed: int, epoch: int, samples: int) -> torch.Tensor:
+    """The permutation of the training samples in an epoch: it depends on seed and epoch alone."""
+    return torch.randperm(samples, generator=generator(seed, "order", epoch))
+
+
+def notices_about(config: RunConfig, device: torch.device, samples: int) -> list[str]:
     """What a person should know about this run although nothing is wrong."""
     notices = []
     if samples > config.batch_size and samples % config.batch_size == 1:

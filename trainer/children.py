@@ -11,7 +11,9 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
+from trainer.inspector import inspect_job
 from trainer.recorder import say
 from trainer.settings import Settings
 from trainer.worker import BUSY, Pulse, work
@@ -23,12 +25,13 @@ _LONG_ROUND = 1.0  # after a pause of this length it was this process that stood
 
 @dataclass
 class Child:
-    """One child process: a worker of a run, or (`run_id` None) a download job."""
+    """One child process: a worker of a run, a download, or the answer to a question (`job_id` is its number)."""
 
     pid: int
     owner: str = ""
     run_id: int | None = None
     job_id: int = 0
+    job: Literal["run", "download", "inspection"] = "run"
     pulse: Pulse = field(default_factory=Pulse)
     status: int | None = None
     _seen: tuple[int, float] = (-1, 0.0)
@@ -41,12 +44,17 @@ class Child:
     @property
     def was_busy(self) -> bool:
         """Left at once, because an earlier worker still holds the run's lock."""
-        return self.status is not None and os.waitstatus_to_exitcode(self.status) == BUSY
+        return self.status is not None and self.code == BUSY
+
+    @property
+    def code(self) -> int:
+        """Its exit code; minus the signal's number where one ended it."""
+        return os.waitstatus_to_exitcode(self.status or 0)
 
     @property
     def reason(self) -> str:
         """How it ended, as the second half of a sentence."""
-        code = os.waitstatus_to_exitcode(self.status or 0)
+        code = self.code
         if code == -signal.SIGKILL:
             return "its process was killed by SIGKILL (often because memory ran out)."
         if code < 0:
@@ -92,7 +100,11 @@ class Children:
     @property
     def downloading(self) -> bool:
         """Whether a download job is under way."""
-        return any(child.run_id is None for child in self._all())
+        return any(child.job == "download" for child in self._all())
+
+    def inspectors(self) -> list[Child]:
+        """Children that answer a question."""
+        return [child for child in self._all() if child.job == "inspection"]
 
     def fork_worker(self, run_id: int, owner: str) -> Child:
         """Start a worker."""
@@ -109,7 +121,12 @@ class Children:
 
             return download_job(job_id, dataset, self._settings, parent)
 
-        return self._add(Child(self._fork(job), job_id=job_id))
+        return self._add(Child(self._fork(job), job_id=job_id, job="download"))
+
+    def fork_inspector(self, inspection_id: int) -> Child:
+        """Start a process that answers one question."""
+        pid = self._fork(lambda: inspect_job(inspection_id, self._settings))
+        return self._add(Child(pid, job_id=inspection_id, job="inspection"))
 
     def reap(self) -> list[Child]:
         """Children that have ended since the last call."""
@@ -136,8 +153,8 @@ class Children:
         hung = [
             child for child in self._children.values() if child.run_id is not None and child.stands_still(now)
         ]
-        for child in hung:
-            self._signal(child, signal.SIGKILL)
+        if hung:
+            self.kill(*hung)
         return hung
 
     def terminate(self) -> None:
@@ -145,9 +162,9 @@ class Children:
         for child in self._children.values():
             self._signal(child, signal.SIGTERM)
 
-    def kill(self) -> None:
-        """End all now."""
-        for child in self._children.values():
+    def kill(self, *some: Child) -> None:
+        """End these now; none named: all."""
+        for child in some or tuple(self._children.values()):
             self._signal(child, signal.SIGKILL)
 
     def wait(self, seconds: float) -> None:

@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from trainer import checkpoint
-from trainer.build import Experiment, batch_sizes, build
+from trainer.build import Experiment, batch_order, batch_sizes, build
 from trainer.config import RunConfig
 from trainer.datasplit import Part
 from trainer.guard import Guard, NonFiniteError
 from trainer.lazy import lazy
 from trainer.state import State, restore, snapshot, weights_copy
-from trainer.streams import generator
 from trainer.techniques.schedules import Moment, Rates
 
 if TYPE_CHECKING:
@@ -213,8 +212,7 @@ class Trainer:
 
     def order(self) -> torch.Tensor:
         """The permutation of the training samples in this epoch."""
-        stream = generator(self.run.config.seed, "order", self.state.epoch)
-        return torch.randperm(len(self.run.data.train), generator=stream)
+        return batch_order(self.run.config.seed, self.state.epoch, len(self.run.data.train))
 
     def rates(self) -> list[Rates]:
         """The learning rate of each remaining batch of this epoch."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.exc import DBAPIError
 
 from trainer.children import Child, Children
+from trainer.inspector import unanswered
 from trainer.locks import is_locked
 from trainer.settings import Settings, SettingsError, get_settings
 from trainer.store import Run, Store, StoreError
@@ -29,6 +30,8 @@ CARE_INTERVAL = 0.5
 """Seconds between two looks for hung workers and for runs whose process is gone."""
 SILENCE = 3.0
 """Seconds without a beat after which a run that nobody here trains is taken for lost."""
+INSPECTORS = 2
+"""Questions that are answered at once, beside the runs: each takes a moment, and somebody waits for it."""
 GRACE = 15.0
 """Seconds that workers have to save and leave when the supervisor stops; less than the web server waits for it."""
 
@@ -62,6 +65,7 @@ class Supervisor:
     def run(self) -> None:
         """Serve until `stopping` is set (SIGTERM, SIGINT), the lock is lost, or the server that started it is gone."""
         self._safely(lambda: self._note(self.store.requeue_downloads()))
+        self._safely(self.store.requeue_inspections)
         while not (self.stopping or self._abandoned()):
             self._safely(self._serve_once)
             self.children.wait(POLL if not self._trouble else CARE_INTERVAL)
@@ -82,6 +86,7 @@ class Supervisor:
         stamp = self._read_stamp()
         if stamp != self._stamp or care:
             self._stamp = stamp
+            self._answer_questions()
             self._start_queued()
 
     def _read_stamp(self) -> int:
@@ -102,6 +107,19 @@ class Supervisor:
         if not self.children.downloading and (jobs := self.store.downloads("queued")):
             self.children.fork_download(jobs[0].id, jobs[0].dataset)
             log.info("Downloading %s.", jobs[0].dataset)
+
+    def _answer_questions(self) -> None:
+        """People wait for these while they look at the page: each starts at once, beside the runs, a few at a time.
+        One that was withdrawn, because its asker moved on, makes room."""
+        wanted = self.store.inspections("queued", "running")
+        ids, ours = {job.id for job in wanted}, self.children.inspectors()
+        for child in ours:
+            if child.job_id not in ids and child.status is None:
+                self.children.kill(child)
+        known = {child.job_id for child in ours}
+        waiting = [job.id for job in wanted if job.status == "queued" and job.id not in known]
+        for inspection_id in waiting[: max(0, INSPECTORS - len(ours))]:
+            self.children.fork_inspector(inspection_id)
 
     def _startable(self) -> list[Run]:
         """Queued runs that no process holds any more; one may still be on its way out."""
@@ -135,10 +153,9 @@ class Supervisor:
             ended.pop(0)
 
     def _settle(self, child: Child) -> None:
-        if child.run_id is None:
-            job = self.store.download(child.job_id)
-            if job.status in ("queued", "running") and not self.stopping:  # else the next start takes it up
-                self.store.finish_download(job.id, f"The download was ended: {child.reason}")
+        if child.job != "run" or child.run_id is None:
+            if not self.stopping:  # else the next start takes it up
+                self._settle_job(child)
             return
         if child.was_busy:  # stays queued; looked at again with the next care
             return
@@ -153,6 +170,13 @@ class Supervisor:
             self._report(run, self.store.lost(run.id, run.attempt, child.reason), child.reason)
         else:
             log.info("Run %d: %s.", run.id, run.status)
+
+    def _settle_job(self, child: Child) -> None:
+        """A download or an inspection whose process left without writing its end has failed."""
+        if child.job == "inspection":
+            self.store.finish_inspection(child.job_id, error=unanswered(child.code, child.reason))
+        elif self.store.download(child.job_id).status in ("queued", "running"):
+            self.store.finish_download(child.job_id, f"The download was ended: {child.reason}")
 
     def _report(self, run: Run, status: str, reason: str) -> None:
         log.warning("The worker of run %d is lost: %s The run is %s.", run.id, reason, status)
@@ -244,6 +268,7 @@ def prewarm() -> None:
     torch.set_num_interop_threads(1)
     import torch._dynamo  # an optimizer's first construction imports it: a second, if left to the worker
 
+    import trainer.inspection
     import trainer.loop  # noqa: F401
 
     weight = torch.nn.Parameter(torch.zeros(1))

@@ -29,9 +29,11 @@ LAYERS = [
     ("trainer.build",),
     ("trainer.state", "trainer.preview"),
     ("trainer.guard",),
-    ("trainer.loop",),
+    ("trainer.loop", "trainer.stations", "trainer.footprint", "trainer.gallery"),
+    ("trainer.before",),
+    ("trainer.inspection",),
     ("trainer.recorder",),
-    ("trainer.worker",),
+    ("trainer.worker", "trainer.inspector"),
     ("trainer.children",),
     ("trainer.supervisor", "trainer.__main__"),
 ]
@@ -98,7 +100,7 @@ def run(code):
 
 WEB = [
     name
-    for name in ("registry", "config", "build", "preview", "presets", "settings", "store", "live")
+    for name in ("registry", "config", "build", "preview", "presets", "settings", "store", "live", "before")
     if f"trainer.{name}" in MODULES
 ]
 
