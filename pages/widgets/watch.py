@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
 from pages.widgets.text import escape_html, escape_markdown
+from trainer.settings import get_settings
 from trainer.store import Run, Store, StoreError
 
 LOG = logging.getLogger(__name__)
 INTERVAL = 0.5  # seconds between two looks for a change of state; curves come by another way
+LITTLE_SPACE = 64 * 2**20  # bytes; a checkpoint of a large model with its optimizer may be larger than this
 
 
 @contextmanager
@@ -60,6 +63,8 @@ def watch_states(store: Store, runs: Sequence[Run], *, waiting: bool = True) -> 
             st.rerun(scope="app")
         if waiting:
             _waiting(store, live)
+        if active:
+            _space()
 
     st.fragment(look, run_every=INTERVAL if active else None)()
 
@@ -78,3 +83,16 @@ def _waiting(store: Store, live: Sequence[Run]) -> None:
         ahead = [run.id for run in store.queued()].index(queued[0].id) if queued[0] in store.queued() else 0
         text = "Starting…" if not ahead else f"Waiting for a free worker: {ahead} before this one."
     st.html(f'<p class="tp-waiting" role="status"><i></i>{escape_html(text)}</p>')
+
+
+def _space() -> None:
+    """On a full disk training waits, so the curves stand still: say why before and while they do."""
+    home = get_settings().home
+    with suppress(OSError):
+        free = shutil.disk_usage(home).free
+        if free < LITTLE_SPACE:
+            st.warning(
+                f"{free / 2**20:.0f} MiB are left on the disk of {escape_markdown(home)}. When it is full, runs wait and "
+                "their curves stand still; nothing is lost. Free some space, and they go on by themselves.",
+                icon=":material/hard_drive:",
+            )

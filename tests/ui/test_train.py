@@ -1,5 +1,7 @@
 """The Train page: starting, steering and comparing runs, with the store that the real page uses."""
 
+from types import SimpleNamespace
+
 import pytest
 from page_testing import VISITOR, text_of, widget
 from sqlalchemy.exc import OperationalError
@@ -27,6 +29,19 @@ def test_start_queues_the_configuration_of_the_sidebar(lab):
     assert RunConfig.parse(run.config) == RunConfig.from_flat({"dropout.rate": 0.5, "seed": 3})
     assert not widget(app, "stop").disabled
     assert "Warming up the trainer" in text_of(app)  # there is no supervisor in this test
+
+
+def test_a_full_disk_is_said_while_a_run_waits_for_it(lab, monkeypatch):
+    def usage(free):
+        monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
+
+    usage(3 * 2**20)
+    app = lab.open()
+    assert "3 MiB are left" not in text_of(app)  # nobody waits for it
+    widget(app, "start").click().run()
+    assert "3 MiB are left" in text_of(app)
+    usage(2**40)
+    assert "MiB are left" not in text_of(app.run())
 
 
 def test_a_double_click_starts_one_run(lab):
