@@ -161,6 +161,14 @@ class RunConfig(BaseModel):
             group="run",
         ),
     ] = 0
+    health: Annotated[
+        bool,
+        knob(
+            "Record health",
+            "Layer by layer, what gradients, weights and activations do; changes no number of the training.",
+            group="run",
+        ),
+    ] = True
 
     @field_validator("*", mode="plain")
     @classmethod

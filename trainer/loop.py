@@ -19,6 +19,8 @@ from trainer.build import Experiment, batch_order, batch_sizes, build
 from trainer.config import RunConfig
 from trainer.datasplit import Part
 from trainer.guard import Guard, NonFiniteError
+from trainer.health.probe import Probe
+from trainer.health.rows import Layout
 from trainer.lazy import lazy
 from trainer.state import State, restore, snapshot, weights_copy
 from trainer.techniques.schedules import Moment, Rates
@@ -55,6 +57,9 @@ class Recorder(Protocol):
         val_loss: float, val_metric: float, lr: float,
     ) -> None:  # fmt: skip
         """One finished epoch, with its last step; the train values are means over its batches."""
+
+    def health(self, step: int, layout: Layout, look: torch.Tensor) -> None:
+        """A look at a step's layers: a vector as `layout` describes it."""
 
     def progress(self, facts: dict[str, Any]) -> None:
         """What there is to say of the run besides its curves: device, precision, parameters, steps in all, epoch."""
@@ -125,6 +130,7 @@ def train(
             trainer.save_and_leave()
             return results(run, state, reason)
     except NonFiniteError as error:
+        trainer.probe.at_failure(state.step)
         state.seconds = time.perf_counter() - trainer.started
         return results(run, state, "non_finite_loss", error=str(error))
     return finish(run, state, reason, trainer)
@@ -147,6 +153,7 @@ class Trainer:
         self.started = time.perf_counter() - state.seconds
         self.saved_at = time.perf_counter()
         self.guard = Guard(run)
+        self.probe = Probe(run, recorder, state.step)
 
     def run_epochs(self) -> str:
         """Trains epoch after epoch. Returns "epochs", "early_stopping", or the request that ended it."""
@@ -164,7 +171,7 @@ class Trainer:
         run, state, recorder, control = self.run, self.state, self.recorder, self.control
         model, optimizer, scaler, weights = run.model, run.optimizer, run.precision.scaler, run.weights
         inputs, targets = run.data.train.inputs, run.data.train.targets
-        augment, mixes = run.augment, run.config.mixing.name != "none"
+        augment, mixes, probe = run.augment, run.config.mixing.name != "none", self.probe
         model.train()
         forward = autocast(run)
         for index, rate in zip(self.batches(), self.rates(), strict=True):
@@ -176,12 +183,14 @@ class Trainer:
             if augment is not None:
                 batch, wanted = augment(batch, wanted, state.step)
             weights.clear()
+            probe.before_forward(state.step + 1)
             with forward:
                 outputs = model(batch)
             loss = run.loss(outputs, wanted)
             scaler.scale(loss).backward()
             scaler.unscale_(optimizer)  # so that norm and clipping see true gradients
             norm = weights.norm()
+            probe.after_backward(state.step + 1)
             loss_value, norm_value = self.guard.read(loss, norm)
             clipped = run.clip(weights.gradients(), norm)
             state.step += 1
@@ -199,6 +208,7 @@ class Trainer:
             scaler.step(optimizer)  # skips the step where float16 overflowed
             scaler.update()
             self.guard.after_step()
+            probe.after_step(state.step)
             state.batch_losses.append(loss_value)
             state.outputs.append(outputs.detach())
             if mixes:

@@ -48,6 +48,7 @@ def finder_config(config: RunConfig, start: float, end: float, steps: int) -> Ru
             "schedule.end": end,
             "schedule.steps": steps,
             "early_stopping": "none",
+            "health": False,
             "epochs": math.ceil(steps / per_epoch),
         }
     )

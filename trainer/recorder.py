@@ -20,6 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
+from trainer.health.rows import Layout
 from trainer.progress import Progress
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store, Superseded
 from trainer.store.points import Array
@@ -77,6 +78,7 @@ class Recorder:
         self._parent = parent
         self._steps: deque[tuple[Any, ...]] = deque()
         self._epochs: deque[tuple[Any, ...]] = deque()
+        self._looks: deque[tuple[int, Layout, Any]] = deque()
         self._notices: deque[str] = deque()
         self._progress = Progress()
         self._capacity = CAPACITY
@@ -110,6 +112,10 @@ class Recorder:
     ) -> None:  # fmt: skip
         """Record one finished epoch."""
         self._epochs.append((step, epoch, seconds, train_loss, train_metric, val_loss, val_metric, lr))
+
+    def health(self, step: int, layout: Layout, look: Any) -> None:
+        """Record a look at a step's layers: a tensor as `layout` describes it."""
+        self._looks.append((step, layout, look))
 
     def notice(self, text: str) -> None:
         """Add a sentence for a person to read."""
@@ -188,7 +194,8 @@ class Recorder:
 
     def _drain(self) -> list[Batch]:
         taken = ((kind, columns, _take(rows)) for kind, columns, rows in self._queues())
-        return [Batch(kind, columns, to_array(rows, columns)) for kind, columns, rows in taken if rows]
+        found = [Batch(kind, columns, to_array(rows, columns)) for kind, columns, rows in taken if rows]
+        return [*health_batch(_take(self._looks)), *found]
 
     def _queues(self) -> Sequence[tuple[str, Sequence[str], deque[tuple[Any, ...]]]]:
         # Epochs first: what a person sees of an epoch always has its steps behind it already or in the same commit.
@@ -254,6 +261,15 @@ def to_array(rows: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> Array:
     for index, values in enumerate(zip(*rows, strict=True)):
         array[:, index] = fetch(values)
     return array
+
+
+def health_batch(looks: Sequence[tuple[int, Layout, Any]]) -> list[Batch]:
+    """The looks of a run as one batch, or none."""
+    if not looks:
+        return []
+    layout, steps = looks[0][1], [step for step, _, _ in looks]
+    rows = layout.rows(steps, [look.detach().cpu().numpy() for _, _, look in looks])
+    return [Batch("health", layout.columns, rows)]
 
 
 def fetch(values: Sequence[Any]) -> Sequence[float | None]:

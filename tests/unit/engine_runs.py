@@ -49,6 +49,7 @@ class Log:
     def __init__(self) -> None:
         self.steps: list[tuple[float, ...]] = []  # step, loss, lr, grad_norm, clipped, loss_scale
         self.epochs: list[dict[str, float]] = []
+        self.looks: list[dict[str, float]] = []
         self.notices: list[str] = []
         self.facts: dict[str, Any] = {}
         self.flushes = 0
@@ -58,6 +59,10 @@ class Log:
 
     def epoch(self, step, epoch, seconds, **values):
         self.epochs.append({"step": step, "epoch": epoch, **values})
+
+    def health(self, step, layout, look):
+        row = layout.rows([step], [look.numpy()])[0]
+        self.looks.append(dict(zip(layout.columns, row.tolist(), strict=True)))
 
     def progress(self, facts):
         self.facts.update(facts)

@@ -28,7 +28,7 @@ LAYERS = [
     ("trainer.network", "trainer.augment", "trainer.presets"),
     ("trainer.build",),
     ("trainer.state", "trainer.preview"),
-    ("trainer.guard",),
+    ("trainer.guard", "trainer.health"),
     ("trainer.loop", "trainer.stations", "trainer.footprint", "trainer.gallery"),
     ("trainer.before",),
     ("trainer.inspection",),
@@ -100,7 +100,18 @@ def run(code):
 
 WEB = [
     name
-    for name in ("registry", "config", "build", "preview", "presets", "settings", "store", "live", "before")
+    for name in (
+        "registry",
+        "config",
+        "build",
+        "preview",
+        "presets",
+        "settings",
+        "store",
+        "live",
+        "before",
+        "health.rows",
+    )
     if f"trainer.{name}" in MODULES
 ]
 

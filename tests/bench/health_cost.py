@@ -1,0 +1,69 @@
+"""What watching a run's health costs: steps a second of whole runs with it and without. Prints one JSON line.
+
+    python tests/bench/health_cost.py [MODEL …]
+
+Both contestants train the same epochs through the product's own loop into a real store, validation after each epoch
+included; they take turns, and the ratio is the median over the rounds. `cost` is the share of training time: 0.05 is 5 %.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+from interleaved import ratio, rounds
+from training_speed import MODELS, with_recorder, write_mnist
+
+from trainer.build import build
+from trainer.config import RunConfig
+from trainer.loop import Trainer
+from trainer.recorder import Recorder
+from trainer.state import State
+
+CASES = MODELS | {
+    "default": {},
+    "moons": {"data": "two_moons"},
+    "lstm": {"data": "adding", "model": "lstm"},
+    "gru": {"data": "adding", "model": "gru"},
+}
+EPOCHS = {"delivery_mlp": 150, "default": 80, "moons": 150, "wide_mlp": 15, "cnn": 3, "resnet": 4, "rnn": 4,
+          "lstm": 3, "gru": 3, "transformer": 2}  # fmt: skip
+
+
+def main(names: list[str]) -> None:
+    """Measures the named cases, or all."""
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        write_mnist(home / "MNIST" / "raw", samples=3000)
+        costs = {name: measure(name, home) for name in names or CASES}
+        print(json.dumps({"benchmark": "health_cost", **costs}))
+
+
+def measure(name: str, home: Path) -> dict[str, float]:
+    """One case: steps a second with health recorded, and the share of time that it takes."""
+    config = RunConfig().changed({**CASES[name], "epochs": EPOCHS[name]})
+    without = config.changed({"health": False})
+    measured = rounds({"on": lambda: speed(config, home), "off": lambda: speed(without, home)})
+    return {"steps_per_s": round(max(measured["on"])), "cost": round(1 - ratio(measured, "on", "off"), 3)}
+
+
+def speed(config: RunConfig, home: Path) -> float:
+    """Steps a second of a whole run."""
+
+    def use(recorder: Recorder) -> float:
+        run, state = build(config, home), State()
+        trainer = Trainer(run, state, None, recorder, lambda: None)
+        begun = time.perf_counter()
+        trainer.run_epochs()
+        return state.step / (time.perf_counter() - begun)
+
+    return with_recorder(config, home, use)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
