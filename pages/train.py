@@ -85,7 +85,7 @@ def _next_run(here: Frame, runs: Sequence[Run], *, ready: bool) -> str:
     if config is None:
         return f'<p class="tp-problem" role="alert">{escape_html(here.knobs.problems[0])}</p>'
     if not ready:
-        return '<p class="tp-quiet">Start is ready once the data set is here.</p>'
+        return '<p class="tp-quiet">Start is ready once what is missing is here.</p>'
     last = config_of(runs[0]) if runs else None
     if last is None:
         changed, none = diff(RunConfig(), config), "Default knobs: handwritten digits, a small network, Adam."

@@ -21,6 +21,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
 from trainer import terminal
+from trainer.augment import lacking
 from trainer.config import ConfigError, RunConfig, label_of, plain_knobs
 from trainer.data import DataError, download, missing_files
 from trainer.locks import FileLock, is_locked
@@ -142,7 +143,9 @@ def run_command(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def require_data(config: RunConfig, settings: Settings) -> None:
-    """Raises DataError when the files of the data set are not there."""
+    """Raises DataError when the files of the data set, or what its augmentation needs, are not there."""
+    for sentence in lacking(config, settings.data):
+        raise DataError(f"{sentence}.")
     if missing := missing_files(config.data.name, settings.data):
         raise DataError(
             f"{config.data.name} is not in {settings.data} ({missing[0]} is missing). "

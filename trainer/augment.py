@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.config import RunConfig
+from trainer.data import DataError
+from trainer.datasplit import SplitData
 from trainer.lazy import lazy
 from trainer.registry import families
 from trainer.streams import generator
@@ -44,20 +48,47 @@ class Augmenter:
         return mixed
 
 
-def chosen_changes(config: RunConfig) -> tuple[Callable[..., Any], ...]:
-    """The augmentations that are on, in the order of their declaration. They see unscaled inputs."""
-    group = (
-        name for name, family in families().items() if family.group == "augmentation" and name != "mixing"
-    )
-    return tuple(config.bound(name) for name in group if getattr(config, name).name != "none")
+def chosen_changes(config: RunConfig) -> tuple[str, ...]:
+    """The families of the augmentations that are on, in the order of their declaration. They see unscaled inputs."""
+    found = (name for name, family in families().items() if family.group in ("augmentation", "text"))
+    return tuple(name for name in found if name != "mixing" and getattr(config, name).name != "none")
+
+
+def lacking(config: RunConfig, folder: Path) -> list[str]:
+    """What the chosen techniques need beyond this package and is not here: sentences with the command that brings it."""
+    checks = ((config.technique(name).facts.get("needs"), getattr(config, name).knobs) for name in families())
+    sentences = (needs(folder, **knobs) for needs, knobs in checks if needs)
+    return list(dict.fromkeys(sentence for sentence in sentences if sentence))
 
 
 def build_augmenter(
-    config: RunConfig, classes: int, mean: torch.Tensor, deviation: torch.Tensor
+    config: RunConfig, data: SplitData, folder: Path, report: Callable[[int, int], None]
 ) -> Augmenter | None:
-    """The augmenter of a run, or None when nothing is on."""
-    changes = chosen_changes(config)
+    """The augmenter of a run, or None when nothing is on. Raises DataError when something that it needs is missing."""
+    for sentence in lacking(config, folder):
+        raise DataError(f"{sentence}.")
+    changes = tuple(_prepared(config, name, data, folder, report) for name in chosen_changes(config))
     mix = config.bound("mixing") if config.mixing.name != "none" else None
     if not changes and mix is None:
         return None
-    return Augmenter(config.seed, classes, changes, mix, mean, deviation)
+    return Augmenter(config.seed, len(data.samples.classes), changes, mix, data.mean, data.deviation)
+
+
+def _prepared(
+    config: RunConfig, name: str, data: SplitData, folder: Path, report: Callable[[int, int], None]
+) -> Callable[..., Any]:
+    """The change, with the table that it looks things up in where it has one: made from the training part alone."""
+    change, technique = config.bound(name), config.technique(name)
+    prepare, words = technique.facts.get("prepare"), data.train.inputs
+    if prepare is None:
+        return change
+    try:
+        table = prepare(
+            data.samples.vocabulary, words.cpu().numpy(), folder, report, **getattr(config, name).knobs
+        )
+    except Exception as error:  # damaged files raise whatever their readers stumble over
+        raise DataError(
+            f"What {families()[name].label.lower()} needs cannot be read from {folder} "
+            f"({str(error) or type(error).__name__}). Delete it there and fetch it again."
+        ) from error
+    return partial(change, table=torch.from_numpy(table).to(words.device))

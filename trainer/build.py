@@ -66,8 +66,15 @@ class Experiment:
         return self.weights.count
 
 
-def build(config: RunConfig, data_folder: Path) -> Experiment:
-    """Builds all parts of a run. Raises ConfigError or DataError with a sentence where that is impossible."""
+def silent(done: int, total: int) -> None:
+    """Hears how far the preparation is, and keeps it to itself."""
+
+
+def build(config: RunConfig, data_folder: Path, report: Callable[[int, int], None] = silent) -> Experiment:
+    """Builds all parts of a run. Raises ConfigError or DataError with a sentence where that is impossible.
+
+    `report` hears how far the preparation of the training data is, where that takes long: parts done, parts in all.
+    """
     device = pick_device(config.device)
     if device.type == "cuda":  # the same numbers every time, at a small price
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -92,7 +99,7 @@ def build(config: RunConfig, data_folder: Path) -> Experiment:
         in (config.technique("schedule").facts["per"], config.schedule.knobs.get("moves")),
         clip=config.bound("clipping"),
         patience_left=config.bound("early_stopping"),
-        augment=build_augmenter(config, len(samples.classes), data.mean, data.deviation),
+        augment=build_augmenter(config, data, data_folder, report),
         loss=config.bound("label_smoothing") if classifies else regression_loss,
         evaluation_loss=classification_loss if classifies else regression_loss,
         notices=tuple(notices_about(config, device, len(data.train))),

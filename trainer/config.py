@@ -126,6 +126,11 @@ class RunConfig(BaseModel):
     color_jitter: Choice = _default("color_jitter")
     random_erasing: Choice = _default("random_erasing")
     mixing: Choice = _default("mixing")
+    back_translation: Choice = _default("back_translation")
+    synonym_replacement: Choice = _default("synonym_replacement")
+    random_insertion: Choice = _default("random_insertion")
+    random_swap: Choice = _default("random_swap")
+    random_deletion: Choice = _default("random_deletion")
     epochs: Annotated[
         int, knob("Epochs", "Passes over the training data.", ge=1, le=100_000, step=10, group="run")
     ] = 150

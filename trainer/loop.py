@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -117,7 +118,10 @@ def train(
     longer finite ends the run with `stopped_by="non_finite_loss"` and a sentence in `error`.
     """
     torch.set_num_threads(1)  # two runs with a thread each beat one run with two; and sums keep their order
-    run = build(config, data_folder)
+    try:
+        run = build(config, data_folder, partial(preparing, recorder, control))
+    except Left as left:
+        return not_begun(config, left.request)
     state = take_up(run, run_folder, recorder)
     recorder.progress(facts(run, state))
     trainer = Trainer(run, state, run_folder, recorder, control)
@@ -134,6 +138,20 @@ def train(
         state.seconds = time.perf_counter() - trainer.started
         return results(run, state, "non_finite_loss", error=str(error))
     return finish(run, state, reason, trainer)
+
+
+class Left(BaseException):
+    """Somebody asked for the end before the first step; no error, and not to be taken for one."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+
+def preparing(recorder: Recorder, control: Callable[[], Request | None], done: int, total: int) -> None:
+    """Says how far the training data is prepared. Raises Left when there is a request."""
+    recorder.progress({"preparing": [done, total]})
+    if request := control():
+        raise Left(request)
 
 
 class Trainer:
@@ -375,6 +393,30 @@ def results(
         precision=run.config.precision.name,
         error=error,
         config=run.config.to_dict(),
+    )
+
+
+def not_begun(config: RunConfig, reason: str) -> Results:
+    """A run that was asked to leave while its data was prepared: nothing is measured, and nothing lost."""
+    nothing: dict[str, float | None] = {"loss": None, "metric": None}
+    return Results(
+        stopped_by=reason,
+        train=nothing,
+        validation=nothing,
+        test=nothing,
+        best={},
+        restored_best=False,
+        metric="",
+        unit="",
+        epochs=0,
+        steps=0,
+        skipped_steps=0,
+        seconds=0.0,
+        parameters=0,
+        device="",
+        precision=config.precision.name,
+        error=None,
+        config=config.to_dict(),
     )
 
 

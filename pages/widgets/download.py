@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.widgets.text import escape_markdown
 from pages.widgets.watch import telling
+from trainer.augment import lacking
 from trainer.config import RunConfig
 from trainer.data import missing_files
 from trainer.registry import Technique
@@ -14,7 +15,11 @@ from trainer.store import Download, Store
 
 
 def data_is_ready(store: Store, config: RunConfig | None) -> bool:
-    """Whether the chosen data set can be read; where it cannot, draw what fetches it."""
+    """Whether the chosen data set can be read and augmented; where it cannot, draw what fetches it."""
+    if config is not None and (sentences := lacking(config, get_settings().data)):
+        for sentence in sentences:
+            st.info(_with_command(sentence), icon=":material/deployed_code_alert:")
+        return False
     if config is None or not missing_files(config.data.name, get_settings().data):
         return True
     technique = config.technique("data")
@@ -22,6 +27,12 @@ def data_is_ready(store: Store, config: RunConfig | None) -> bool:
     active = job is not None and job.status in ("queued", "running")
     st.fragment(_panel, run_every=0.5 if active else None)(store, technique, active)
     return False
+
+
+def _with_command(sentence: str) -> str:
+    """Markdown: the command after the colon stands by itself, ready to be copied."""
+    words, _, command = sentence.partition("with: ")
+    return f"{escape_markdown(words)} with:\n```bash\n{command.replace('`', '')}\n```"
 
 
 def _panel(store: Store, technique: Technique, watched: bool) -> None:

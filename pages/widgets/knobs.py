@@ -35,6 +35,7 @@ GROUPS = {
     "optimization": "Optimization",
     "regularization": "Regularization",
     "augmentation": "Augmentation",
+    "text": "Text augmentation",
     "run": "Run",
 }
 

@@ -28,6 +28,8 @@ def shown_config(app) -> RunConfig:
 def fitting(family, name) -> RunConfig:
     """A configuration with this technique, every knob of it off its default."""
     values = {family: name}
+    if families()[family][name].facts.get("accepts") == ("text",):
+        values["data"] = "reviews"
     for knob in families()[family][name].knobs.values():
         if of_use(knob):
             values[f"{family}.{knob.name}"] = other_value(knob)

@@ -250,3 +250,18 @@ def test_the_planned_rate_goes_to_the_chart(schedule):
     assert len(plan["steps"]) == len(plan["lr"]) <= 400
     assert plan["steps"][0] == 0
     assert bool(plan["note"]) == (schedule == "plateau")
+
+
+@pytest.mark.parametrize("family", ["synonym_replacement", "back_translation"])
+def test_what_an_augmentation_needs_is_said_before_a_run_exists(lab, family):
+    app = lab.open(
+        data="reviews", model="gru", **{family: "replace" if "synonym" in family else "paraphrase"}
+    )
+    assert not app.exception
+    (notice,) = app.info
+    assert "```bash" in notice.value
+    assert ("nltk.downloader" if "synonym" in family else "hf download") in notice.value
+    assert widget(app, "start").disabled
+    assert not lab.runs()
+    app = widget(app, "data").set_value("two_moons").run()
+    assert "needs texts" in text_of(app)

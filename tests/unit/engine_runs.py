@@ -102,10 +102,12 @@ def go(config: RunConfig, folder: Path | None = None, control: Callable[[], Any]
     return train(config, data_folder=data_folder, run_folder=folder, recorder=log, control=control), log
 
 
-def trainer_of(config: RunConfig, control: Callable[[], Any] = lambda: None) -> tuple[Trainer, Log]:
+def trainer_of(
+    config: RunConfig, control: Callable[[], Any] = lambda: None, data_folder: Path = Path("no-data-here")
+) -> tuple[Trainer, Log]:
     """A trainer before its first step, whose parts a test may look at or replace."""
     log = Log()
-    return Trainer(build(config, Path("no-data-here")), State(), None, log, control), log
+    return Trainer(build(config, data_folder), State(), None, log, control), log
 
 
 def asks(request: str, after: Iterable[int]) -> Callable[[], str | None]:
@@ -163,8 +165,8 @@ def weights_of(run: Experiment) -> dict[str, torch.Tensor]:
 def spoil_losses(monkeypatch, factors: dict[int, float]) -> None:
     """Multiplies the training loss of the given steps, counted from 1, by a factor."""
 
-    def spoiled(config, folder):
-        run = build(config, folder)
+    def spoiled(*arguments):
+        run = build(*arguments)
         plain, calls = run.loss, []
 
         def loss(outputs, targets):

@@ -4,12 +4,14 @@ import json
 import math
 
 import pytest
+import text_files
 from engine_runs import go
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from trainer.config import LONGEST_CONFIG, ConfigError, RunConfig, diff, plain_knobs
 from trainer.registry import families, find
+from trainer.techniques.back_translation import LANGUAGES
 
 SINGLE = {name: next(iter(item.techniques)) for name, item in families().items() if len(item.techniques) == 1}
 CHOSEN = [(family, item) for family, known in families().items() for item in known.techniques.values()]
@@ -81,16 +83,26 @@ def attempt(read, value):
         return None, str(error)
 
 
-@given(valid_configs())
+@pytest.fixture(scope="module")
+def data_folder(tmp_path_factory):
+    """With what the text augmentations need."""
+    folder = tmp_path_factory.mktemp("data")
+    text_files.write_wordnet(folder)
+    for language in LANGUAGES:
+        text_files.write_translators(folder, language)
+    return folder
+
+
+@given(nested=valid_configs())
 @settings(max_examples=50)
-def test_every_valid_config_trains_an_epoch(nested):
+def test_every_valid_config_trains_an_epoch(data_folder, nested):
     config, problem = attempt(RunConfig.parse, nested)
     if problem:  # values that are fine alone, but not together
         assert any(word in problem for word in ("lower", "swap", "Set ")), problem
         assume(False)
     assert RunConfig.from_json(config.to_json()) == config
     assert RunConfig.from_flat(config.flat()) == config
-    results, log = go(config)
+    results, log = go(config, data_folder=data_folder)
     if results.stopped_by == "non_finite_loss":  # a learning rate of 10 is allowed, and taught
         assert "at step" in results.error
         assert results.error.rstrip().endswith(".")

@@ -3,6 +3,7 @@
 import math
 
 import pytest
+import text_files
 import vision_files
 from engine_runs import exact, fitting_data, go, small
 
@@ -28,6 +29,8 @@ def using(family, name, folder, **more):
         vision_files.write(name, folder)
     if family != "data":
         values |= fitting_data(item)
+    if "needs" in item.facts:
+        text_files.write(family, folder)
     return small(**values, **more)
 
 

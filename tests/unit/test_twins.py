@@ -1,6 +1,7 @@
 """Twins differ by their knob alone: same split, same first weights, same batches in the same order."""
 
 import pytest
+import text_files
 import torch
 from engine_runs import same_weights, small, trainer_of, weights_of
 
@@ -17,7 +18,7 @@ KEEPS = (
     "activation",
     "label_smoothing",
 )
-AUGMENTING = [name for name, family in families().items() if family.group == "augmentation"]
+AUGMENTING = [name for name, family in families().items() if family.group in ("augmentation", "text")]
 OTHERS = [
     {family: name}
     for family in KEEPS
@@ -42,6 +43,8 @@ def watched(config):
 def base(model):
     if model == "mlp":
         return small(epochs=3)
+    if model == "gru":
+        return small(data="reviews", data__samples=60, model="gru", model__hidden=8, epochs=3)
     return small(data="digits", model="cnn", model__channels=2, model__head=8, batch_size=512, epochs=3)
 
 
@@ -65,11 +68,11 @@ def test_a_knob_leaves_split_weights_and_order_alone(model_and_base, knob):
 
 
 @pytest.mark.parametrize("family", AUGMENTING)
-def test_augmentation_leaves_split_weights_and_order_alone(family):
+def test_augmentation_leaves_split_weights_and_order_alone(family, tmp_path):
     """The batches look different; their samples, by their targets in memory, come in the same order."""
 
     def watched_order(config):
-        trainer, _ = trainer_of(config)
+        trainer, _ = trainer_of(config, data_folder=tmp_path)
         weights, orders, plain = weights_of(trainer.run), [], trainer.batches
 
         def batches():
@@ -83,9 +86,12 @@ def test_augmentation_leaves_split_weights_and_order_alone(family):
         held_out = [data.validation.inputs, data.validation.targets, data.test.inputs, data.test.targets]
         return weights, [*orders, data.train.targets, *held_out]
 
-    weights, kept = watched_order(base("cnn"))
-    for name in families()[family].techniques:
-        other_weights, other_kept = watched_order(base("cnn").changed({family: name}))
+    plain = base("gru" if families()[family].group == "text" else "cnn")
+    weights, kept = watched_order(plain)
+    for name, technique in families()[family].techniques.items():
+        if "needs" in technique.facts:
+            text_files.write(family, tmp_path)
+        other_weights, other_kept = watched_order(plain.changed({family: name}))
         assert same_weights(weights, other_weights)
         assert len(kept) == len(other_kept)
         assert all(torch.equal(one, other) for one, other in zip(kept, other_kept, strict=True))

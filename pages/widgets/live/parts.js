@@ -93,6 +93,7 @@ function facts(status, progress) {
   const number = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
   const found = [];
   const of = (now, all) => (all ? `${number.format(now)} / ${number.format(all)}` : number.format(now));
+  if (progress.preparing && progress.epoch === undefined) found.push(["texts prepared", of(...progress.preparing)]);
   if (progress.epoch !== undefined) found.push(["epoch", of(progress.epoch, progress.epochs)]);
   if (progress.step !== undefined) found.push(["step", of(progress.step, progress.total_steps)]);
   if (progress.steps_per_s > 0) found.push(["steps/s", number.format(progress.steps_per_s)]);
