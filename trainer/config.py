@@ -265,6 +265,15 @@ class RunConfig(BaseModel):
         """The technique that this run uses of a family."""
         return find(family, getattr(self, family).name)
 
+    def data_facts(self) -> Mapping[str, Any]:
+        """What is known of the chosen data before they are read: kind, task, samples where that is fixed.
+
+        Most data sets declare their facts; of a person's own file they depend on its knobs, and `facts_of` works them out.
+        """
+        facts = self.technique("data").facts
+        refine = facts.get("facts_of")
+        return {**facts, **refine(**self.data.knobs)} if refine else facts
+
 
 def choose(family: str, value: Any) -> Choice:
     """Validates one choice: a name, or an object with `name` and knobs. Raises ConfigError.
@@ -360,12 +369,13 @@ def conflicts(config: RunConfig) -> Iterable[str]:
 
 def misfits(config: RunConfig, data: Technique) -> Iterable[str]:
     """Sentences about techniques that cannot work on the chosen data set, with data sets that would do."""
+    facts = config.data_facts()
     for name in type(config).model_fields:
         if name not in families():
             continue
         used, sets = config.technique(name), families()["data"].techniques.values()
-        accepts, task = used.facts.get("accepts"), used.facts.get("task", data.facts["task"])
-        if name == "data" or ((not accepts or data.facts["kind"] in accepts) and task == data.facts["task"]):
+        accepts, task = used.facts.get("accepts"), used.facts.get("task", facts["task"])
+        if name == "data" or ((not accepts or facts["kind"] in accepts) and task == facts["task"]):
             continue
         fitting = [
             item.name
@@ -377,7 +387,7 @@ def misfits(config: RunConfig, data: Technique) -> Iterable[str]:
         wanted = " or ".join(PLURALS[kind] for kind in accepts) if accepts else f"{task} data"
         default = "mlp" if name == "model" else families()[name].default
         yield f"{what} needs {wanted}; got {data.label}. Set {name}={default}, or data to one of {', '.join(fitting)}."
-    if config.label_smoothing.knobs["amount"] and data.facts["task"] != "classification":
+    if config.label_smoothing.knobs["amount"] and facts["task"] != "classification":
         yield f"Label smoothing needs classes; got {data.label}. Set label_smoothing=0."
 
 

@@ -30,11 +30,11 @@ class PlannedRate:
 
 def training_samples(config: RunConfig) -> int:
     """Samples that are left to train on once validation and test parts are set aside."""
-    facts = config.technique("data").facts
+    facts = config.data_facts()
     samples = int(config.data.knobs.get("samples", facts.get("samples", 0)))
-    own_test = "files" in facts  # these bring a test part of their own
+    own_test = "files" in facts or facts.get("test")  # these bring a test part of their own
     test = 0 if own_test else share_of(samples, config.test_share)
-    return samples - test - share_of(samples, config.validation_share)
+    return max(1, samples - test - share_of(samples, config.validation_share))
 
 
 def steps_per_epoch(config: RunConfig) -> int:

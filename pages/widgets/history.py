@@ -58,7 +58,7 @@ def changes_by_run(runs: Sequence[Run]) -> dict[int, list[Change]]:
 
 def task_of(config: RunConfig | None) -> str:
     """ "classification" or "regression"."""
-    return str(config.technique("data").facts["task"]) if config else "classification"
+    return str(config.data_facts()["task"]) if config else "classification"
 
 
 def legend_label(run: Run, changes: Sequence[Change]) -> str:

@@ -20,6 +20,10 @@ DataSeed = Annotated[
 declare_family("data", label="Data set", help="What the network learns from.", group="data", default="digits")
 
 
+class DataError(Exception):
+    """The data are not there, or cannot be read; the message says what to do."""
+
+
 @dataclass(frozen=True)
 class Samples:
     """A whole data set in memory.

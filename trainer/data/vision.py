@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainer.data.samples import Samples
+from trainer.data.samples import DataError, Samples
 from trainer.lazy import lazy
 from trainer.registry import find, technique
 
@@ -41,10 +41,6 @@ CLOTHES = (
     "Ankle boot",
 )
 THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-
-class DataError(Exception):
-    """The data set's files are not in the data folder, or cannot be read; the message says what to do."""
 
 
 @technique(
