@@ -22,8 +22,10 @@ from sqlalchemy.exc import DBAPIError
 
 from trainer import terminal
 from trainer.augment import lacking
+from trainer.add_data import add_file, with_file
 from trainer.config import ConfigError, RunConfig, label_of, plain_knobs
 from trainer.data import DataError, download, missing_files
+from trainer.data.own import data_problem
 from trainer.locks import FileLock, is_locked
 from trainer.presets import PRESETS, find_preset
 from trainer.recorder import Control
@@ -113,6 +115,13 @@ def parser() -> argparse.ArgumentParser:
     stop.add_argument("id", type=int, metavar="ID")
     stop.set_defaults(command=stop_command)
 
+    add = commands.add_parser(
+        "add-data", help="take in a CSV or a zip of images; prints knobs that train on it"
+    )
+    add.add_argument("file", type=Path, metavar="FILE")
+    add.add_argument("--target", default="", metavar="COLUMN", help="the column to predict; guessed without")
+    add.set_defaults(command=add_data_command)
+
     fetch = commands.add_parser("download", help="fetch a data set into the data folder")
     fetch.add_argument("dataset", metavar="DATASET")
     fetch.set_defaults(command=download_command)
@@ -121,7 +130,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run_command(options: argparse.Namespace, settings: Settings) -> int:
     """Trains a new run in this process, or each run of a preset in turn."""
-    sets = read_sets(options.set, options.seed)
+    sets = with_file(read_sets(options.set, options.seed), settings)
     if options.preset:
         if options.config:
             raise ConfigError(f"--preset brings its own configurations; leave out {options.config}.")
@@ -146,6 +155,8 @@ def require_data(config: RunConfig, settings: Settings) -> None:
     """Raises DataError when the files of the data set, or what its augmentation needs, are not there."""
     for sentence in lacking(config, settings.data):
         raise DataError(f"{sentence}.")
+    if problem := data_problem(config.data.name, config.data.knobs):
+        raise DataError(problem)
     if missing := missing_files(config.data.name, settings.data):
         raise DataError(
             f"{config.data.name} is not in {settings.data} ({missing[0]} is missing). "
@@ -313,6 +324,16 @@ def stop_command(options: argparse.Namespace, settings: Settings) -> int:
     bury(store, settings, options.id)
     status = store.request(options.id, "stop")
     print(f"Run {options.id}: {'stopping' if status in ('running', 'paused') else status}.", file=sys.stderr)
+    return 0
+
+
+def add_data_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Takes in a file and prints the knobs that train on it, as JSON that `run` reads."""
+    values = add_file(options.file, settings, options.target)
+    config = RunConfig.from_flat(values)
+    require_data(config, settings)
+    print(orjson.dumps({"data": config.data.to_dict()}).decode())
+    print("Save this line as CONFIG.json and train with: python -m trainer run CONFIG.json", file=sys.stderr)
     return 0
 
 

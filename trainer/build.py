@@ -102,7 +102,7 @@ def build(config: RunConfig, data_folder: Path, report: Callable[[int, int], Non
         augment=build_augmenter(config, data, data_folder, report),
         loss=config.bound("label_smoothing") if classifies else regression_loss,
         evaluation_loss=classification_loss if classifies else regression_loss,
-        notices=tuple(notices_about(config, device, len(data.train))),
+        notices=(*notices_about(config, device, len(data.train)), *samples.notices),
     )
 
 

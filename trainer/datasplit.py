@@ -79,15 +79,16 @@ def split(
     """
     rest = np.arange(len(samples.inputs))
     validation_size = share_of(len(rest), validation_share)
+    test_index = rest[:0]
     if samples.test is None:
         size = share_of(len(rest), test_share)
         rest, test_index = _divide(rest, samples, size, stream_seed(seed, "split", "test", bits=31))
-        test = samples.inputs[test_index], samples.targets[test_index]
-    else:
-        test = samples.test
     train_index, index = _divide(
         rest, samples, validation_size, stream_seed(seed, "split", "validation", bits=31)
     )
+    if samples.prepare is not None:  # after the split, so that nothing is learned from the parts held out
+        samples = samples.prepare(train_index)
+    test = samples.test or (samples.inputs[test_index], samples.targets[test_index])
     raw = [
         (as_floats(x), y)
         for x, y in (

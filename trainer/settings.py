@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     max_workers: int = Field(
         default_factory=lambda: usable_cores(), ge=1, le=1024, description="Runs that train at once."
     )
+    upload_quota_mb: int = Field(
+        500, ge=1, le=1_000_000, description="Megabytes of own data that each visitor may keep."
+    )
 
     @field_validator("home", "data_folder")
     @classmethod
@@ -47,6 +50,11 @@ class Settings(BaseSettings):
     def data(self) -> Path:
         """The folder in which data sets are looked for and downloaded to."""
         return self.data_folder or self.home.absolute() / "data"
+
+    @property
+    def uploads(self) -> Path:
+        """The folder of people's own data, by digest of their content."""
+        return self.home.absolute() / "uploads"
 
     def run_folder(self, run_id: int) -> Path:
         """The folder of one run: checkpoints, lock and the worker's log. It need not exist yet."""

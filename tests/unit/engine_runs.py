@@ -37,7 +37,9 @@ def fitting_data(item) -> dict[str, Any]:
     fitting = [
         data
         for data in sets
-        if "files" not in data.facts and data.facts["kind"] in kinds and data.facts["task"] == task
+        if not {"files", "own"} & data.facts.keys()
+        and data.facts["kind"] in kinds
+        and data.facts["task"] == task
     ]
     data = fitting[-1]
     return {"data": data.name} | ({"data.samples": 60} if "samples" in data.knobs else {"batch_size": 512})

@@ -2,6 +2,7 @@
 
 import math
 
+import own_files
 import pytest
 import text_files
 import vision_files
@@ -27,6 +28,9 @@ def using(family, name, folder, **more):
         values |= {"model": "rnn", "data.length": 6}
     if family == "data" and "files" in item.facts:
         vision_files.write(name, folder)
+    if own := item.facts.get("own"):
+        file = own_files.csv_bytes() if own == "table" else own_files.zip_bytes(own_files.image_files())
+        values |= own_files.added_values(file)
     if family != "data":
         values |= fitting_data(item)
     if "needs" in item.facts:
@@ -69,7 +73,8 @@ def test_round_trips(family, name):
 
 
 @each
-def test_trains_and_is_reproducible_bit_for_bit(family, name, tmp_path):
+def test_trains_and_is_reproducible_bit_for_bit(family, name, tmp_path, monkeypatch):
+    monkeypatch.setenv("TRAINSCOPE_HOME", str(tmp_path))
     config = using(family, name, tmp_path)
     results, log = go(config, data_folder=tmp_path)
     assert results.stopped_by == "epochs", results.error

@@ -17,7 +17,9 @@ from trainer.data.samples import Samples
 from trainer.datasplit import split
 from trainer.registry import families, find
 
-BUILT_IN = [name for name, item in families()["data"].techniques.items() if "files" not in item.facts]
+BUILT_IN = [
+    name for name, item in families()["data"].techniques.items() if not {"files", "own"} & item.facts.keys()
+]
 
 
 def load(name, folder, **knobs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from trainer.registry import declare_family, knob
 
 Task = Literal["classification", "regression"]
+Progress = Callable[[float], None]  # takes the share that is done
 Noise = Annotated[float, knob("Noise", "Spread of the points around their curve.", ge=0, le=1, step=0.05)]
 Count = Annotated[int, knob("Samples", "How many points are generated.", ge=20, le=100_000, step=100)]
 DataSeed = Annotated[
@@ -18,6 +20,10 @@ DataSeed = Annotated[
 ]
 
 declare_family("data", label="Data set", help="What the network learns from.", group="data", default="digits")
+
+
+def silent(share: float) -> None:
+    """The progress of something that nobody watches."""
 
 
 class DataError(Exception):
@@ -32,6 +38,10 @@ class Samples:
     [n, channels, height, width], for texts int64 [n, words] into `vocabulary`, where 0 is padding. `targets` is int64 [n] with
     classes 0 … len(classes) − 1, or float32 [n, 1] for regression, in `unit`. `test` holds a test split that comes with the
     data; without one, a share of the samples is set aside.
+
+    Where inputs must still become numbers by what is learned from samples (a median for what is missing), `prepare` does it:
+    it takes the places [train] of the training samples, learns from these alone, and returns the samples as above.
+    `notices` are sentences about the data that a person should read.
     """
 
     inputs: NDArray[np.generic]
@@ -41,6 +51,8 @@ class Samples:
     unit: str = ""
     vocabulary: tuple[str, ...] = ()
     test: tuple[NDArray[np.generic], NDArray[np.generic]] | None = None
+    prepare: Callable[[NDArray[np.intp]], Samples] | None = None
+    notices: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from trainer.store.inspections import Inspection, InspectionStore
 from trainer.store.points import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Points
 from trainer.store.runs import COMMAND_LINE, ENDED, LIVE, STATUSES, Changes, Run, RunStore
 from trainer.store.schema import supervisor
+from trainer.store.uploads import Upload, UploadStore
 
 __all__ = [
     "COMMAND_LINE",
@@ -33,10 +34,11 @@ __all__ = [
     "Store",
     "StoreError",
     "Superseded",
+    "Upload",
 ]
 
 
-class Store(RunStore, AttemptStore, DownloadStore, InspectionStore):
+class Store(RunStore, AttemptStore, DownloadStore, InspectionStore, UploadStore):
     """The store at a database URL. Opening it brings the schema up to date, safely when several open it at once.
 
     Threads may share one; a process that forks calls `close` before. Errors of use are `StoreError`, a write by an

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
-HEAD = "0002"
+HEAD = "0003"
 """Newest migration. Known here so that opening a current database does not import Alembic."""
 
 
@@ -166,6 +166,22 @@ downloads = sa.Table(
     sa.Index(None, "status"),
     sqlite_autoincrement=True,
 )
+
+uploads = sa.Table(
+    "uploads",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("owner", sa.String(200), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("created", Utc, nullable=False),
+    sa.UniqueConstraint("owner", "digest"),
+    sa.Index(None, "digest"),
+    sqlite_autoincrement=True,
+)
+"""Whose list a file is in; its content lies on disk under its digest."""
 
 supervisor = sa.Table(
     "supervisor",

@@ -1,0 +1,312 @@
+"""Reading a zip of images, one folder for each class, that nobody has checked. Nothing is unpacked to a named path.
+
+Every image is decoded in memory, cut to its middle square and scaled; what is kept is one array of pixels.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import unicodedata
+import warnings
+import zipfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainer.data.samples import DataError, Progress, silent
+from trainer.lazy import lazy
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageOps
+else:
+    Image = lazy("PIL.Image")
+    ImageOps = lazy("PIL.ImageOps")
+
+MOST_BYTES = 100_000_000
+MOST_ENTRIES = 50_000
+MOST_IMAGES = 20_000
+MOST_IMAGE_BYTES = 20_000_000  # of one image, unpacked from the zip
+MOST_PIXELS = 50_000_000  # of one image
+MOST_UNPACKED = 1_000_000_000  # bytes of all together
+HIGHEST_RATIO = 200  # unpacked to packed; images hardly shrink in a zip, bombs do
+MOST_CLASSES = 100
+FEWEST_IMAGES = 20
+MOST_DAMAGED = 0.1  # share of images that may be unreadable
+LONGEST_NAME = 80
+LARGEST_SIDE = 64  # pixels kept
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
+ENDINGS = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"}
+IGNORED_NAMES = {
+    ".ds_store",
+    "thumbs.db",
+    "desktop.ini",
+    "readme",
+    "readme.txt",
+    "readme.md",
+    "license",
+    "license.txt",
+}
+TRAIN_NAMES = {"train", "training", "val", "valid", "validation"}
+TEST_NAMES = {"test", "testing"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image in the archive: where it is, its class, and whether it belongs to the test part."""
+
+    info: zipfile.ZipInfo
+    label: str
+    test: bool
+
+
+def read_archive(path: Path, folder: Path, report: Progress = silent) -> dict[str, Any]:
+    """Decodes the archive's images into `folder`/train.npy and test.npy, uint8 [n, channels, side, side]; returns the manifest.
+
+    Raises DataError with one sentence for an archive that is unsafe, too large, or holds no images by class.
+    """
+    if path.stat().st_size > MOST_BYTES:
+        raise DataError(
+            f"The zip has {path.stat().st_size / 1e6:.0f} MB; the limit is {MOST_BYTES / 1e6:.0f} MB."
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = choose_entries(check_entries(archive.infolist()))
+            return Decoder(archive, entries, report).write(folder)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, UnicodeError) as error:
+        raise DataError(
+            f"The zip is damaged or of a kind that cannot be read ({error}). Pack it again."
+        ) from None
+
+
+def check_entries(entries: Sequence[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
+    """The files of an archive without what systems add to it. Raises DataError for what no honest archive holds."""
+    if len(entries) > MOST_ENTRIES:
+        raise DataError(f"The zip has {len(entries):,} entries; the limit is {MOST_ENTRIES:,}.")
+    if any(entry.filename in ("[Content_Types].xml", "xl/workbook.xml") for entry in entries):
+        raise DataError(
+            "This is an Office document, not a zip of images. Save a table as CSV in UTF-8 and upload that."
+        )
+    files = []
+    for entry in entries:
+        _refuse_unsafe(entry)
+        if not entry.is_dir() and not _ignored(entry.filename):
+            files.append(entry)
+    unpacked = sum(entry.file_size for entry in files)
+    if unpacked > MOST_UNPACKED:
+        raise DataError(
+            f"The zip unpacks to {unpacked / 1e9:.1f} GB; the limit is {MOST_UNPACKED / 1e9:.0f} GB."
+        )
+    return files
+
+
+def _refuse_unsafe(entry: zipfile.ZipInfo) -> None:
+    name = entry.filename.replace("\\", "/")
+    shown = name[:LONGEST_NAME]
+    if name.startswith("/") or name[1:2] == ":" or ".." in PurePosixPath(name).parts:
+        raise DataError(
+            f"The zip has an entry that leads out of its folder: “{shown}”. Pack the images anew."
+        )
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise DataError(f"The zip has a link instead of a file: “{shown}”. Pack the images themselves.")
+    if entry.flag_bits & 0x1:
+        raise DataError("The zip is encrypted. Pack it without a password.")
+    if entry.file_size > MOST_IMAGE_BYTES:
+        raise DataError(
+            f"“{shown}” unpacks to {entry.file_size / 1e6:.0f} MB; the limit for one file is {MOST_IMAGE_BYTES / 1e6:.0f} MB."
+        )
+    if entry.file_size > 1_000_000 and entry.file_size > HIGHEST_RATIO * max(1, entry.compress_size):
+        raise DataError(
+            f"“{shown}” unpacks to {entry.file_size // max(1, entry.compress_size):,} times its packed size, as no image does."
+        )
+
+
+def _ignored(name: str) -> bool:
+    parts = [part.lower() for part in PurePosixPath(name.replace("\\", "/")).parts]
+    return not parts or "__macosx" in parts or parts[-1] in IGNORED_NAMES or parts[-1].startswith("._")
+
+
+def choose_entries(files: Sequence[zipfile.ZipInfo]) -> list[Entry]:
+    """Each image with its class and part. Raises DataError when they do not lie in a folder for each class."""
+    nested = next(
+        (
+            file.filename
+            for file in files
+            if file.filename.lower().endswith((".zip", ".rar", ".7z", ".tar", ".gz"))
+        ),
+        None,
+    )
+    if nested is not None:
+        raise DataError(
+            f"The zip holds another archive: “{nested[:LONGEST_NAME]}”. Unpack that and pack the images alone."
+        )
+    images = [file for file in files if PurePosixPath(file.filename).suffix.lower() in ENDINGS]
+    if not images:
+        raise DataError(f"The zip holds no images. Known are {', '.join(sorted(ENDINGS))}.")
+    if len(images) > MOST_IMAGES:
+        raise DataError(f"The zip holds {len(images):,} images; the limit is {MOST_IMAGES:,}.")
+    folders = [PurePosixPath(image.filename.replace("\\", "/")).parts[:-1] for image in images]
+    if all(folders) and len({path[0] for path in folders}) == 1 and all(len(path) > 1 for path in folders):
+        folders = [path[1:] for path in folders]  # one folder around everything
+    if all(path and path[0].lower() in TRAIN_NAMES | TEST_NAMES and len(path) > 1 for path in folders):
+        tests, folders = [path[0].lower() in TEST_NAMES for path in folders], [path[1:] for path in folders]
+        if all(tests):
+            tests = [False] * len(tests)
+    else:
+        tests = [False] * len(folders)
+    if stray := next(
+        (image.filename for image, path in zip(images, folders, strict=True) if len(path) != 1), None
+    ):
+        raise DataError(
+            f"“{stray[-LONGEST_NAME:]}” does not lie in a folder of its class. The zip needs one folder for each class, such as "
+            "cats/1.jpg and dogs/1.jpg."
+        )
+    return _by_class(images, [tidy_label(path[0]) for path in folders], tests)
+
+
+def _by_class(images: Sequence[zipfile.ZipInfo], labels: Sequence[str], tests: Sequence[bool]) -> list[Entry]:
+    for name, count in Counter(label.casefold() for label in set(labels)).items():
+        if count > 1:
+            raise DataError(f"Two class folders differ in upper and lower case alone: “{name}”. Rename one.")
+    classes = len(set(labels))
+    if classes < 2:
+        raise DataError(
+            f"All images lie in one folder, “{labels[0]}”: classes are told apart by folders, so two are needed."
+        )
+    if classes > MOST_CLASSES:
+        raise DataError(f"The zip has {classes:,} class folders; the limit is {MOST_CLASSES}.")
+    entries = [Entry(*each) for each in zip(images, labels, tests, strict=True)]
+    trained = {entry.label for entry in entries if not entry.test}
+    if unseen := sorted({entry.label for entry in entries} - trained):
+        raise DataError(f"The class “{unseen[0]}” has test images but none to train on.")
+    return sorted(entries, key=lambda entry: (entry.test, entry.label, entry.info.filename))
+
+
+def tidy_label(name: str) -> str:
+    """A class name that can be shown: one line, short, composed characters."""
+    plain = "".join(
+        " " if unicodedata.category(sign)[0] in "CZ" else sign for sign in unicodedata.normalize("NFC", name)
+    )
+    return " ".join(plain.split())[:LONGEST_NAME].strip() or "unnamed"
+
+
+class Decoder:
+    """Decodes the chosen entries one after the other into arrays on disk."""
+
+    def __init__(self, archive: zipfile.ZipFile, entries: Sequence[Entry], report: Progress) -> None:
+        self.archive, self.entries, self.report = archive, entries, report
+        self.damaged: list[str] = []
+
+    def write(self, folder: Path) -> dict[str, Any]:
+        """Writes the arrays and returns what is known of them."""
+        warnings.simplefilter("ignore")  # of truncated and odd metadata; what matters raises
+        Image.MAX_IMAGE_PIXELS = None  # the limit here is lower, and checked before anything is decoded
+        sides = []
+        for number, entry in enumerate(self.entries, 1):
+            sides.append(self._longest_side(entry))
+            self.report(0.2 * number / len(self.entries))
+        found = [(entry, side) for entry, side in zip(self.entries, sides, strict=True) if side]
+        self._enough(found)
+        side = min(LARGEST_SIDE, max(side for _, side in found))
+        pixels = np.zeros((len(found), 3, side, side), np.uint8)
+        whole: list[Entry] = []
+        for number, (entry, _) in enumerate(found):
+            if self._decode(entry, side, pixels[len(whole)]):
+                whole.append(entry)
+            self.report(0.2 + 0.8 * (number + 1) / len(found))
+        self._enough([(entry, side) for entry in whole])
+        pixels = pixels[: len(whole)]
+        grey = bool((pixels[:, 0] == pixels[:, 1]).all() and (pixels[:, 1] == pixels[:, 2]).all())
+        return self._save(folder, pixels[:, :1] if grey else pixels, whole)
+
+    def _longest_side(self, entry: Entry) -> int:
+        """The longer side that the image's header claims; 0 when it cannot be read."""
+        try:
+            with Image.open(io.BytesIO(self._bytes(entry)), formats=FORMATS) as image:
+                width, height = image.size
+        except DataError:
+            raise
+        except Exception:  # decoders of damaged files raise whatever they stumble over
+            self.damaged.append(entry.info.filename)
+            return 0
+        if width * height > MOST_PIXELS:
+            raise DataError(
+                f"“{entry.info.filename[-LONGEST_NAME:]}” has {width:,} × {height:,} pixels; the limit is {MOST_PIXELS:,} pixels."
+            )
+        return max(width, height)
+
+    def _bytes(self, entry: Entry) -> bytes:
+        """The entry's bytes, never more than it claims to have."""
+        with self.archive.open(entry.info) as file:
+            return file.read(min(entry.info.file_size, MOST_IMAGE_BYTES))
+
+    def _decode(self, entry: Entry, side: int, out: np.ndarray) -> bool:
+        """Writes the image's middle square, scaled, to `out` [3, side, side]; False when it is damaged."""
+        try:
+            with Image.open(io.BytesIO(self._bytes(entry)), formats=FORMATS) as image:
+                image.draft("RGB", (2 * side, 2 * side))  # a JPEG can be decoded at a fraction of its size
+                square = ImageOps.fit(
+                    _as_rgb(ImageOps.exif_transpose(image)), (side, side), Image.Resampling.BOX
+                )
+                out[:] = np.asarray(square).transpose(2, 0, 1)
+        except Exception:
+            self.damaged.append(entry.info.filename)
+            return False
+        return True
+
+    def _enough(self, found: Sequence[tuple[Entry, int]]) -> None:
+        """Raises DataError when too many images are damaged, or too few are left."""
+        if len(self.damaged) > MOST_DAMAGED * len(self.entries):
+            raise DataError(
+                f"{len(self.damaged):,} of {len(self.entries):,} images cannot be decoded, such as "
+                f"“{self.damaged[0][-LONGEST_NAME:]}”."
+            )
+        trained = Counter(entry.label for entry, _ in found if not entry.test)
+        if sum(trained.values()) < FEWEST_IMAGES or len(trained) < 2:
+            raise DataError(
+                f"The zip holds {sum(trained.values())} images in {len(trained)} classes to train on; "
+                f"at least {FEWEST_IMAGES} in two classes are needed."
+            )
+
+    def _save(self, folder: Path, pixels: np.ndarray, entries: Sequence[Entry]) -> dict[str, Any]:
+        classes = sorted({entry.label for entry in entries if not entry.test})
+        targets = np.array([classes.index(entry.label) for entry in entries], np.int64)
+        split = sum(not entry.test for entry in entries)
+        np.save(folder / "images.npy", np.ascontiguousarray(pixels), allow_pickle=False)
+        np.save(folder / "targets.npy", targets, allow_pickle=False)
+        said = [
+            f"{len(entries):,} images in {len(classes)} classes, kept as {pixels.shape[2]}×{pixels.shape[2]} pixels."
+        ]
+        if split < len(entries):
+            said.append(f"The folder of test images is the test part: {len(entries) - split:,} images.")
+        if self.damaged:
+            said.append(
+                f"{len(self.damaged):,} images could not be decoded and are left out, "
+                f"such as “{self.damaged[0][-LONGEST_NAME:]}”."
+            )
+        return {
+            "images": len(entries),
+            "train": split,
+            "side": int(pixels.shape[2]),
+            "channels": int(pixels.shape[1]),
+            "classes": classes,
+            "counts": np.bincount(targets[:split], minlength=len(classes)).tolist(),
+            "said": said,
+        }
+
+
+def _as_rgb(image: Any) -> Any:
+    """Eight-bit RGB: transparency lies on white, 16-bit greys keep their range."""
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image, dtype=np.float64)
+        white = 65535.0 if values.max() > 255 else 255.0
+        image = Image.fromarray((values * (255 / white)).clip(0, 255).astype(np.uint8))
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        paper = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(paper, image)
+    return image.convert("RGB")

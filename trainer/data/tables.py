@@ -1,0 +1,246 @@
+"""Reading a CSV that nobody has checked: encoding, delimiter, header, and what each column holds.
+
+Everything is decided once, when the file arrives, and written down; training reads the typed columns alone. Runs in a
+process of its own with bounded memory and time (see intake.py), and still checks every size before it grows.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data.columns import Column, read_column
+from trainer.data.samples import DataError, Progress, silent
+
+MOST_BYTES = 50_000_000
+MOST_ROWS = 500_000
+MOST_COLUMNS = 500
+MOST_CELLS = 5_000_000
+LONGEST_CELL = 10_000  # characters
+LONGEST_NAME = 80
+FEWEST_ROWS = 20
+PREVIEW_ROWS = 50
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+SNIFFED = 200  # lines
+BLOCK = 20_000  # rows between two reports
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as it was read: one typed column for each of the file's, and sentences about what had to be decided."""
+
+    columns: tuple[Column, ...]
+    rows: int
+    preview: tuple[tuple[str, ...], ...]
+    said: tuple[str, ...]
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """All columns as numbers [rows, columns]; NaN is missing, categories are places in their column's levels."""
+        return np.column_stack([column.values for column in self.columns])
+
+
+def read_table(data: bytes, report: Progress = silent) -> Table:
+    """Reads the bytes of a CSV. Raises DataError with one sentence when they are none, or one too large."""
+    text, said = decode(data)
+    text, delimiter = sniff_delimiter(text)
+    _check_size(text, delimiter)
+    rows = _rows(text, delimiter, report)
+    first = next(rows, None)
+    if first is None:
+        raise DataError("The file is empty: it has no row with a value.")
+    if len(first) < 2:
+        raise DataError(
+            "The file has a single column; a network needs one to predict and at least one to predict it from. "
+            "Columns are told apart by commas, semicolons, tabs or pipes."
+        )
+    if len(first) > MOST_COLUMNS:
+        raise DataError(f"The table has {len(first):,} columns; the limit is {MOST_COLUMNS}.")
+    body = _check_widths(rows, len(first))
+    if has_header(first):
+        names = tidy_names(first)
+    else:
+        names = tidy_names([""] * len(first))
+        body.insert(0, first)
+        said.append("The first row holds values, not names: the columns are called column 1, column 2, …")
+    if len(body) < FEWEST_ROWS:
+        raise DataError(f"The table has {len(body)} rows of values; training needs at least {FEWEST_ROWS}.")
+    preview = tuple(tuple(cell[:LONGEST_NAME] for cell in row) for row in body[:PREVIEW_ROWS])
+    count, cells = len(body), list(zip(*body, strict=True))
+    del body
+    columns = []
+    for number, name in enumerate(names):
+        columns.append(read_column(name, cells[number]))
+        cells[number] = ()  # its text is not needed any more
+        report(0.5 + 0.5 * (number + 1) / len(names))
+    said.append(f"{count:,} rows, told apart by {DELIMITERS[delimiter]}.")
+    return Table(tuple(columns), count, preview, tuple(said))
+
+
+def decode(data: bytes) -> tuple[str, list[str]]:
+    """The text, and a sentence where its encoding had to be guessed. Raises DataError for what is no text."""
+    if len(data) > MOST_BYTES:
+        raise DataError(
+            f"The table has {len(data) / 1e6:.0f} MB; the limit is {MOST_BYTES / 1e6:.0f} MB. Take a sample of its rows."
+        )
+    _refuse_known_formats(data)
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _printable(_decoded(data, "utf-16")), []
+    if b"\0" in data:
+        raise DataError("This is not a text file: it contains zero bytes. Save the table as CSV in UTF-8.")
+    try:
+        return _printable(data.decode("utf-8-sig")), []
+    except UnicodeDecodeError as error:
+        where = data.count(b"\n", 0, error.start) + 1
+    encoding = "cp1252" if _can_decode(data, "cp1252") else "latin-1"
+    note = (
+        f"The file is not UTF-8 (line {where:,}); it is read as {'Windows-1252' if encoding == 'cp1252' else 'Latin-1'}. "
+        "Check that accents look right."
+    )
+    return _printable(data.decode(encoding)), [note]
+
+
+def _refuse_known_formats(data: bytes) -> None:
+    for magic, what in (
+        (b"PAR1", "a Parquet file"),
+        (b"%PDF", "a PDF"),
+        (b"\x1f\x8b", "a gzip archive"),
+        (b"\xd0\xcf\x11\xe0", "an old Office document"),
+        (b"SQLite format 3", "an SQLite database"),
+    ):
+        if data.startswith(magic):
+            raise DataError(f"This is {what}, not a CSV. Save the table as CSV in UTF-8 and upload that.")
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        raise DataError(
+            f"The file begins like {encoding.upper()} text but breaks off or is damaged. Save it as CSV in UTF-8."
+        ) from None
+
+
+def _can_decode(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _printable(text: str) -> str:
+    """The text, unless too much of its beginning is control characters to be a table."""
+    head = text[:100_000]
+    odd = sum(character < " " and character not in "\t\r\n\x0b\x0c" for character in head)
+    if "\0" in text or odd > len(head) / 100:
+        raise DataError("This is not a text file but binary data. Save the table as CSV in UTF-8.")
+    return text
+
+
+def sniff_delimiter(text: str) -> tuple[str, str]:
+    """The text without Excel's "sep=" line, and the sign that divides its rows most evenly."""
+    if match := re.match(r"sep=([,;\t|])\r?\n", text):
+        return text[match.end() :], match[1]
+    head = "".join(text[:200_000].splitlines(keepends=True)[:SNIFFED])
+    return text, max(DELIMITERS, key=lambda sign: (*_evenness(head, sign), sign != ","))
+
+
+def _evenness(head: str, delimiter: str) -> tuple[bool, float]:
+    """Whether nearly all rows have the first one's width, and how many have the commonest. One that divides nothing: 0.
+
+    Commas come last where another sign is as good: they also stand inside numbers.
+    """
+    try:
+        widths = [len(row) for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter) if row]
+    except csv.Error:
+        return False, 0.0
+    if not widths:
+        return False, 0.0
+    (width, count), *_ = Counter(widths).most_common(1)
+    share = count / len(widths)
+    return (share > 0.95 and widths[0] == width, round(share, 1)) if width > 1 else (False, 0.0)
+
+
+def _check_size(text: str, delimiter: str) -> None:
+    """Stops before anything is built from a table that is too large."""
+    lines = text.count("\n") or text.count("\r")
+    if lines > MOST_ROWS + 1:
+        raise DataError(f"The table has {lines:,} rows; the limit is {MOST_ROWS:,}. Take a sample of them.")
+    if (cells := text.count(delimiter) + lines) > MOST_CELLS:
+        raise DataError(
+            f"The table has about {cells:,} values; the limit is {MOST_CELLS:,}. Leave out rows or columns."
+        )
+
+
+def _rows(text: str, delimiter: str, report: Progress) -> Iterator[list[str]]:
+    """The rows that are not blank. Raises DataError with the line of what cannot be read."""
+    csv.field_size_limit(LONGEST_CELL)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    lines = text.count("\n") + 1
+    begin = 1
+    try:
+        for number, row in enumerate(reader):
+            if any(cell.strip() for cell in row):
+                yield [cell.strip() for cell in row]
+            begin = reader.line_num + 1
+            if number % BLOCK == 0:
+                report(0.5 * min(1.0, reader.line_num / lines))
+    except csv.Error as error:
+        if "field limit" in str(error):
+            reason = f"holds a value of more than {LONGEST_CELL:,} characters; perhaps a quotation mark is never closed"
+        else:
+            reason = f"cannot be read ({error})"
+        raise DataError(f"Line {begin:,} of the table {reason}.") from None
+
+
+def _check_widths(rows: Iterator[list[str]], width: int) -> list[list[str]]:
+    body = []
+    for number, row in enumerate(rows, 2):
+        if len(row) != width:
+            if len(row) > width and not any(
+                row[width:]
+            ):  # delimiters left over at the end, as spreadsheets write
+                row = row[:width]
+            else:
+                raise DataError(
+                    f"Row {number:,} has {len(row)} values, but the first row has {width}. A value that contains the "
+                    "delimiter needs quotation marks around it."
+                )
+        body.append(row)
+        if len(body) > MOST_ROWS:
+            raise DataError(f"The table has more than {MOST_ROWS:,} rows. Take a sample of them.")
+    return body
+
+
+def has_header(first: Sequence[str]) -> bool:
+    """Whether the first row names the columns: a row with a number in it does not, unless all are years or the like."""
+    numbers = [
+        cell for cell in first if re.fullmatch(r"[+-]?[\d.,]*\d[\d.,]*(e[+-]?\d+)?", cell, re.IGNORECASE)
+    ]
+    if not numbers:
+        return True
+    whole = all(cell.isdecimal() for cell in numbers)
+    return whole and len(set(numbers)) == len(numbers) < len([cell for cell in first if cell])
+
+
+def tidy_names(names: Sequence[str]) -> list[str]:
+    """Column names that can be shown and chosen by: one line, short, none empty, none twice."""
+    found: list[str] = []
+    for number, name in enumerate(names, 1):
+        plain = "".join(" " if unicodedata.category(sign)[0] in "CZ" else sign for sign in name)
+        base = " ".join(plain.split())[:LONGEST_NAME].strip() or f"column {number}"
+        unique, copy = base, 2
+        while unique in found:
+            unique, copy = f"{base} ({copy})", copy + 1
+        found.append(unique)
+    return found

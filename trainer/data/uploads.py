@@ -1,0 +1,95 @@
+"""People's own files on disk: each under the SHA-256 of its bytes, checked once and never changed.
+
+    uploads/<digest>/original       the bytes as they came
+    uploads/<digest>/values.npy     a table's typed columns, or the decoded images of a training part
+    uploads/<digest>/manifest.json  what was found in it; its presence means that the rest is whole
+
+A folder is filled under another name and then renamed, so whoever finds one finds all of it. The digest in a run's
+configuration says exactly what it was trained on, here or on another machine that has the same file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.data.samples import DataError
+from trainer.settings import get_settings
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+VERSION = 1
+
+
+def upload_folder(digest: str) -> Path:
+    """Where an upload lies, whether or not it does. Raises ValueError for what is no digest."""
+    if not DIGEST.fullmatch(digest):
+        raise ValueError(f"{digest[:80]!r} is no SHA-256 digest")
+    return get_settings().uploads / digest
+
+
+def find_manifest(digest: str) -> dict[str, Any] | None:
+    """What is known of an upload; None when it is not on this machine. Cheap: read once, then only looked for."""
+    if not digest:
+        return None
+    path = upload_folder(digest) / "manifest.json"
+    try:
+        return _read(path, path.stat().st_mtime_ns)
+    except (OSError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, changed: int) -> dict[str, Any] | None:
+    manifest = json.loads(path.read_text())
+    return manifest if isinstance(manifest, dict) and manifest.get("version") == VERSION else None
+
+
+def require_manifest(digest: str, kind: str) -> dict[str, Any]:
+    """What is known of an upload of this kind ("table" or "images"). Raises DataError with what to do."""
+    if not digest:
+        raise DataError("No file is chosen yet. Choose one on the page Your data.")
+    manifest = find_manifest(digest)
+    if manifest is None:
+        raise DataError(
+            f"The file {digest[:12]}… is not on this machine. Add the very same file on the page Your data, "
+            "or with: python -m trainer add-data FILE"
+        )
+    if manifest["kind"] != kind:
+        other = "images" if kind == "table" else "a table"
+        raise DataError(f"The file {digest[:12]}… holds {other}; choose it on the page Your data.")
+    return manifest
+
+
+def load_array(digest: str, name: str, shape: tuple[int, ...], *, mapped: bool = False) -> NDArray[Any]:
+    """One of an upload's arrays, of the expected shape. Raises DataError when it is damaged."""
+    path = upload_folder(digest) / f"{name}.npy"
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+        if array.shape != shape:
+            raise ValueError(f"it has shape {array.shape} instead of {shape}")
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(
+            f"The stored copy of the file {digest[:12]}… is damaged ({error}). Delete it on the page Your data and add "
+            "the file again."
+        ) from error
+    return array
+
+
+def disk_bytes(digest: str) -> int:
+    """Bytes that an upload takes on disk; 0 when it is not there."""
+    folder = upload_folder(digest)
+    return sum(file.stat().st_size for file in folder.glob("*") if file.is_file())
+
+
+def remove_upload(digest: str) -> None:
+    """Deletes an upload's folder; a missing one is fine. The manifest goes first: half a folder is none."""
+    folder = upload_folder(digest)
+    (folder / "manifest.json").unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,93 @@
+"""Which files belong to whom. Their content lies on disk under its digest (trainer/data/uploads.py), once for all owners."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+
+from trainer.store.database import Database, StoreError, tick
+from trainer.store.runs import clean
+from trainer.store.schema import runs, uploads
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One file in somebody's list: `kind` is "table" or "images", `bytes` what it takes on disk."""
+
+    id: int
+    owner: str
+    digest: str
+    name: str
+    kind: str
+    bytes: int
+    created: datetime
+
+
+class UploadStore(Database):
+    """Methods on lists of files. Each is one transaction."""
+
+    def add_upload(self, owner: str, digest: str, name: str, kind: str, size: int) -> None:
+        """Put a file into somebody's list; one that is there already takes the new name and comes first."""
+        values = {"name": clean(name), "kind": kind, "bytes": size, "created": datetime.now(UTC)}
+        key = (uploads.c.owner == clean(owner)) & (uploads.c.digest == digest)
+        with self.writing() as connection:
+            tick(connection)
+            connection.execute(sa.delete(uploads).where(key))
+            connection.execute(sa.insert(uploads), {"owner": clean(owner), "digest": digest, **values})
+
+    def uploads(self, owners: Collection[str]) -> list[Upload]:
+        """The files in these people's lists, newest first."""
+        statement = sa.select(*_COLUMNS).where(uploads.c.owner.in_(owners)).order_by(uploads.c.id.desc())
+        with self.reading() as connection:
+            return [Upload(**row._mapping) for row in connection.execute(statement)]
+
+    def runs_using(self, digest: str, owner: str | None = None) -> list[int]:
+        """Ids of the runs, of one owner or of all, whose configuration names the file."""
+        statement = sa.select(runs.c.id).where(_names(digest)).order_by(runs.c.id)
+        if owner is not None:
+            statement = statement.where(runs.c.owner == owner)
+        with self.reading() as connection:
+            return [int(number) for number in connection.execute(statement).scalars()]
+
+    def remove_upload(self, owner: str, digest: str) -> bool:
+        """Take a file from somebody's list. Return whether nobody needs its content any more: no list, no run.
+
+        `StoreError` while runs of theirs use it: without it they could not be repeated.
+        """
+        with self.writing() as connection:
+            tick(connection)
+            own = sa.select(runs.c.id).where(_names(digest), runs.c.owner == owner).order_by(runs.c.id)
+            used = [int(number) for number in connection.execute(own).scalars()]
+            if used:
+                listed = ", ".join(map(str, used[:5])) + (" and more" if len(used) > 5 else "")
+                raise StoreError(
+                    f"Run{'s' * (len(used) > 1)} {listed} trained on this file and could not be repeated without it. "
+                    "Delete them first on the Runs page."
+                )
+            key = (uploads.c.owner == owner) & (uploads.c.digest == digest)
+            connection.execute(sa.delete(uploads).where(key))
+            return self._orphan(connection, digest)
+
+    def is_orphan(self, digest: str) -> bool:
+        """Whether no list has the file and no run names it."""
+        with self.reading() as connection:
+            return self._orphan(connection, digest)
+
+    @staticmethod
+    def _orphan(connection: sa.Connection, digest: str) -> bool:
+        listed = connection.execute(
+            sa.select(uploads.c.id).where(uploads.c.digest == digest).limit(1)
+        ).scalar()
+        used = connection.execute(sa.select(runs.c.id).where(_names(digest)).limit(1)).scalar()
+        return listed is None and used is None
+
+
+def _names(digest: str) -> sa.ColumnElement[bool]:
+    """Whether a run's configuration, kept as JSON text, names the digest; nothing else in it looks like one."""
+    return sa.cast(runs.c.config, sa.Text).contains(f'"{digest}"')
+
+
+_COLUMNS = [uploads.c[field.name] for field in fields(Upload)]
