@@ -42,7 +42,9 @@ def other_value(knob):
     if knob.kind == "bool":
         return not knob.default
     if knob.kind == "text":
-        return {"milestones": "5, 9", "layers": "64-32"}[knob.name]
+        texts = {"milestones": "5, 9", "layers": "64-32"}
+        texts |= {"file": "ab" * 32, "target": "price & <b>more</b>", "leave_out": "1, 4-6"}
+        return texts[knob.name]
     if knob.name in ("final_lr", "min_lr"):
         return 0.0005
     if knob.name == "high_momentum":
