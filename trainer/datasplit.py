@@ -39,7 +39,8 @@ class Part:
 class SplitData:
     """The three parts, the whole they come from, and the input scaling.
 
-    Regression targets are standardized; `target_scale` turns an error back into the samples' `unit`.
+    Regression targets are standardized; `target_scale` turns an error back into the samples' `unit`, together
+    with `target_mean` a prediction.
     """
 
     train: Part
@@ -49,6 +50,7 @@ class SplitData:
     mean: torch.Tensor
     deviation: torch.Tensor
     target_scale: float
+    target_mean: float
 
     @property
     def task(self) -> Task:
@@ -98,7 +100,7 @@ def split(
         )
     ]
     mean, deviation = scaling(raw[0][0]) if raw[0][0].dtype != np.int64 else (np.zeros(1), np.ones(1))
-    scale_targets, spread = _target_scaler(raw[0][1], samples.task)
+    scale_targets, centre, spread = _target_scaler(raw[0][1], samples.task)
 
     def part(inputs: np.ndarray, targets: np.ndarray, *, scale: bool) -> Part:
         scaled = (inputs - mean) / deviation if scale and inputs.dtype != np.int64 else inputs
@@ -115,6 +117,7 @@ def split(
         torch.from_numpy(mean).to(device),
         torch.from_numpy(deviation).to(device),
         spread,
+        centre,
     )
 
 
@@ -144,8 +147,8 @@ def as_floats(inputs: np.ndarray) -> np.ndarray:
     return inputs if inputs.dtype == np.int64 else inputs.astype(np.float32, copy=False)
 
 
-def _target_scaler(train: np.ndarray, task: Task) -> tuple[Any, float]:
+def _target_scaler(train: np.ndarray, task: Task) -> tuple[Any, float, float]:
     if task == "classification":
-        return np.ascontiguousarray, 1.0
+        return np.ascontiguousarray, 0.0, 1.0
     mean, spread = float(train.mean(dtype=np.float64)), float(train.std(dtype=np.float64)) or 1.0
-    return lambda targets: ((targets - mean) / spread).astype(np.float32), spread
+    return lambda targets: ((targets - mean) / spread).astype(np.float32), mean, spread

@@ -20,6 +20,7 @@ from trainer.build import Experiment, batch_order, batch_sizes, build
 from trainer.config import RunConfig
 from trainer.datasplit import Part
 from trainer.guard import Guard, NonFiniteError
+from trainer.health.pictures import Pictures
 from trainer.health.probe import Probe
 from trainer.health.rows import Layout
 from trainer.lazy import lazy
@@ -55,12 +56,16 @@ class Recorder(Protocol):
 
     def epoch(
         self, step: int, epoch: int, seconds: float, train_loss: float, train_metric: float,
-        val_loss: float, val_metric: float, lr: float,
+        val_loss: float, val_metric: float, lr: float, patience_left: float | None,
     ) -> None:  # fmt: skip
-        """One finished epoch, with its last step; the train values are means over its batches."""
+        """One finished epoch, with its last step; the train values are means over its batches. `patience_left` says how many
+        more epochs early stopping would bear; None without it."""
 
     def health(self, step: int, layout: Layout, look: torch.Tensor) -> None:
         """A look at a step's layers: a vector as `layout` describes it."""
+
+    def view(self, name: str, step: int, data: bytes) -> None:
+        """A picture of what was learned (see trainer/health/pictures.py); of each name the newest is kept."""
 
     def progress(self, facts: dict[str, Any]) -> None:
         """What there is to say of the run besides its curves: device, precision, parameters, steps in all, epoch."""
@@ -131,6 +136,8 @@ def train(
             trainer.guard.settle(
                 run.optimizer.param_groups[0]["lr"]
             )  # a bad step must not reach a checkpoint
+            if reason == "stop":
+                trainer.pictures.take(state.step, state.epoch, final=True)
             trainer.save_and_leave()
             return results(run, state, reason)
     except NonFiniteError as error:
@@ -172,6 +179,7 @@ class Trainer:
         self.saved_at = time.perf_counter()
         self.guard = Guard(run)
         self.probe = Probe(run, recorder, state.step)
+        self.pictures = Pictures(run, recorder, partial(predict, run))
 
     def run_epochs(self) -> str:
         """Trains epoch after epoch. Returns "epochs", "early_stopping", or the request that ended it."""
@@ -265,7 +273,8 @@ class Trainer:
             targets = run.data.train.targets[self.order().to(run.device)]
         losses = [float(loss) for loss in state.batch_losses]
         weighted = (loss * size for loss, size in zip(losses, self.sizes, strict=True))
-        validation = evaluate(run, run.data.validation)
+        outputs = predict(run, run.data.validation.inputs)
+        validation = judge(run, outputs, run.data.validation)
         values = {
             "train_loss": math.fsum(weighted) / len(targets),
             "train_metric": run.score(torch.cat(state.outputs), targets),
@@ -279,13 +288,16 @@ class Trainer:
         state.validation_losses.append(values["val_loss"])
         state.seconds = time.perf_counter() - self.started
         state.skipped_steps += self.guard.skipped_steps()
-        self.recorder.epoch(state.step, state.epoch, state.seconds, **values)
-        self.recorder.progress(facts(run, state))
+        patience = run.patience_left(state.validation_losses)
+        left = patience if math.isfinite(patience) else None
+        self.recorder.epoch(state.step, state.epoch, state.seconds, **values, patience_left=left)
         if values["val_loss"] < state.best_loss:
             state.best = {"epoch": state.epoch, "step": state.step, **values}
             if run.config.early_stopping.name != "none":
                 state.best_weights = weights_copy(run.model)
-        if run.patience_left(state.validation_losses) <= 0:
+        self.recorder.progress(facts(run, state))
+        self.pictures.after_epoch(state.step, state.epoch, outputs)
+        if patience <= 0:
             state.finished = "early_stopping"
         elif state.epoch >= run.config.epochs:
             state.finished = "epochs"
@@ -346,9 +358,18 @@ def set_rates(optimizer: torch.optim.Optimizer, rate: Rates) -> None:
 
 def evaluate(run: Experiment, part: Part) -> dict[str, float]:
     """Loss and metric of a part in evaluation mode: no dropout, running statistics."""
+    return judge(run, predict(run, part.inputs), part)
+
+
+def predict(run: Experiment, inputs: torch.Tensor) -> torch.Tensor:
+    """Outputs [n, outputs] in evaluation mode."""
     run.model.eval()
     with torch.no_grad(), autocast(run):
-        outputs = torch.cat([run.model(batch).float() for batch in part.inputs.split(EVALUATION_BATCH)])
+        return torch.cat([run.model(batch).float() for batch in inputs.split(EVALUATION_BATCH)])
+
+
+def judge(run: Experiment, outputs: torch.Tensor, part: Part) -> dict[str, float]:
+    """Loss and metric of outputs for a part."""
     return {
         "loss": float(run.evaluation_loss(outputs, part.targets)),
         "metric": run.score(outputs, part.targets),
@@ -364,7 +385,9 @@ def finish(run: Experiment, state: State, reason: str, trainer: Trainer) -> Resu
             f"The weights of epoch {state.best['epoch']:.0f}, the best on validation, are restored."
         )
     ended = results(run, state, reason, restored=restored)
-    ended.validation = dict(evaluate(run, run.data.validation))
+    outputs = predict(run, run.data.validation.inputs)
+    trainer.pictures.take(state.step, state.epoch, outputs, final=True)
+    ended.validation = dict(judge(run, outputs, run.data.validation))
     ended.test = dict(evaluate(run, run.data.test))
     trainer.save_and_leave()
     return ended
@@ -434,4 +457,6 @@ def facts(run: Experiment, state: State) -> dict[str, Any]:
         "epoch": state.epoch,
         "metric": run.metric,
         "unit": run.data.samples.unit,
+        "best_epoch": state.best.get("epoch"),
+        "best_step": state.best.get("step"),
     }

@@ -79,6 +79,7 @@ class Recorder:
         self._steps: deque[tuple[Any, ...]] = deque()
         self._epochs: deque[tuple[Any, ...]] = deque()
         self._looks: deque[tuple[int, Layout, Any]] = deque()
+        self._views: dict[str, tuple[int, bytes]] = {}
         self._notices: deque[str] = deque()
         self._progress = Progress()
         self._capacity = CAPACITY
@@ -108,14 +109,19 @@ class Recorder:
 
     def epoch(
         self, step: int, epoch: int, seconds: float, train_loss: float, train_metric: float,
-        val_loss: float, val_metric: float, lr: float,
+        val_loss: float, val_metric: float, lr: float, patience_left: float | None = None,
     ) -> None:  # fmt: skip
         """Record one finished epoch."""
-        self._epochs.append((step, epoch, seconds, train_loss, train_metric, val_loss, val_metric, lr))
+        row = (step, epoch, seconds, train_loss, train_metric, val_loss, val_metric, lr, patience_left)
+        self._epochs.append(row)
 
     def health(self, step: int, layout: Layout, look: Any) -> None:
         """Record a look at a step's layers: a tensor as `layout` describes it."""
         self._looks.append((step, layout, look))
+
+    def view(self, name: str, step: int, data: bytes) -> None:
+        """Show the newest view of a name; one before that is not written yet is not written at all."""
+        self._views[name] = (step, data)
 
     def notice(self, text: str) -> None:
         """Add a sentence for a person to read."""
@@ -186,10 +192,11 @@ class Recorder:
         batches = self._drain()
         progress = self._progress.after(batches)
         notices = [self._notices.popleft() for _ in range(len(self._notices))]
-        idle = not (batches or notices or progress)
+        views = {name: self._views.pop(name) for name in list(self._views)}
+        idle = not (batches or notices or progress or views)
         if idle and not force and time.monotonic() - self._last_commit < BEAT_INTERVAL:
             return
-        self._obey(self._commit(batches, progress, notices))
+        self._obey(self._commit(batches, progress, notices, views))
         self._last_commit = time.monotonic()
 
     def _drain(self) -> list[Batch]:
@@ -202,13 +209,17 @@ class Recorder:
         return (("epoch", EPOCH_COLUMNS, self._epochs), ("step", STEP_COLUMNS, self._steps))
 
     def _commit(
-        self, batches: list[Batch], progress: dict[str, Any] | None, notices: list[str]
+        self,
+        batches: list[Batch],
+        progress: dict[str, Any] | None,
+        notices: list[str],
+        views: dict[str, tuple[int, bytes]],
     ) -> str | None:
         """Write until it works: what was taken from the queues must not be lost."""
         began, trouble = time.monotonic(), ""
         while True:
             try:
-                request = self._store.record(self._run_id, self._attempt, batches, progress, notices)
+                request = self._store.record(self._run_id, self._attempt, batches, progress, notices, views)
             except Superseded:
                 self.superseded = True
                 self._control.set("interrupt")

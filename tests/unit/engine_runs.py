@@ -51,7 +51,9 @@ class Log:
     def __init__(self) -> None:
         self.steps: list[tuple[float, ...]] = []  # step, loss, lr, grad_norm, clipped, loss_scale
         self.epochs: list[dict[str, float]] = []
+        self.patience: list[float | None] = []  # early stopping's, after each epoch
         self.looks: list[dict[str, float]] = []
+        self.views: dict[str, tuple[int, bytes]] = {}
         self.notices: list[str] = []
         self.facts: dict[str, Any] = {}
         self.flushes = 0
@@ -59,12 +61,16 @@ class Log:
     def step(self, step, seconds, loss, lr, grad_norm, clipped, loss_scale):
         self.steps.append(tuple(float(value) for value in (step, loss, lr, grad_norm, clipped, loss_scale)))
 
-    def epoch(self, step, epoch, seconds, **values):
+    def epoch(self, step, epoch, seconds, patience_left, **values):
+        self.patience.append(patience_left)
         self.epochs.append({"step": step, "epoch": epoch, **values})
 
     def health(self, step, layout, look):
         row = layout.rows([step], [look.numpy()])[0]
         self.looks.append(dict(zip(layout.columns, row.tolist(), strict=True)))
+
+    def view(self, name, step, data):
+        self.views[name] = (step, data)
 
     def progress(self, facts):
         self.facts.update(facts)

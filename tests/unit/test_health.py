@@ -223,13 +223,16 @@ SETTINGS = {
 
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("model", MODELS)
-def test_looking_changes_no_bit(model, setting, tmp_path):
+def test_looking_changes_no_bit(model, setting, tmp_path, monkeypatch):
     if model == "transformer" and setting == "batch":
         pytest.skip("a Transformer has layer norm of its own")
-    values = {**MODELS[model], **SETTINGS[setting], "epochs": 1}
+    monkeypatch.setattr("trainer.health.pictures.PAUSE", 0)
+    monkeypatch.setattr("trainer.health.pictures.SHARE", math.inf)  # pictures after every epoch
+    values = {**MODELS[model], **SETTINGS[setting], "epochs": 2}
     runs = [go(small(**values, health=health), tmp_path / str(health)) for health in (True, False)]
     (seen, seen_log), (unseen, unseen_log) = runs
     assert seen_log.looks
+    assert seen_log.views
     assert np.array_equal(seen_log.steps, unseen_log.steps, equal_nan=True)
     assert seen_log.epochs == unseen_log.epochs
     assert (seen.validation, seen.test) == (unseen.validation, unseen.test)

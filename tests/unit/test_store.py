@@ -294,7 +294,7 @@ def test_several_kinds_are_one_transaction(store: Store) -> None:
     run_id, attempt = training(store)
     bad = Batch("step", STEP_COLUMNS, rows(1, 3)[::-1])
     with pytest.raises(ValueError, match="increasing"):
-        store.record(run_id, attempt, [Batch("epoch", EPOCH_COLUMNS, rows(1, 1, 8)), bad])
+        store.record(run_id, attempt, [Batch("epoch", EPOCH_COLUMNS, rows(1, 1, len(EPOCH_COLUMNS))), bad])
     assert store.last_step(run_id, "epoch") == -1
     with pytest.raises(ValueError, match="do not fit"):
         store.append_points(run_id, attempt, "step", ("step", "loss"), rows(1, 3))

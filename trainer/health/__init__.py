@@ -15,4 +15,6 @@ Series are points of kind "health", one row a look (see looks.py for when). Colu
 
 The first three are for layers with a weight matrix, the others for nonlinearities, recurrent layers and Transformer
 blocks. What is not finite is recorded as it is.
+
+Pictures, such as a confusion matrix, are views of a run: see pictures.py.
 """

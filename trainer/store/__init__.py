@@ -16,6 +16,7 @@ from trainer.store.points import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Points
 from trainer.store.runs import COMMAND_LINE, ENDED, LIVE, STATUSES, Changes, Run, RunStore
 from trainer.store.schema import supervisor
 from trainer.store.uploads import Upload, UploadStore
+from trainer.store.views import View, ViewStore
 
 __all__ = [
     "COMMAND_LINE",
@@ -35,10 +36,11 @@ __all__ = [
     "StoreError",
     "Superseded",
     "Upload",
+    "View",
 ]
 
 
-class Store(RunStore, AttemptStore, DownloadStore, InspectionStore, UploadStore):
+class Store(RunStore, AttemptStore, DownloadStore, InspectionStore, UploadStore, ViewStore):
     """The store at a database URL. Opening it brings the schema up to date, safely when several open it at once.
 
     Threads may share one; a process that forks calls `close` before. Errors of use are `StoreError`, a write by an

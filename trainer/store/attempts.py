@@ -18,6 +18,7 @@ from trainer.store.database import Database, tick
 from trainer.store.points import Array, Batch, Points
 from trainer.store.runs import ENDED, clean, end_of, get_run, update_run
 from trainer.store.schema import runs
+from trainer.store.views import put_views
 
 LOSSES_ALLOWED = 3
 """A run whose worker is lost this many times in a row without a new point is failed, not tried forever."""
@@ -44,13 +45,17 @@ class AttemptStore(Database):
         batches: Iterable[Batch] = (),
         progress: Mapping[str, Any] | None = None,
         notices: Sequence[str] = (),
+        views: Mapping[str, tuple[int, bytes]] | None = None,
     ) -> str | None:
-        """Commit points, progress and notices together with a beat; return what the run is asked to do, if
-        anything: "stop", "pause" or (a pause taken back) "resume". `Superseded` if this attempt is not current."""
+        """Commit points, progress, notices and views (name → step, data) together with a beat; return what the run is
+        asked to do, if anything: "stop", "pause" or (a pause taken back) "resume". `Superseded` if this attempt is not
+        current."""
         with self.writing() as connection:
-            request = _beat(connection, run_id, attempt, progress)
+            version = tick(connection)
+            request = _beat(connection, run_id, attempt, progress, version)
             if notices:
                 _note(connection, run_id, notices)
+            put_views(connection, run_id, version, views or {})
             for batch in batches:
                 points.append(connection, run_id, batch)
         return request

@@ -24,7 +24,17 @@ from trainer.store.schema import chunks
 Array = npt.NDArray[np.float64]
 
 STEP_COLUMNS = ("step", "seconds", "loss", "lr", "grad_norm", "clipped", "loss_scale")
-EPOCH_COLUMNS = ("step", "epoch", "seconds", "train_loss", "train_metric", "val_loss", "val_metric", "lr")
+EPOCH_COLUMNS = (
+    "step",
+    "epoch",
+    "seconds",
+    "train_loss",
+    "train_metric",
+    "val_loss",
+    "val_metric",
+    "lr",
+    "patience_left",
+)
 
 FANOUT = 16
 SEALED_ROWS = 4096

@@ -1,0 +1,50 @@
+"""Views: what a run shows besides its curves, such as a confusion matrix. Of each the newest is kept, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from trainer.store.database import Database
+from trainer.store.schema import views
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture of a run as it was after `step`; what the bytes mean is its maker's affair (trainer/health/packing.py)."""
+
+    name: str
+    step: int
+    version: int
+    data: bytes
+
+
+class ViewStore(Database):
+    """Reading views; `AttemptStore.record` writes them, together with the points of the same moment."""
+
+    def views(self, run_id: int, after_version: int = -1) -> list[View]:
+        """A run's views, those changed after a version: only what is new is read."""
+        with self.reading() as connection:
+            found = connection.execute(_CHANGED, {"run": run_id, "after": after_version}).all()
+        return [View(*row) for row in found]
+
+
+def put_views(
+    connection: Connection, run_id: int, version: int, changed: Mapping[str, tuple[int, bytes]]
+) -> None:
+    """Replace a run's views: name → (step, data). The caller has proved that its attempt is the current one."""
+    for name, (step, data) in changed.items():
+        values = {"step": step, "version": version, "data": data}
+        key = (views.c.run_id == run_id) & (views.c.name == name)
+        if not connection.execute(sa.update(views).where(key).values(**values)).rowcount:
+            connection.execute(sa.insert(views), {"run_id": run_id, "name": name, **values})
+
+
+_CHANGED = (
+    sa.select(views.c.name, views.c.step, views.c.version, views.c.data)
+    .where(views.c.run_id == sa.bindparam("run"), views.c.version > sa.bindparam("after"))
+    .order_by(views.c.version, views.c.name)
+)
