@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.before import before_section
 from pages.frame import Frame, frame
 from pages.tokens import page_token
 from pages.widgets.download import data_is_ready
@@ -34,6 +35,7 @@ def page() -> None:
     ready = data_is_ready(here.store, here.knobs.config)
     _controls(here, runs, ready=ready)
     watch_states(here.store, runs)
+    before_section(here, ready=ready)
     _charts(here, runs, places, changes)
     _cards(here.store, runs, places, changes)
 

@@ -81,22 +81,20 @@ def parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run", help="train one configuration here and print its results as a line of JSON"
     )
-    run.add_argument(
-        "config", nargs="?", type=Path, metavar="CONFIG.json", help="knobs as JSON; the rest are defaults"
-    )
-    run.add_argument(
-        "--set",
-        action="extend",
-        nargs="+",
-        default=[],
-        metavar="KNOB=VALUE",
-        help="set a knob; list-knobs has them",
-    )
+    add_config(run)
     run.add_argument("--preset", metavar="NAME", help=f"a ready-made experiment: {', '.join(PRESETS)}")
     run.add_argument("--seed", metavar="N", help="short for --set seed=N")
     run.add_argument("--name", default="", help="a name for the run, to find it again")
     run.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
     run.set_defaults(command=run_command)
+
+    inspect = commands.add_parser(
+        "inspect", help="what is about to happen: one batch through the first weights"
+    )
+    add_config(inspect)
+    inspect.add_argument("--seed", metavar="N", help="short for --set seed=N")
+    inspect.add_argument("--json", action="store_true", help="everything, as a line of JSON")
+    inspect.set_defaults(command=inspect_command)
 
     resume = commands.add_parser("resume", help="go on with a stopped or paused run, here")
     resume.add_argument("id", type=int, metavar="ID")
@@ -126,6 +124,35 @@ def parser() -> argparse.ArgumentParser:
     fetch.add_argument("dataset", metavar="DATASET")
     fetch.set_defaults(command=download_command)
     return top
+
+
+def add_config(command: argparse.ArgumentParser) -> None:
+    """The two ways to say which configuration is meant."""
+    command.add_argument(
+        "config", nargs="?", type=Path, metavar="CONFIG.json", help="knobs as JSON; the rest are defaults"
+    )
+    command.add_argument(
+        "--set",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="KNOB=VALUE",
+        help="set a knob; list-knobs has them",
+    )
+
+
+def inspect_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Tells what a run would begin with; trains and saves nothing."""
+    from trainer.before import before, question_of
+
+    config = read_config(options.config).changed(read_sets(options.set, options.seed))
+    require_data(config, settings)
+    answer = before(question_of(config), settings)
+    if options.json:
+        print(orjson.dumps(answer).decode())
+    else:
+        print(terminal.before_text(answer))
+    return 0
 
 
 def run_command(options: argparse.Namespace, settings: Settings) -> int:

@@ -261,7 +261,8 @@ class Supervisor:
 def prewarm() -> None:
     """Import what a worker needs, and make torch's lazy imports happen now: forks share all of it."""
     os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # CUDA must not be initialized before a fork
-    import sklearn.datasets  # noqa: F401
+    import sklearn.datasets
+    import sklearn.model_selection  # noqa: F401 (both: what reading and splitting the data would wait for)
     import torch
 
     torch.set_num_threads(1)  # one thread a worker, as many workers as cores

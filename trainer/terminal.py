@@ -11,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from trainer.config import ConfigError, RunConfig, diff
+from trainer.reading import bytes_text, findings, short
 from trainer.store import Run, Store
 
 
@@ -106,3 +107,24 @@ def columns(rows: Sequence[Sequence[str]], widest: int = 40) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
+
+
+def before_text(answer: Mapping[str, Any]) -> str:
+    """What `inspect` found, as text."""
+    lines = [f"{'ok  ' if one.good else 'look'}  {one.text}" for one in findings(answer)]
+    lines += ["", f"{'Activations after':40} {'mean':>10} {'std':>10} {'zero':>6}"]
+    lines += [
+        f"{one['layer']:40} {short(one['mean']):>10} {short(one['std']):>10} {100 * one['zero']:5.0f}%"
+        for one in answer["activations"]
+    ]
+    lines += ["", f"{'Layer':40} {'parameters':>10} {'gradient':>10} {'weights':>8}"]
+    lines += [
+        f"{one['layer']:40} {one['parameters']:10,} {short(one['grad_norm']):>10} {short(one['weight_norm']):>8}"
+        for one in answer["gradients"]
+    ]
+    lines += ["", f"{'Memory':40} {'weights':>10} {'gradients':>10} {'optimizer':>10} {'activations':>12}"]
+    for one in answer["memory"]["precisions"]:
+        sizes = [bytes_text(one[name]) for name in ("weights", "gradients", "optimizer", "activations")]
+        label = one["label"] + (" (chosen)" if one["chosen"] else "")
+        lines.append(f"{label:40} {sizes[0]:>10} {sizes[1]:>10} {sizes[2]:>10} {sizes[3]:>12}")
+    return "\n".join([*lines, "", *answer["notices"]]).rstrip()

@@ -242,3 +242,21 @@ def test_list_knobs_has_every_knob_of_the_registry(tmp_path):
     assert code == 0
     assert all(knob in table for knob, _ in entries)
     assert not (tmp_path / "trainscope.db").exists(), "reading the registry needs no store"
+
+
+def test_inspect_tells_of_the_first_step_and_saves_nothing(tmp_path):
+    code, out, err = cli(
+        tmp_path, "inspect", "--set", *FAST, "initialization=too_small", "--seed", "4", "--json"
+    )
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert [row["layer"] for row in found["activations"]] == ["hidden1.linear", "output"]
+    assert found["activations"][0]["std"] < 0.01
+    assert list(tmp_path.iterdir()) == []
+    code, out, err = cli(tmp_path, "inspect", "--set", *FAST)
+    assert (code, err) == (0, "")
+    assert "hidden1.linear" in out
+    assert "Float 32 (chosen)" in out
+    code, out, err = cli(tmp_path, "inspect", "--set", "data=mnist")
+    assert (code, out) == (2, "")
+    assert "python -m trainer download mnist" in err

@@ -1,0 +1,83 @@
+"""Samples of a batch, before and after augmentation and mixing, as HTML: images, texts or rows with their labels."""
+
+from __future__ import annotations
+
+import io
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from PIL import Image
+
+from pages.widgets.text import escape_html, shorten
+
+
+def samples_html(gallery: Mapping[str, Any]) -> str:
+    """The gallery of `trainer.gallery`, whatever its kind."""
+    draw = {"images": _image, "texts": _text, "rows": _row}[gallery["kind"]]
+    items = "".join(f"<li>{draw(item, gallery)}</li>" for item in gallery["items"])
+    kind = "images tp-pairs" if gallery["kind"] == "images" and gallery["changed"] else gallery["kind"]
+    if gallery["changed"]:
+        title, help = (
+            "Samples, before and after",
+            "What lies in memory, and what the network gets in the first step.",
+        )
+    else:
+        title, help = (
+            "Samples of the first batch",
+            "No augmentation and no mixing: the network gets them as they are.",
+        )
+    return (
+        f'<h3 class="tp-figure">{title}</h3><p class="tp-quiet">{help}</p>'
+        f'<ul class="tp-samples tp-{kind}">{items}</ul>'
+    )
+
+
+def _image(item: Mapping[str, Any], gallery: Mapping[str, Any]) -> str:
+    label = shorten(item["label"], 24)
+    before = _picture(item["before"], gallery["shape"], f"Class {label}, as it is")
+    if gallery["changed"]:
+        before += '<span aria-hidden="true">→</span>' + _picture(
+            item["after"], gallery["shape"], f"Class {label}, as the network gets it"
+        )
+    return f"<div>{before}</div>{_labels(item)}"
+
+
+def _picture(pixels: str, shape: Sequence[int], words: str) -> str:
+    height, width, channels = shape
+    values = b64decode(pixels)
+    if channels not in (1, 3):  # show the first channel of what is no photograph
+        values, channels = values[::channels], 1
+    stream = io.BytesIO()
+    Image.frombytes("RGB" if channels == 3 else "L", (width, height), values).save(stream, "png")
+    return f'<img src="data:image/png;base64,{b64encode(stream.getvalue()).decode()}" alt="{escape_html(words)}">'
+
+
+def _labels(item: Mapping[str, Any]) -> str:
+    """The label, or what mixing and smoothing made of it."""
+    asked = item["asked"]
+    if not asked:
+        return f'<span class="tp-label">{escape_html(", ".join(f"{value:+.2f}" for value in item["label"]))}</span>'
+    if len(asked) == 1 and asked[0][1] > 0.995:
+        return f'<span class="tp-label">{escape_html(shorten(asked[0][0], 24))}</span>'
+    shares = " · ".join(f"“{shorten(name, 24)}” {100 * share:.0f} %" for name, share in asked)
+    return f'<span class="tp-label">{escape_html(shares)}</span>'
+
+
+def _text(item: Mapping[str, Any], gallery: Mapping[str, Any]) -> str:
+    before = f"<q>{escape_html(shorten(item['before'], 300))}</q>"
+    if item["after"] != item["before"]:
+        before += f' <span aria-label="becomes">→</span> <q>{escape_html(shorten(item["after"], 300))}</q>'
+    return f"{before} {_labels(item)}"
+
+
+def _row(item: Mapping[str, Any], gallery: Mapping[str, Any]) -> str:
+    more = "" if gallery["columns"] <= len(item["before"]) else f" … ({gallery['columns']} columns)"
+    before = f"<code>{_numbers(item['before'])}{more}</code>"
+    if item["after"] != item["before"]:
+        before += f' <span aria-label="becomes">→</span> <code>{_numbers(item["after"])}{more}</code>'
+    return f"{before} {_labels(item)}"
+
+
+def _numbers(values: Sequence[float]) -> str:
+    return escape_html(", ".join(f"{value:.3g}" for value in values))
