@@ -21,8 +21,8 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
 from trainer import terminal
-from trainer.augment import lacking
 from trainer.add_data import add_file, with_file
+from trainer.augment import lacking
 from trainer.config import ConfigError, RunConfig, label_of, plain_knobs
 from trainer.data import DataError, download, missing_files
 from trainer.data.own import data_problem

@@ -56,7 +56,6 @@ def look(config: RunConfig, settings: Settings) -> dict[str, Any]:
     return {
         **passed,
         "task": run.data.task,
-        "metric_unit": run.data.samples.unit,
         "classes": len(run.data.samples.classes),
         "baseline": baseline(run, wanted),
         "batch": len(batch),
@@ -67,7 +66,7 @@ def look(config: RunConfig, settings: Settings) -> dict[str, Any]:
         "parameters": run.parameters,
         "memory": memory(run, batch, passed["kept_bytes"]),
         "gallery": gallery(run, inputs, targets, batch, wanted),
-        "notices": notices_about(config, device, len(run.data.train)),
+        "notices": [*notices_about(config, device, len(run.data.train)), *run.data.samples.notices],
     }
 
 

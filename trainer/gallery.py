@@ -41,7 +41,8 @@ def gallery(
         }
         for place in range(min(MOST, len(batch)) if show else 0)
     ]
-    return {"kind": kind, "items": items, "changed": run.augment is not None} | _extent(kind, inputs)
+    facts = {"kind": kind, "items": items, "changed": run.augment is not None, "unit": run.data.samples.unit}
+    return facts | _extent(kind, inputs)
 
 
 def _kind_of(run: Experiment, inputs: torch.Tensor) -> tuple[str, Any]:
@@ -92,10 +93,10 @@ def _words(vocabulary: tuple[str, ...], text: torch.Tensor) -> str:
 
 
 def _label(run: Experiment, target: torch.Tensor) -> Any:
-    """The class by name, or the standardized numbers to predict."""
+    """The class by name, or the numbers to predict in their unit."""
     if run.data.task == "classification":
         return run.data.samples.classes[int(target)]
-    return target.tolist()
+    return [value * run.data.target_scale + run.data.target_mean for value in target.tolist()]
 
 
 def _asked(run: Experiment, target: torch.Tensor) -> list[list[Any]]:

@@ -40,7 +40,7 @@ def _image(item: Mapping[str, Any], gallery: Mapping[str, Any]) -> str:
         before += '<span aria-hidden="true">→</span>' + _picture(
             item["after"], gallery["shape"], f"Class {label}, as the network gets it"
         )
-    return f"<div>{before}</div>{_labels(item)}"
+    return f"<div>{before}</div>{_labels(item, gallery['unit'])}"
 
 
 def _picture(pixels: str, shape: Sequence[int], words: str) -> str:
@@ -53,11 +53,12 @@ def _picture(pixels: str, shape: Sequence[int], words: str) -> str:
     return f'<img src="data:image/png;base64,{b64encode(stream.getvalue()).decode()}" alt="{escape_html(words)}">'
 
 
-def _labels(item: Mapping[str, Any]) -> str:
+def _labels(item: Mapping[str, Any], unit: str) -> str:
     """The label, or what mixing and smoothing made of it."""
     asked = item["asked"]
     if not asked:
-        return f'<span class="tp-label">{escape_html(", ".join(f"{value:+.2f}" for value in item["label"]))}</span>'
+        numbers = ", ".join(f"{value:.3g}" for value in item["label"])
+        return f'<span class="tp-label">→ {escape_html(f"{numbers} {unit}".strip())}</span>'
     if len(asked) == 1 and asked[0][1] > 0.995:
         return f'<span class="tp-label">{escape_html(shorten(asked[0][0], 24))}</span>'
     shares = " · ".join(f"“{shorten(name, 24)}” {100 * share:.0f} %" for name, share in asked)
@@ -68,7 +69,7 @@ def _text(item: Mapping[str, Any], gallery: Mapping[str, Any]) -> str:
     before = f"<q>{escape_html(shorten(item['before'], 300))}</q>"
     if item["after"] != item["before"]:
         before += f' <span aria-label="becomes">→</span> <q>{escape_html(shorten(item["after"], 300))}</q>'
-    return f"{before} {_labels(item)}"
+    return f"{before} {_labels(item, gallery['unit'])}"
 
 
 def _row(item: Mapping[str, Any], gallery: Mapping[str, Any]) -> str:
@@ -76,7 +77,7 @@ def _row(item: Mapping[str, Any], gallery: Mapping[str, Any]) -> str:
     before = f"<code>{_numbers(item['before'])}{more}</code>"
     if item["after"] != item["before"]:
         before += f' <span aria-label="becomes">→</span> <code>{_numbers(item["after"])}{more}</code>'
-    return f"{before} {_labels(item)}"
+    return f"{before} {_labels(item, gallery['unit'])}"
 
 
 def _numbers(values: Sequence[float]) -> str:

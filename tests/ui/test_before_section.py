@@ -1,4 +1,4 @@
-"""The section "Before step 1" asks once it is opened, follows the knobs, withdraws what nobody waits for, never asks in circles."""
+"""The section "Before step 1" asks once opened, follows the knobs, withdraws what nobody waits for, never asks in circles."""
 
 import pytest
 from page_testing import has, text_of, widget

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 import torch
-import vision_files
-from engine_runs import exact, fitting_data, go, small, trainer_of
+from engine_runs import exact, go, small, trainer_of
+from test_contract import each, using
 
 from trainer.before import LATER, before, first_batch, question_of
 from trainer.build import build
@@ -14,11 +14,8 @@ from trainer.config import ConfigError, RunConfig
 from trainer.data import DataError
 from trainer.inspection import answer
 from trainer.reading import findings
-from trainer.registry import families
 from trainer.settings import Settings
 from trainer.stations import stations
-
-ALL = [(family.name, name) for family in families().values() for name in family.techniques]
 
 
 def look(tmp_path, **values):
@@ -191,16 +188,9 @@ def test_a_loss_that_is_not_finite_is_told_and_not_waited_for(tmp_path):
     assert [one.good for one in findings(found)] == [False, False, False]
 
 
-@pytest.mark.parametrize(("family", "name"), ALL, ids=["-".join(pair) for pair in ALL])
+@each
 def test_every_technique_can_be_inspected(family, name, tmp_path):
-    item = families()[family][name]
-    values = {family: name} | (fitting_data(item) if family != "data" else {})
-    if family == "data":
-        values |= {} if "samples" in item.knobs else {"batch_size": 512}
-        values |= {"model": "rnn", "data.length": 6} if item.facts["kind"] == "sequence" else {}
-        if "files" in item.facts:
-            vision_files.write(name, tmp_path)
-    config = small(**values)
+    config = using(family, name, tmp_path)
     found = answer("before", question_of(config), Settings(home=tmp_path, data_folder=tmp_path))
     assert math.isfinite(found["loss"])
     assert found["parameters"] == build(config, tmp_path).parameters
@@ -259,3 +249,26 @@ def test_impossible_runs_are_refused_with_their_sentence(tmp_path):
         look(tmp_path, data="mnist")
     with pytest.raises(ConfigError, match="seed is -1"):
         before({"config": {"seed": -1}}, Settings(home=tmp_path))
+
+
+def test_the_first_look_of_the_health_view_sees_the_same(tmp_path):
+    values = {
+        "data": "digits",
+        "batch_size": 64,
+        "model": "cnn",
+        "normalization": "batch",
+        "dropout__rate": 0.3,
+    }
+    found = look(tmp_path, **values)
+    first = go(small(**values, epochs=1))[1].looks[0]
+    assert first["step"] == 1
+    sizes = {row["seen_at"]: row for row in found["activations"]}
+    norms = by_layer(found["gradients"], "grad_norm")
+    for name, value in first.items():
+        what, _, place = name.partition("/")
+        if what in ("act_std", "act_mean") and place in sizes:
+            assert sizes[place][what.removeprefix("act_")] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+        if what == "grad_norm":
+            assert norms[place] == pytest.approx(value, rel=1e-4), name
+    assert {"act_std/block1.activation", "grad_norm/block1.conv"} <= first.keys()
+    assert "block1.activation" in sizes
