@@ -1,63 +1,166 @@
-"""The Reference page: every technique with its meaning, its knobs and its source, read from the registry."""
+"""The Reference page: every technique with its formula, meaning, knobs, source and worked example, read from the registry.
+
+The address names the technique (`?technique=schedule.cosine`), so that a link can point at one. Only that one is drawn.
+"""
 
 from __future__ import annotations
 
 import inspect
+import re
+from typing import Any
 
 import streamlit as st
 
 from pages.frame import frame
 from pages.widgets.knobs import load_config
-from pages.widgets.text import escape_html, escape_markdown
+from pages.widgets.text import escape_html, escape_markdown, shorten
+from pages.widgets.worked import worked_example
 from trainer.config import ConfigError, RunConfig
 from trainer.registry import Family, Knob, Technique, families
+
+ADDRESS = "technique"  # in the address
+FIRST = "normalization.batch"
+_LAST, _FAMILY, _TECHNIQUE, _FIND = (f"reference-{name}" for name in ("last", "family", "technique", "find"))
+_ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 
 
 def page() -> None:
     """Draw the page."""
     st.html(
-        '<h1 class="tp-page">Reference</h1><p class="tp-quiet">What each technique does, what its knobs mean and where it '
-        "comes from. The same words are behind the question marks in the sidebar.</p>"
+        '<h1 class="tp-page">Reference</h1><p class="tp-quiet">What each technique does, when to use it, and a small example '
+        "that is computed right now by the code that trains.</p>"
     )
-    ordered = [families()[name] for name in RunConfig.model_fields if name in families()]
-    chosen = st.selectbox(
-        "Family",
-        [family.name for family in ordered],
-        format_func=lambda name: families()[name].label,
-        key="reference-family",
-        help="Which group of techniques to read about.",
-    )
-    family = families()[chosen]
+    item = _chosen()
+    _choices(item)
+    with st.container(border=True, key=f"reference-{item.family}-{item.name}", gap="small"):
+        _lesson(item)
+    worked_example(frame().store, item)
+
+
+def _chosen() -> Technique:
+    """The technique that the address names; else the one that was read last. A link may name one that does not exist."""
+    asked: Any = st.query_params.get(ADDRESS) or st.session_state.get(_LAST, FIRST)
+    family, _, name = str(asked).partition(".")
+    found = families().get(family)
+    if found is None or (name and name not in found.techniques):
+        st.info(
+            f"There is no technique called {escape_markdown(shorten(asked, 60))}.", icon=":material/info:"
+        )
+        family, _, name = FIRST.partition(".")
+        found = families()[family]
+    item = found[name] if name else _first(found)
+    st.session_state[_LAST] = st.query_params[ADDRESS] = f"{item.family}.{item.name}"
+    return item
+
+
+def _first(family: Family) -> Technique:
+    """What to read first of a family: its default, or the first technique that does something."""
+    names = sorted(family.techniques, key=lambda name: (name == "none", name != family.default))
+    return family[names[0]]
+
+
+def _choices(item: Technique) -> None:
+    """Three ways to another technique: its family, its neighbours, and its name."""
+    ordered = [name for name in RunConfig.model_fields if name in families()]
+    family = families()[item.family]
+    st.session_state[_FAMILY], st.session_state[_TECHNIQUE] = item.family, item.name
+    with st.container(horizontal=True, gap="small", key="reference-choices"):
+        st.selectbox(
+            "Family",
+            ordered,
+            format_func=lambda name: families()[name].label,
+            key=_FAMILY,
+            on_change=_go_to_family,
+            help="Which group of techniques to read about.",
+        )
+        st.selectbox(
+            "Find",
+            [f"{name}.{key}" for name in ordered for key in families()[name].techniques],
+            index=None,
+            format_func=_listed,
+            placeholder="Type a name, such as cosine",
+            key=_FIND,
+            on_change=_go_to_found,
+            help="Every technique of every family: type a part of its name.",
+        )
+    if len(family.techniques) > 1:
+        st.pills(
+            "Technique",
+            list(family.techniques),
+            format_func=lambda name: family[name].label,
+            key=_TECHNIQUE,
+            on_change=_go_to_neighbour,
+            label_visibility="collapsed",
+        )
     st.html(f'<p class="tp-quiet">{escape_html(family.help)}</p>')
-    for technique in family.techniques.values():
-        with st.container(border=True, key=f"reference-{family.name}-{technique.name}", gap="small"):
-            _draw(family, technique)
 
 
-def _draw(family: Family, technique: Technique) -> None:
-    st.html(f'<h2 class="tp-title">{escape_html(technique.label)}</h2>')
-    for paragraph in (inspect.getdoc(technique.function) or "").split("\n\n"):
+def _listed(key: str) -> str:
+    family, _, name = key.partition(".")
+    return title_of(families()[family][name]) + f" ({families()[family].label})"
+
+
+def title_of(item: Technique) -> str:
+    """What a technique is called away from its family: "On" and "Off" say nothing there."""
+    label = families()[item.family].label
+    return {"On": label, "Off": f"{label} off", "None": f"{label}: none"}.get(item.label, item.label)
+
+
+def _go_to_family() -> None:
+    item = _first(families()[st.session_state[_FAMILY]])
+    st.query_params[ADDRESS] = f"{item.family}.{item.name}"
+
+
+def _go_to_neighbour() -> None:
+    if name := st.session_state[_TECHNIQUE]:  # a second click on the chosen one would choose none
+        st.query_params[ADDRESS] = f"{st.session_state[_FAMILY]}.{name}"
+
+
+def _go_to_found() -> None:
+    if key := st.session_state[_FIND]:
+        st.query_params[ADDRESS] = key
+        st.session_state[_FIND] = None
+
+
+def _lesson(item: Technique) -> None:
+    """Everything that the declaration says."""
+    st.html(f'<h2 class="tp-title">{escape_html(title_of(item))}</h2>')
+    for paragraph in (inspect.getdoc(item.function) or "").split("\n\n"):
         st.markdown(escape_markdown(paragraph))
-    if technique.knobs:
-        st.html(_table(list(technique.knobs.values())))
-    if source := technique.facts.get("source"):
-        st.html(f'<p class="tp-quiet">Source: {escape_html(source)}</p>')
-    config = _with(family, technique)
+    st.latex(item.facts["formula"])
+    st.html(f"<p><strong>When to use it.</strong> {escape_html(item.facts['when'])}</p>")
+    if wrongly := item.facts.get("wrongly"):
+        st.html(f'<p class="tp-wrongly"><strong>Often told wrongly.</strong> {_with_links(wrongly)}</p>')
+    if item.knobs:
+        st.html(_table(list(item.knobs.values())))
+    if source := item.facts.get("source"):
+        st.html(f'<p class="tp-quiet">Source: {_with_links(source, item.facts.get("link"))}</p>')
+    config = _with(item)
     st.button(
         "Use it",
-        key=f"use-{family.name}-{technique.name}",
+        key=f"use-{item.family}-{item.name}",
         disabled=config is None,
         on_click=load_config,
         args=(config,),
-        help=f"Set the sidebar to {technique.label}.",
+        help="Set the sidebar to it." if config else "It does not go with the sidebar's other knobs.",
     )
 
 
-def _with(family: Family, technique: Technique) -> RunConfig | None:
+def _with_links(text: str, link: str | None = None) -> str:
+    """HTML of a source: as a whole a link where one is declared, else each arXiv number in it."""
+    opens = '<a target="_blank" rel="noopener" href="{}">'
+    if link:
+        return f"{opens.format(escape_html(link))}{escape_html(text)}</a>"
+    return _ARXIV.sub(
+        lambda found: f"{opens.format(f'https://arxiv.org/abs/{found[1]}')}{found[0]}</a>", escape_html(text)
+    )
+
+
+def _with(item: Technique) -> RunConfig | None:
     """The sidebar's configuration with the technique; None where it does not go with the rest."""
     current = frame().knobs.config or RunConfig()
     try:
-        return current.changed({family.name: technique.name})
+        return current.changed({item.family: item.name})
     except ConfigError:
         return None
 

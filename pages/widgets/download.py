@@ -18,7 +18,7 @@ def data_is_ready(store: Store, config: RunConfig | None) -> bool:
     """Whether the chosen data set can be read and augmented; where it cannot, draw what fetches it."""
     if config is not None and (sentences := lacking(config, get_settings().data)):
         for sentence in sentences:
-            st.info(_with_command(sentence), icon=":material/deployed_code_alert:")
+            st.info(command_box(sentence), icon=":material/deployed_code_alert:")
         return False
     if config is None or not missing_files(config.data.name, get_settings().data):
         return True
@@ -29,7 +29,7 @@ def data_is_ready(store: Store, config: RunConfig | None) -> bool:
     return False
 
 
-def _with_command(sentence: str) -> str:
+def command_box(sentence: str) -> str:
     """Markdown: the command after the colon stands by itself, ready to be copied."""
     words, _, command = sentence.partition("with: ")
     return f"{escape_markdown(words)} with:\n```bash\n{command.replace('`', '')}\n```"

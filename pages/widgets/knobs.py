@@ -13,6 +13,7 @@ import streamlit as st
 
 from pages.widgets.controls import draw_knob, problem
 from pages.widgets.link import (
+    PAGE_PARAMETERS,
     bound_parameters,
     knobs_of,
     others,
@@ -111,7 +112,7 @@ def _arrive() -> None:
     link = read_link(asked)
     st.session_state[_NOTICES] = link.notices
     if link.rewritten:
-        kept = {key: value for key, value in asked.items() if key == "run"}
+        kept = {key: value for key, value in asked.items() if key in PAGE_PARAMETERS}
         st.query_params.from_dict({**kept, **bound_parameters(link.values)})
         st.rerun()
 

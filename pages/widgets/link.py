@@ -16,7 +16,9 @@ from pages.widgets.text import shorten
 from trainer.config import ConfigError, RunConfig, check, plain_knobs
 from trainer.registry import Family, Knob, Technique, families
 
-PAGE_PARAMETERS = frozenset({"run", "embed", "embed_options"})  # what pages themselves keep in the address
+PAGE_PARAMETERS = frozenset(
+    {"run", "technique", "embed", "embed_options"}
+)  # what pages themselves keep in the address
 MOST_NOTICES = 5
 
 

@@ -1,11 +1,10 @@
-"""The Experiments page starts whole comparisons; the Reference page tells of every technique."""
+"""The Experiments page starts whole comparisons."""
 
 import pytest
 from page_testing import VISITOR, text_of, widget
 
 from trainer.config import RunConfig
 from trainer.presets import PRESETS
-from trainer.registry import families
 
 
 def open_page(lab, name):
@@ -30,22 +29,3 @@ def test_every_preset_says_what_it_asks(lab):
     for preset in PRESETS.values():
         assert preset.label in text
         assert preset.question in text
-
-
-@pytest.mark.parametrize("family", families())
-def test_every_technique_is_explained(lab, family):
-    app = open_page(lab, "reference")
-    app = widget(app, "reference-family").set_value(family).run()
-    assert not app.exception
-    text = text_of(app)
-    for technique in families()[family].techniques.values():
-        assert technique.label in text
-        for knob in technique.knobs.values():
-            assert knob.label in text
-
-
-def test_use_it_sets_the_sidebar(lab):
-    app = open_page(lab, "reference")
-    app = widget(app, "reference-family").set_value("schedule").run()
-    app = widget(app, "use-schedule-cosine").click().run()
-    assert app.session_state["schedule"] == "cosine"

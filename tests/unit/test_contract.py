@@ -1,6 +1,7 @@
 """One contract for every registered technique, found from the registry: adding one adds it here."""
 
 import math
+import re
 
 import own_files
 import pytest
@@ -57,6 +58,19 @@ def test_help_and_knobs_are_whole(family, name):
             assert knob.bounds
         if knob.kind == "choice":
             assert knob.default in knob.choices
+
+
+@each
+def test_the_reference_can_tell_of_it(family, name):
+    facts = technique(family, name).facts
+    assert facts["formula"].count("{") == facts["formula"].count("}")
+    for text in (facts["when"], facts.get("wrongly", ".")):
+        assert text.endswith((".", "”"))
+        assert len(text) < 500
+    if "source" in facts:
+        assert "link" in facts or re.search(r"arXiv:\d{4}\.\d{4,5}$", facts["source"])
+        assert facts.get("link", "https://").startswith("https://")
+    assert set(facts.get("example", ())) <= set(technique(family, name).knobs)
 
 
 @each

@@ -30,7 +30,7 @@ LAYERS = [
     ("trainer.state", "trainer.preview"),
     ("trainer.guard", "trainer.health"),
     ("trainer.loop", "trainer.stations", "trainer.footprint", "trainer.gallery"),
-    ("trainer.before",),
+    ("trainer.before", "trainer.examples"),
     ("trainer.inspection",),
     ("trainer.recorder",),
     ("trainer.worker", "trainer.inspector"),

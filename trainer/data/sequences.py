@@ -20,6 +20,9 @@ WORDS = 18  # of the longest review, so that all fit one array
     kind="sequence",
     outputs=1,
     source="Hochreiter & Schmidhuber 1997",
+    link="https://doi.org/10.1162/neco.1997.9.8.1735",
+    formula=r"y = \sum_t x_t\, m_t, \quad m_t \in \{0, 1\},\ \sum_t m_t = 2",
+    when="To see a plain RNN forget, and its gradient explode.",
 )
 def adding(
     folder: Path,
@@ -66,7 +69,16 @@ LINKS = ["and", "but", "although", "because", "while"]
 VERBS = ["was", "seemed", "felt", "looked"]
 
 
-@technique("data", label="Reviews (text)", task="classification", kind="text", outputs=2, words=WORDS)
+@technique(
+    "data",
+    label="Reviews (text)",
+    task="classification",
+    kind="text",
+    outputs=2,
+    words=WORDS,
+    formula=r"x \in V^{18}, \quad y \in \{\text{negative}, \text{positive}\}",
+    when="Texts in which word order matters; a bag of words stops at three of four.",
+)
 def reviews(folder: Path, *, samples: Count = 2000, seed: DataSeed = 42) -> Samples:
     """Short generated reviews, praising or not: "not" turns the next word around, so word order matters.
 

@@ -27,6 +27,10 @@ TWO_CLASSES = ("blue", "orange")
     shape=(1, 8, 8),
     samples=1797,
     outputs=10,
+    source="Alpaydin & Kaynak 1998",
+    link="https://archive.ics.uci.edu/dataset/80",
+    formula=r"x \in [0, 1]^{1 \times 8 \times 8}, \quad y \in \{0, \dots, 9\}",
+    when="The default: real, small, and learned within seconds.",
 )
 def digits(folder: Path) -> Samples:
     """1,797 real handwritten digits of 8×8 pixels, in the scikit-learn package; no download."""
@@ -35,7 +39,16 @@ def digits(folder: Path) -> Samples:
     return Samples(images, found.target.astype(np.int64), "classification", tuple("0123456789"))
 
 
-@technique("data", label="Delivery time (regression)", task="regression", kind="table", shape=(4,), outputs=1)
+@technique(
+    "data",
+    label="Delivery time (regression)",
+    task="regression",
+    kind="table",
+    shape=(4,),
+    outputs=1,
+    formula=r"y = 8.6 + 7.3\,\text{distance} + 0.8\,\text{preparation} + 1.5\,\text{traffic} + \mathcal{N}(0, 4^2)",
+    when="Regression whose best error is known: noise of 4 minutes leaves a mean absolute error of about 3.2.",
+)
 def delivery_time(
     folder: Path,
     *,
@@ -55,13 +68,31 @@ def delivery_time(
     )
 
 
-@technique("data", label="Two moons", task="classification", kind="plane", shape=(2,), outputs=2)
+@technique(
+    "data",
+    label="Two moons",
+    task="classification",
+    kind="plane",
+    shape=(2,),
+    outputs=2,
+    formula=r"(\cos t, \sin t) \ \text{ and } \ (1 - \cos t, \tfrac{1}{2} - \sin t), \quad t \in [0, \pi]",
+    when="To watch a decision boundary bend.",
+)
 def two_moons(folder: Path, *, samples: Count = 1000, noise: Noise = 0.2, seed: DataSeed = 42) -> Samples:
     """Two interleaving half circles: the smallest problem that a straight line cannot solve."""
     return _plane(*datasets.make_moons(samples, noise=noise, random_state=seed))
 
 
-@technique("data", label="Circles", task="classification", kind="plane", shape=(2,), outputs=2)
+@technique(
+    "data",
+    label="Circles",
+    task="classification",
+    kind="plane",
+    shape=(2,),
+    outputs=2,
+    formula=r"(\cos t, \sin t) \ \text{ and } \ r\,(\cos t, \sin t)",
+    when="To watch a decision boundary close.",
+)
 def circles(
     folder: Path,
     *,
@@ -76,7 +107,16 @@ def circles(
     return _plane(*datasets.make_circles(samples, noise=noise, factor=factor, random_state=seed))
 
 
-@technique("data", label="XOR", task="classification", kind="plane", shape=(2,), outputs=2)
+@technique(
+    "data",
+    label="XOR",
+    task="classification",
+    kind="plane",
+    shape=(2,),
+    outputs=2,
+    formula=r"y = [x_1 > 0] \oplus [x_2 > 0]",
+    when="To see what a hidden layer is for.",
+)
 def xor(folder: Path, *, samples: Count = 1000, noise: Noise = 0.1, seed: DataSeed = 42) -> Samples:
     """Four clouds, opposite corners alike: what a network without a hidden layer cannot learn."""
     random = np.random.default_rng(seed)
@@ -87,7 +127,16 @@ def xor(folder: Path, *, samples: Count = 1000, noise: Noise = 0.1, seed: DataSe
     return _plane(points, corners[:, 0] ^ corners[:, 1])
 
 
-@technique("data", label="Spirals", task="classification", kind="plane", shape=(2,), outputs=2)
+@technique(
+    "data",
+    label="Spirals",
+    task="classification",
+    kind="plane",
+    shape=(2,),
+    outputs=2,
+    formula=r"2\sqrt{u}\,(\cos \varphi, \sin \varphi), \quad \varphi = 2\pi \cdot \text{turns} \cdot \sqrt{u} + \pi y",
+    when="To see what depth is for.",
+)
 def spirals(
     folder: Path,
     *,

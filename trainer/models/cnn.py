@@ -16,7 +16,15 @@ else:
 SMALLEST_SIDE = 4
 
 
-@technique("model", label="CNN", accepts=("image",), source="LeCun et al. 1998, Proc. IEEE 86(11)")
+@technique(
+    "model",
+    label="CNN",
+    accepts=("image",),
+    source="LeCun et al. 1998, Proc. IEEE 86(11)",
+    link="https://doi.org/10.1109/5.726791",
+    formula=r"h_l = \mathrm{pool}\big(f(K_l * h_{l-1} + b_l)\big)",
+    when="Small images.",
+)
 def cnn(
     inputs: tuple[int, ...],
     outputs: int,

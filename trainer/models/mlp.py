@@ -18,7 +18,14 @@ else:
     nn_layers = lazy("trainer.layers")
 
 
-@technique("model", label="MLP")
+@technique(
+    "model",
+    label="MLP",
+    source="Rumelhart, Hinton & Williams 1986, Nature 323",
+    link="https://doi.org/10.1038/323533a0",
+    formula=r"h_l = f(W_l h_{l-1} + b_l), \qquad \hat{y} = W h_L + b",
+    when="Tables, points, and as the baseline for everything else.",
+)
 def mlp(
     inputs: tuple[int, ...],
     outputs: int,

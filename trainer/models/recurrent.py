@@ -24,7 +24,15 @@ Depth = Annotated[int, knob("Depth", "Recurrent layers on top of each other.", g
 SEQUENCES = ("sequence", "text", "image")
 
 
-@technique("model", label="RNN", accepts=SEQUENCES, source="Elman 1990, Cognitive Science 14")
+@technique(
+    "model",
+    label="RNN",
+    accepts=SEQUENCES,
+    source="Elman 1990, Cognitive Science 14",
+    link="https://doi.org/10.1207/s15516709cog1402_1",
+    formula=r"h_t = \tanh(W x_t + U h_{t-1} + b)",
+    when="Short sequences, and to see what clipping rescues.",
+)
 def rnn(
     inputs: tuple[int, ...], outputs: int, parts: Parts, *, hidden: Hidden = 64, depth: Depth = 1
 ) -> torch.nn.Module:
@@ -36,7 +44,13 @@ def rnn(
 
 
 @technique(
-    "model", label="LSTM", accepts=SEQUENCES, source="Hochreiter & Schmidhuber 1997, Neural Computation 9(8)"
+    "model",
+    label="LSTM",
+    accepts=SEQUENCES,
+    source="Hochreiter & Schmidhuber 1997, Neural Computation 9(8)",
+    link="https://doi.org/10.1162/neco.1997.9.8.1735",
+    formula=r"c_t = f_t \odot c_{t-1} + i_t \odot \tilde{c}_t, \qquad h_t = o_t \odot \tanh c_t",
+    when="Long sequences.",
 )
 def lstm(
     inputs: tuple[int, ...], outputs: int, parts: Parts, *, hidden: Hidden = 64, depth: Depth = 1
@@ -48,7 +62,14 @@ def lstm(
     return _recurrent(torch.nn.LSTM, inputs, outputs, parts, hidden, depth)
 
 
-@technique("model", label="GRU", accepts=SEQUENCES, source="Cho et al. 2014, arXiv:1406.1078")
+@technique(
+    "model",
+    label="GRU",
+    accepts=SEQUENCES,
+    source="Cho et al. 2014, arXiv:1406.1078",
+    formula=r"h_t = (1 - z_t) \odot \tilde{h}_t + z_t \odot h_{t-1}",
+    when="Long sequences, with fewer parameters than an LSTM.",
+)
 def gru(
     inputs: tuple[int, ...], outputs: int, parts: Parts, *, hidden: Hidden = 64, depth: Depth = 1
 ) -> torch.nn.Module:

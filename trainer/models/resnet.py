@@ -17,7 +17,17 @@ else:
     layers = lazy("trainer.layers")
 
 
-@technique("model", label="ResNet", accepts=("image",), source="He et al. 2015, arXiv:1512.03385")
+@technique(
+    "model",
+    label="ResNet",
+    accepts=("image",),
+    source="He et al. 2015, arXiv:1512.03385",
+    formula=(
+        r"h_l = f\big(F(h_{l-1}) + h_{l-1}\big), \quad F = \text{norm} \circ \text{conv} \circ f \circ "
+        r"\text{norm} \circ \text{conv}"
+    ),
+    when="Images, once a plain CNN no longer gains from depth.",
+)
 def resnet(
     inputs: tuple[int, ...],
     outputs: int,

@@ -24,6 +24,15 @@ else:
     accepts=SEQUENCES,
     own_normalization=True,
     source="Vaswani et al. 2017, arXiv:1706.03762; pre-norm: Xiong et al. 2020, arXiv:2002.04745",
+    formula=(
+        r"x \leftarrow x + \mathrm{Attn}(\mathrm{norm}(x)), \quad x \leftarrow x + "
+        r"\mathrm{FFN}(\mathrm{norm}(x)), \quad \mathrm{Attn} = "
+        r"\mathrm{softmax}\big(\tfrac{QK^\top}{\sqrt{d}}\big) V"
+    ),
+    when=(
+        "Sequences where any step may matter to any other. Post-norm needs warmup, pre-norm bears the full "
+        "rate from the start."
+    ),
 )
 def transformer(
     inputs: tuple[int, ...],

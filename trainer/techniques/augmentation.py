@@ -41,11 +41,26 @@ def unchanged(images: torch.Tensor, stream: torch.Generator) -> torch.Tensor:
 
 
 for _name, _, _ in KINDS:
-    technique(_name, label="Off", name="none")(unchanged)
+    technique(
+        _name,
+        label="Off",
+        name="none",
+        formula=r"\tilde{x} = x",
+        when="The control: every epoch sees the same images.",
+    )(unchanged)
 
 
 @technique(
-    "random_crop", label="On", switch=True, accepts=("image",), source="Szegedy et al. 2014, arXiv:1409.4842"
+    "random_crop",
+    label="On",
+    switch=True,
+    accepts=("image",),
+    source="Szegedy et al. 2014, arXiv:1409.4842",
+    formula=(
+        r"\text{area} \sim \mathcal{U}(s, 1), \quad \log \text{aspect} \sim \mathcal{U}(\log \tfrac{3}{4}, "
+        r"\log \tfrac{4}{3})"
+    ),
+    when="Photographs, where the object may be anywhere and of any size.",
 )
 def resized(
     images: torch.Tensor,
@@ -73,14 +88,32 @@ def resized(
     )
 
 
-@technique("horizontal_flip", label="On", switch=True, accepts=("image",))
+@technique(
+    "horizontal_flip",
+    label="On",
+    switch=True,
+    accepts=("image",),
+    source="Krizhevsky, Sutskever & Hinton 2012",
+    link="https://doi.org/10.1145/3065386",
+    formula=r"\tilde{x}_{c,i,j} = x_{c,i,W-1-j} \quad \text{with probability } p",
+    when="Photographs. Not digits or letters: a mirrored 2 is no 2.",
+)
 def flip(images: torch.Tensor, stream: torch.Generator, *, probability: Chance = 0.5) -> torch.Tensor:
     """Mirrors each image left to right with the given probability. Not for digits or letters."""
     chosen = uniform(images, stream, 1) < probability
     return torch.where(chosen[:, :, None, None], images.flip(3), images)
 
 
-@technique("rotation", label="On", switch=True, accepts=("image",))
+@technique(
+    "rotation",
+    label="On",
+    switch=True,
+    accepts=("image",),
+    source="Simard, Steinkraus & Platt 2003",
+    link="https://doi.org/10.1109/ICDAR.2003.1227801",
+    formula=r"\tilde{x}(u) = x(R_\theta u), \quad \theta \sim \mathcal{U}(-\theta_{\max}, \theta_{\max})",
+    when="Handwriting and photographs by a few degrees; any angle only where there is no up, as under a microscope.",
+)
 def rotate(images: torch.Tensor, stream: torch.Generator, *, degrees: Degrees = 10.0) -> torch.Tensor:
     """Turns each image by a random angle up to the largest, either way; corners are filled with 0."""
     angle = (2 * uniform(images, stream, 1)[:, 0] - 1) * math.radians(degrees)
@@ -89,7 +122,16 @@ def rotate(images: torch.Tensor, stream: torch.Generator, *, degrees: Degrees = 
     return resample(images, cos, -sin * ratio, 0 * cos, sin / ratio, cos, 0 * cos)
 
 
-@technique("affine", label="On", switch=True, accepts=("image",))
+@technique(
+    "affine",
+    label="On",
+    switch=True,
+    accepts=("image",),
+    source="Simard, Steinkraus & Platt 2003",
+    link="https://doi.org/10.1109/ICDAR.2003.1227801",
+    formula=r"\tilde{x}(u) = x(A u + b)",
+    when="Handwriting and centred objects: small shifts do most of the good.",
+)
 def shift_scale_shear(
     images: torch.Tensor,
     stream: torch.Generator,
@@ -111,7 +153,15 @@ def shift_scale_shear(
     return resample(images, zoom, tilt, -zoom * right - tilt * lower, 0 * zoom, zoom, -zoom * lower)
 
 
-@technique("color_jitter", label="On", switch=True, accepts=("image",))
+@technique(
+    "color_jitter",
+    label="On",
+    switch=True,
+    accepts=("image",),
+    source="Howard 2013, arXiv:1312.5402",
+    formula=r"\tilde{x} = f_c\, f_b\, x + (1 - f_c)\,\overline{x}, \quad f \sim \mathcal{U}(1 - s, 1 + s)",
+    when="Photographs under different light. Not where colour tells the class.",
+)
 def jitter(
     images: torch.Tensor,
     stream: torch.Generator,
@@ -135,6 +185,12 @@ def jitter(
     switch=True,
     accepts=("image",),
     source="Zhong et al. 2017, arXiv:1708.04896",
+    formula=r"\tilde{x} = x \odot (1 - R), \quad \mathrm{area}(R) \sim \mathcal{U}(0.02, a)",
+    when="Photographs in which the object may be half hidden.",
+    wrongly=(
+        "Listed before the conversion to a tensor it fails or does nothing. Here images are tensors from the "
+        "start, and it comes last."
+    ),
 )
 def erase(
     images: torch.Tensor,

@@ -27,13 +27,24 @@ declare_family(
 )
 
 
-@technique("clipping", label="None")
+@technique(
+    "clipping",
+    label="None",
+    formula=r"\tilde{g} = g",
+    when="The control. Feed-forward networks at a fair learning rate seldom need clipping.",
+)
 def none(gradients: Gradients, norm: torch.Tensor) -> torch.Tensor | None:
     """Uses every gradient as it comes."""
     return None
 
 
-@technique("clipping", label="By norm", source="Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063")
+@technique(
+    "clipping",
+    label="By norm",
+    source="Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063",
+    formula=r"\tilde{g} = g \cdot \min\!\big(1, \tfrac{c}{\lVert g \rVert_2}\big)",
+    when="Recurrent networks and Transformers: one bad batch cannot throw the weights away, and the direction is kept.",
+)
 def by_norm(
     gradients: Gradients,
     norm: torch.Tensor,
@@ -49,7 +60,12 @@ def by_norm(
     return norm > max_norm
 
 
-@technique("clipping", label="By value")
+@technique(
+    "clipping",
+    label="By value",
+    formula=r"\tilde{g}_i = \min(\max(g_i, -c),\, c)",
+    when="Rarely. It bends the direction of the step; clip by norm unless single elements are the trouble.",
+)
 def by_value(
     gradients: Gradients,
     norm: torch.Tensor,

@@ -28,7 +28,22 @@ def rate_knob(label: str, help: str, models: tuple[str, ...] = ()) -> object:
     return knob(label, help, ge=0, le=0.95, step=0.05, models=models)
 
 
-@technique("dropout", label="Dropout", source="Srivastava et al. 2014, JMLR 15")
+@technique(
+    "dropout",
+    label="Dropout",
+    source="Srivastava et al. 2014, JMLR 15",
+    link="https://jmlr.org/papers/v15/srivastava14a.html",
+    formula=r"y = \frac{m \odot x}{1 - p}, \quad m_i \sim \mathrm{Bernoulli}(1 - p) \qquad \text{evaluation: } y = x",
+    when=(
+        "Large networks on few samples: after the activation, before the next layer. Never after the output, "
+        "and not before batch norm."
+    ),
+    wrongly=(
+        "“Outputs are scaled by 1 − p at test time.” Not in PyTorch, and not here: what is kept is scaled up "
+        "in training, evaluation does nothing."
+    ),
+    example={"rate": 0.5},
+)
 def dropout(
     place: Place,
     *,

@@ -21,13 +21,30 @@ declare_family(
 )
 
 
-@technique("early_stopping", label="Off")
+@technique(
+    "early_stopping",
+    label="Off",
+    formula=r"\text{stop after the last epoch}",
+    when="The control, and where the curves themselves are the lesson.",
+)
 def none(validation_losses: Sequence[float]) -> float:
     """Trains for all epochs and keeps the last weights."""
     return math.inf
 
 
-@technique("early_stopping", label="On", switch=True, source="Prechelt 1998, Early Stopping, but when?")
+@technique(
+    "early_stopping",
+    label="On",
+    switch=True,
+    source="Prechelt 1998, Early Stopping, but when?",
+    link="https://doi.org/10.1007/3-540-49430-8_3",
+    formula=r"\text{stop at the first } t \text{ with } t - \arg\min_{s \le t} L^{\mathrm{val}}_s \ge \text{patience}",
+    when="Whenever the validation loss turns upwards before the run is over.",
+    wrongly=(
+        "Many scripts watch the test set: that leaks it into the choice of the epoch, and the reported test "
+        "score is too good. Here only validation decides."
+    ),
+)
 def patience(
     validation_losses: Sequence[float],
     *,

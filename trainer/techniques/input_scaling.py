@@ -27,7 +27,18 @@ declare_family(
 )
 
 
-@technique("input_scaling", label="Standardize")
+@technique(
+    "input_scaling",
+    label="Standardize",
+    source="LeCun et al. 1998, Efficient BackProp",
+    link="https://doi.org/10.1007/3-540-49430-8_2",
+    formula=r"\tilde{x} = \frac{x - \mu_{\mathrm{train}}}{\sigma_{\mathrm{train}}}",
+    when="Always, unless the features share a scale already: one learning rate then suits them all.",
+    wrongly=(
+        "Scaling before the split leaks the test part into the mean. Here the statistics come from the "
+        "training part alone."
+    ),
+)
 def standardize(train: NDArray[np.generic]) -> Statistics:
     """Subtracts the training part's mean and divides by its deviation: per feature, or per channel of images.
 
@@ -45,7 +56,12 @@ def standardize(train: NDArray[np.generic]) -> Statistics:
     return scaler.mean_.reshape(shape).astype(np.float32), scaler.scale_.reshape(shape).astype(np.float32)
 
 
-@technique("input_scaling", label="None")
+@technique(
+    "input_scaling",
+    label="None",
+    formula=r"\tilde{x} = x",
+    when="The control; images then stay between 0 and 1.",
+)
 def none(train: NDArray[np.generic]) -> Statistics:
     """Leaves inputs as they come; images stay between 0 and 1."""
     return np.zeros((1,) * train.ndim, np.float32), np.ones((1,) * train.ndim, np.float32)

@@ -21,7 +21,17 @@ declare_family(
 )
 
 
-@technique("label_smoothing", label="Label smoothing", source="Szegedy et al. 2015, arXiv:1512.00567")
+@technique(
+    "label_smoothing",
+    label="Label smoothing",
+    source="Szegedy et al. 2015, arXiv:1512.00567",
+    formula=r"q_k = (1 - \varepsilon)\,[k = y] + \frac{\varepsilon}{K}, \qquad L = -\sum_k q_k \log p_k",
+    when=(
+        "Classification with many classes or noisy labels. It costs calibration of the training loss, which "
+        "can no longer reach 0."
+    ),
+    example={"amount": 0.1},
+)
 def smoothing(
     logits: torch.Tensor,
     targets: torch.Tensor,

@@ -29,7 +29,7 @@ declare_family(
 )
 
 
-@technique("mixing", label="Off")
+@technique("mixing", label="Off", formula=r"\tilde{x} = x, \quad \tilde{y} = y", when="The control.")
 def none(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator) -> Pair:
     """Trains on samples as they are."""
     return inputs, targets
@@ -41,6 +41,14 @@ def none(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator) -
     task="classification",
     accepts=("table", "plane", "image", "sequence"),
     source="Zhang et al. 2017, arXiv:1710.09412",
+    formula=(
+        r"\tilde{x} = \lambda x_i + (1 - \lambda) x_j, \quad \tilde{y} = \lambda y_i + (1 - \lambda) y_j, "
+        r"\quad \lambda \sim \mathrm{Beta}(\alpha, \alpha)"
+    ),
+    when=(
+        "Classification with few samples or noisy labels; train longer. Training accuracy then counts the "
+        "share of the label that was hit."
+    ),
 )
 def mixup(
     inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator, *, alpha: Alpha = 0.2
@@ -59,6 +67,15 @@ def mixup(
     task="classification",
     accepts=("image",),
     source="Yun et al. 2019, arXiv:1905.04899",
+    formula=(
+        r"\tilde{x} = M \odot x_i + (1 - M) \odot x_j, \quad \tilde{y} = \lambda y_i + (1 - \lambda) y_j, "
+        r"\quad \lambda = \mathrm{mean}(M)"
+    ),
+    when="Photographs, where a part of the object is enough to know it.",
+    wrongly=(
+        "λ is often left as it was drawn. A box that reaches over the border is smaller, so λ must be "
+        "computed from what is visible."
+    ),
 )
 def cutmix(
     inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator, *, alpha: Alpha = 1.0

@@ -39,7 +39,7 @@ declare_family(
 )
 
 
-@technique("normalization", label="None")
+@technique("normalization", label="None", formula="y = x", when="The control, and shallow networks.")
 def none(features: int, dimensions: int, activation: torch.nn.Module) -> Modules:
     """Leaves activations as they are."""
     return {"activation": activation}
@@ -51,6 +51,14 @@ def none(features: int, dimensions: int, activation: torch.nn.Module) -> Modules
     switch=True,
     smallest_batch=2,
     source="Ioffe & Szegedy 2015, arXiv:1502.03167",
+    formula=r"\hat{x} = \frac{x - \mu_B}{\sqrt{\sigma_B^2 + \epsilon}}, \qquad y = \gamma \hat{x} + \beta",
+    when="Deep MLPs and convolutional networks in batches of 16 up: allows larger learning rates.",
+    wrongly=(
+        "“It works by reducing internal covariate shift.” That is not settled; a smoother loss landscape is "
+        "the better-supported account (Santurkar et al. 2018, arXiv:1805.11604). And drop_last=True, the "
+        "usual cure for a last batch of one, loses data silently in each epoch: here that sample joins the "
+        "batch before, and the run says so."
+    ),
 )
 def batch(
     features: int,
@@ -74,7 +82,16 @@ def batch(
     return _ordered(kind(features, eps=eps, momentum=momentum), activation, placement)
 
 
-@technique("normalization", label="Layer norm", source="Ba, Kiros & Hinton 2016, arXiv:1607.06450")
+@technique(
+    "normalization",
+    label="Layer norm",
+    source="Ba, Kiros & Hinton 2016, arXiv:1607.06450",
+    formula=(
+        r"\hat{x}_i = \frac{x_i - \mu_i}{\sqrt{\sigma_i^2 + \epsilon}} \ \text{ over the features of sample } "
+        r"i, \qquad y = \gamma \hat{x} + \beta"
+    ),
+    when="Transformers, recurrent networks, and any batch size, also one.",
+)
 def layer(
     features: int,
     dimensions: int,
@@ -93,7 +110,16 @@ def layer(
     return _ordered(norm, activation, placement)
 
 
-@technique("normalization", label="Group norm", source="Wu & He 2018, arXiv:1803.08494")
+@technique(
+    "normalization",
+    label="Group norm",
+    source="Wu & He 2018, arXiv:1803.08494",
+    formula=(
+        r"\hat{x}_{ig} = \frac{x_{ig} - \mu_{ig}}{\sqrt{\sigma_{ig}^2 + \epsilon}} \ \text{ over group } g "
+        r"\text{ of sample } i, \qquad y = \gamma \hat{x} + \beta"
+    ),
+    when="Convolutional networks in batches that are too small for batch norm.",
+)
 def group(
     features: int,
     dimensions: int,

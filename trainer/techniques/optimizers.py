@@ -36,13 +36,29 @@ declare_family(
 )
 
 
-@technique("optimizer", label="SGD", usual_lr=0.01)
+@technique(
+    "optimizer",
+    label="SGD",
+    usual_lr=0.01,
+    source="Robbins & Monro 1951",
+    link="https://doi.org/10.1214/aoms/1177729586",
+    formula=r"w \leftarrow w - \eta\, g",
+    when="To understand the others, and with a schedule for convolutional networks. Needs its learning rate tuned.",
+)
 def sgd(parameters: Parameters, lr: float, *, weight_decay: Decay = 0.0) -> torch.optim.Optimizer:
     """Plain stochastic gradient descent: a step against the gradient."""
     return torch.optim.SGD(parameters, lr=lr, weight_decay=weight_decay, fused=True)
 
 
-@technique("optimizer", label="SGD + momentum", usual_lr=0.01, source="Polyak 1964")
+@technique(
+    "optimizer",
+    label="SGD + momentum",
+    usual_lr=0.01,
+    source="Polyak 1964",
+    link="https://doi.org/10.1016/0041-5553(64)90137-5",
+    formula=r"v \leftarrow \mu v + g, \qquad w \leftarrow w - \eta\, v",
+    when="Convolutional networks; a tenth of the rate that plain SGD would bear at momentum 0.9.",
+)
 def momentum(
     parameters: Parameters, lr: float, *, momentum: Momentum = 0.9, weight_decay: Decay = 0.0
 ) -> torch.optim.Optimizer:
@@ -52,7 +68,15 @@ def momentum(
     )
 
 
-@technique("optimizer", label="Nesterov", usual_lr=0.01, source="Sutskever et al. 2013, PMLR 28")
+@technique(
+    "optimizer",
+    label="Nesterov",
+    usual_lr=0.01,
+    source="Sutskever et al. 2013, PMLR 28",
+    link="https://proceedings.mlr.press/v28/sutskever13.html",
+    formula=r"v \leftarrow \mu v + g, \qquad w \leftarrow w - \eta\,(g + \mu v)",
+    when="As momentum; it brakes earlier before a valley's other side.",
+)
 def nesterov(
     parameters: Parameters, lr: float, *, momentum: Momentum = 0.9, weight_decay: Decay = 0.0
 ) -> torch.optim.Optimizer:
@@ -64,7 +88,18 @@ def nesterov(
     )
 
 
-@technique("optimizer", label="Adam", usual_lr=0.001, source="Kingma & Ba 2014, arXiv:1412.6980")
+@technique(
+    "optimizer",
+    label="Adam",
+    usual_lr=0.001,
+    source="Kingma & Ba 2014, arXiv:1412.6980",
+    formula=(
+        r"m \leftarrow \beta_1 m + (1 - \beta_1) g,\quad v \leftarrow \beta_2 v + (1 - \beta_2) g^2,\quad w "
+        r"\leftarrow w - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}"
+    ),
+    when="The first choice when nothing is known; 0.001 is a fair learning rate.",
+    wrongly="With weight decay it is not AdamW: the decay is added to the gradient and then divided by its history.",
+)
 def adam(
     parameters: Parameters,
     lr: float,
@@ -80,7 +115,14 @@ def adam(
     )
 
 
-@technique("optimizer", label="AdamW", usual_lr=0.001, source="Loshchilov & Hutter 2017, arXiv:1711.05101")
+@technique(
+    "optimizer",
+    label="AdamW",
+    usual_lr=0.001,
+    source="Loshchilov & Hutter 2017, arXiv:1711.05101",
+    formula=r"w \leftarrow w - \eta \lambda w - \eta\, \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}",
+    when="Adam with weight decay that does what it says; usual for Transformers.",
+)
 def adamw(
     parameters: Parameters,
     lr: float,
@@ -96,7 +138,15 @@ def adamw(
     )
 
 
-@technique("optimizer", label="RMSprop", usual_lr=0.001, source="Tieleman & Hinton 2012, lecture 6.5")
+@technique(
+    "optimizer",
+    label="RMSprop",
+    usual_lr=0.001,
+    source="Tieleman & Hinton 2012, lecture 6.5",
+    link="https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf",
+    formula=r"v \leftarrow \alpha v + (1 - \alpha) g^2, \qquad w \leftarrow w - \eta\, \frac{g}{\sqrt{v} + \epsilon}",
+    when="Recurrent networks; Adam without momentum and without the correction of the first steps.",
+)
 def rmsprop(
     parameters: Parameters,
     lr: float,

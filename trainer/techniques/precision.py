@@ -30,13 +30,28 @@ class Precision:
     scaler: torch.amp.GradScaler
 
 
-@technique("precision", label="Float 32", bytes_weights=4, bytes_gradients=4)
+@technique(
+    "precision",
+    label="Float 32",
+    bytes_weights=4,
+    bytes_gradients=4,
+    formula=r"x \in \{\pm m \cdot 2^{e}\}, \quad 24 \text{ bits for } m,\ 8 \text{ for } e",
+    when="The control, and the right choice on a CPU.",
+)
 def fp32(device: str) -> Precision:
     """Full precision everywhere: the control."""
     return Precision(None, torch.amp.GradScaler(device, enabled=False))
 
 
-@technique("precision", label="bfloat16 autocast", bytes_weights=2, bytes_gradients=2)
+@technique(
+    "precision",
+    label="bfloat16 autocast",
+    bytes_weights=2,
+    bytes_gradients=2,
+    source="Kalamkar et al. 2019, arXiv:1905.12322",
+    formula=r"8 \text{ bits for } m,\ 8 \text{ for } e: \quad \text{float 32's range, two to three digits}",
+    when="GPUs that have it: no loss scaling, no skipped steps.",
+)
 def bf16(device: str) -> Precision:
     """Matrix products in bfloat16, which has float32's range, so that no loss scaling is needed."""
     return Precision(torch.bfloat16, torch.amp.GradScaler(device, enabled=False))
@@ -48,6 +63,12 @@ def bf16(device: str) -> Precision:
     bytes_weights=2,
     bytes_gradients=4,
     source="Micikevicius et al. 2017, arXiv:1710.03740",
+    formula=(
+        r"L_s = s \cdot L, \quad g = \tfrac{1}{s} \nabla L_s; \qquad g \notin \mathbb{R}:\ \text{skip the "
+        r"step},\ s \leftarrow s / 2"
+    ),
+    when="GPUs without bfloat16. On a CPU it shows the mechanics and is usually slower.",
+    wrongly="Clipping before unscaling limits the scaled gradient. The order is: scale, backward, unscale, clip, step, update.",
 )
 def fp16(device: str) -> Precision:
     """Matrix products in float16; the loss is scaled up so that small gradients do not vanish, and bad steps are skipped."""

@@ -46,13 +46,26 @@ declare_family(
 )
 
 
-@technique("schedule", label="Constant", per="epoch")
+@technique(
+    "schedule",
+    label="Constant",
+    per="epoch",
+    formula=r"\eta_t = \eta",
+    when="The control; with Adam on small problems often good enough.",
+)
 def constant(at: Moment, lr: float) -> float:
     """The same rate from the first step to the last."""
     return lr
 
 
-@technique("schedule", label="Step decay", per="epoch")
+@technique(
+    "schedule",
+    label="Step decay",
+    per="epoch",
+    formula=r"\eta_e = \eta\, \gamma^{\lfloor e / \mathrm{size} \rfloor}",
+    when="Long runs of convolutional networks, where drops are easy to see and to tell of.",
+    example={"size": 30},
+)
 def step(
     at: Moment,
     lr: float,
@@ -64,7 +77,13 @@ def step(
     return lr * gamma ** (at.epoch // size)
 
 
-@technique("schedule", label="Multi-step decay", per="epoch")
+@technique(
+    "schedule",
+    label="Multi-step decay",
+    per="epoch",
+    formula=r"\eta_e = \eta\, \gamma^{\,|\{m \le e\}|}",
+    when="As step decay, where it is known from earlier runs when the loss stalls.",
+)
 def multi_step(
     at: Moment,
     lr: float,
@@ -83,13 +102,25 @@ def multi_step(
     return lr * gamma ** sum(at.epoch >= int(milestone) for milestone in milestones.split(","))
 
 
-@technique("schedule", label="Exponential decay", per="epoch")
+@technique(
+    "schedule",
+    label="Exponential decay",
+    per="epoch",
+    formula=r"\eta_e = \eta\, \gamma^{e}",
+    when="A smooth fall whose speed does not depend on the length of the run.",
+)
 def exponential(at: Moment, lr: float, *, gamma: Gamma = 0.95) -> float:
     """Shrinks by the same factor every epoch (ExponentialLR)."""
     return float(lr * gamma**at.epoch)
 
 
-@technique("schedule", label="Polynomial decay", per="epoch")
+@technique(
+    "schedule",
+    label="Polynomial decay",
+    per="epoch",
+    formula=r"\eta_e = \eta\, (1 - e / E)^{p}",
+    when="A run of known length that shall end at rate 0; power 1 is the usual line for fine-tuning.",
+)
 def polynomial(
     at: Moment,
     lr: float,
@@ -103,7 +134,13 @@ def polynomial(
 
 
 @technique(
-    "schedule", label="Cosine annealing", per="epoch", source="Loshchilov & Hutter 2016, arXiv:1608.03983"
+    "schedule",
+    label="Cosine annealing",
+    per="epoch",
+    source="Loshchilov & Hutter 2016, arXiv:1608.03983",
+    formula=r"\eta_e = \eta_{\min} + \tfrac{1}{2} (\eta - \eta_{\min}) \big(1 + \cos(\pi e / E)\big)",
+    when="A good default for a run of known length: no drops to place.",
+    example={"final_lr": 0.0001},
 )
 def cosine(at: Moment, lr: float, *, final_lr: FinalRate = 0.0, moves: Per = "epoch") -> float:
     """Falls from the full rate to the final one along half a cosine (CosineAnnealingLR)."""
@@ -116,6 +153,11 @@ def cosine(at: Moment, lr: float, *, final_lr: FinalRate = 0.0, moves: Per = "ep
     label="Cosine with warm restarts",
     per="epoch",
     source="Loshchilov & Hutter 2016, arXiv:1608.03983",
+    formula=(
+        r"\eta_e = \eta_{\min} + \tfrac{1}{2} (\eta - \eta_{\min}) \big(1 + \cos(\pi\, e_{\mathrm{since}} / "
+        r"T_i)\big), \quad T_{i+1} = m\, T_i"
+    ),
+    when="Runs that may be ended at any restart, and to leave poor valleys.",
 )
 def warm_restarts(
     at: Moment,
@@ -137,7 +179,16 @@ def warm_restarts(
 
 
 @technique(
-    "schedule", label="Linear warmup + cosine", per="step", source="Goyal et al. 2017, arXiv:1706.02677"
+    "schedule",
+    label="Linear warmup + cosine",
+    per="step",
+    source="Goyal et al. 2017, arXiv:1706.02677",
+    formula=r"\eta_t = \eta \cdot \begin{cases} (t + 1) / W & t < W \\ \text{cosine} & t \ge W \end{cases}",
+    when="Transformers, large batches, and any network whose first steps throw it off.",
+    wrongly=(
+        "Written as epoch / warmup the first epoch has rate 0 and learns nothing. Here the first step "
+        "already has a rate above zero."
+    ),
 )
 def warmup_cosine(
     at: Moment,
@@ -157,7 +208,18 @@ def warmup_cosine(
     return half_cosine(lr, final_lr, (at.step - rising) / max(1, at.total_steps - rising))
 
 
-@technique("schedule", label="One cycle", per="step", source="Smith & Topin 2017, arXiv:1708.07120")
+@technique(
+    "schedule",
+    label="One cycle",
+    per="step",
+    source="Smith & Topin 2017, arXiv:1708.07120",
+    formula=(
+        r"\tfrac{\eta}{25} \nearrow \eta \searrow \tfrac{\eta}{25 \cdot 10^4}, \qquad \text{momentum } 0.95 "
+        r"\searrow 0.85 \nearrow 0.95"
+    ),
+    when="Short runs at a high peak rate: take the peak from the LR finder.",
+    wrongly="It moves with every step. Stepped once an epoch, as many scripts do, it never leaves its rise.",
+)
 def one_cycle(
     at: Moment,
     lr: float,
@@ -189,7 +251,14 @@ def one_cycle(
     return Rates(half_cosine(lr, first / end_divisor, done), half_cosine(low_momentum, high_momentum, done))
 
 
-@technique("schedule", label="Reduce on plateau", per="validation")
+@technique(
+    "schedule",
+    label="Reduce on plateau",
+    per="validation",
+    formula=r"\eta \leftarrow \gamma\, \eta \quad \text{after more than patience epochs without a better } L^{\mathrm{val}}",
+    when="Runs whose length is open: the rate falls when it has to.",
+    wrongly="Fed with the test loss it leaks the test set into training. Here it sees validation only.",
+)
 def plateau(
     at: Moment,
     lr: float,
@@ -213,7 +282,14 @@ def plateau(
 
 
 @technique(
-    "schedule", label="Range test (LR finder)", per="step", probe=True, source="Smith 2015, arXiv:1506.01186"
+    "schedule",
+    label="Range test (LR finder)",
+    per="step",
+    probe=True,
+    example={"steps": 1000},
+    source="Smith 2015, arXiv:1506.01186",
+    formula=r"\eta_t = \eta_0\, (\eta_1 / \eta_0)^{t / (T - 1)}",
+    when="Before the first real run on new data: use the LR finder page.",
 )
 def range_test(
     at: Moment,

@@ -125,9 +125,15 @@ def _synonyms(wordnet: Any, word: str) -> set[str]:
     **EDA,
     prepare=synonym_table,
     needs=lacks_wordnet,
-    formula=r"\tilde{x}_i \sim \mathcal{U}(\mathrm{syn}(x_i)) \quad \text{at } \max(1, \lfloor \alpha n \rfloor) \text{ places}",
+    formula=(
+        r"\tilde{x}_i \sim \mathcal{U}(\mathrm{syn}(x_i)) \quad \text{at } \max(1, \lfloor \alpha n \rfloor) "
+        r"\text{ places}"
+    ),
     when="Small data sets of real language. Of the four operations it keeps the sense best.",
-    wrongly="A synonym is one for some sense of the word, not for the one meant here: look at the examples before you trust it.",
+    wrongly=(
+        "A synonym is one for some sense of the word, not for the one meant here: look at the examples "
+        "before you trust it."
+    ),
 )
 def replace(
     words: torch.Tensor, stream: torch.Generator, table: torch.Tensor, *, share: Share = 0.1
