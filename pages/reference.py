@@ -34,7 +34,7 @@ def page() -> None:
     _choices(item)
     with st.container(border=True, key=f"reference-{item.family}-{item.name}", gap="small"):
         _lesson(item)
-    worked_example(frame().store, item)
+    worked_example(frame().store, item, frame().knobs.config)
 
 
 def _chosen() -> Technique:

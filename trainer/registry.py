@@ -6,7 +6,9 @@ A technique is one function. Its keyword-only arguments are its knobs, its docst
     def cosine(at: Moment, lr: float, *, final_lr: Annotated[float, knob("Final rate", "…", ge=0)] = 0.0) -> float:
         \"\"\"Falls from the full rate to the final one along half a cosine.\"\"\"
 
-Sidebar, validation, share link, command line, reference table and contract test are all read from that.
+Sidebar, validation, share link, command line, reference page and contract test are all read from that. Further keywords are
+facts: `formula` (LaTeX) and `when` to use it, for all; `source` with its `link` where it has no arXiv number; what is told
+`wrongly` of it; values for its worked `example`; what it `accepts`; and what only its own family looks at.
 Nothing here imports torch: the web process reads the registry and never trains.
 """
 

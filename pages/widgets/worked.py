@@ -20,7 +20,9 @@ from sqlalchemy.exc import DBAPIError
 from pages.widgets.download import command_box
 from pages.widgets.live_chart import PALETTE
 from pages.widgets.text import escape_html, escape_markdown
+from trainer.config import RunConfig
 from trainer.data import missing_files
+from trainer.data.own import data_problem
 from trainer.examples import Values, answer, makers, question_of
 from trainer.registry import Technique
 from trainer.settings import get_settings
@@ -31,14 +33,16 @@ INTERVAL = 0.2  # seconds between two looks for the answer
 _ASKED = "reference:asked"
 
 
-def worked_example(store: Store, item: Technique) -> None:
-    """Draw the section."""
+def worked_example(store: Store, item: Technique, config: RunConfig | None) -> None:
+    """Draw the section. A person's own data set is the one that `config`, the sidebar's configuration, names."""
     st.html('<h2 class="tp-title">Worked example</h2>')
-    if missing := _missing(item):
+    mine = config is not None and "own" in item.facts and config.data.name == item.name
+    question = question_of(item, config.data.knobs if config and mine else None)
+    if missing := _missing(item, question["knobs"]):
         st.info(missing, icon=":material/deployed_code_alert:")
         return
-    question = question_of(item)
-    _at(item, question["knobs"])
+    if not mine:
+        _at(item, question["knobs"])
     if not makers()[item.family].torch:
         draw(answer(question, get_settings()))
         return
@@ -46,11 +50,13 @@ def worked_example(store: Store, item: Technique) -> None:
     st.fragment(_look, run_every=None if asked.is_over else INTERVAL)(store, asked)
 
 
-def _missing(item: Technique) -> str:
-    """Markdown: what has to be installed or downloaded before there can be an example."""
+def _missing(item: Technique, knobs: dict[str, Any]) -> str:
+    """Markdown: what has to be installed, added or downloaded before there can be an example."""
     needs, settings = item.facts.get("needs"), get_settings()
-    if needs and (sentence := needs(settings.data, **question_of(item)["knobs"])):
+    if needs and (sentence := needs(settings.data, **knobs)):
         return command_box(sentence)
+    if "own" in item.facts:
+        return escape_markdown(data_problem(item.name, knobs))
     if item.family == "data" and missing_files(item.name, settings.data):
         return "Its first samples are shown here once it has been downloaded: choose it in the sidebar, on the Train page."
     return ""

@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 
 import own_files
 import pytest
@@ -109,3 +110,9 @@ def test_families_are_whole(family):
     assert item.help.endswith(".")
     assert item.group
     assert len({one.label for one in item.techniques.values()}) == len(item.techniques)
+
+
+def test_the_readmes_technique_is_the_real_one():
+    root = Path(__file__).parents[2]
+    (shown,) = re.findall(r"```python\n(@technique.*?)```", (root / "README.md").read_text(), re.DOTALL)
+    assert shown in (root / "trainer" / "techniques" / "schedules.py").read_text()

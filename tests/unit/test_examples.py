@@ -5,6 +5,7 @@ import math
 import re
 
 import numpy as np
+import own_files
 import pytest
 import text_files
 import torch
@@ -15,9 +16,14 @@ from trainer.data import DataError
 from trainer.examples import answer, makers, question_of
 from trainer.inspection import answer as inspect
 from trainer.registry import families, find
-from trainer.settings import Settings
+from trainer.settings import Settings, get_settings
 
-ALL = [(family.name, name) for family in families().values() for name in family.techniques]
+ALL = [
+    (family.name, name)
+    for family in families().values()
+    for name, item in family.techniques.items()
+    if "own" not in item.facts  # these need a file
+]
 TOLERANCE = 1e-6  # relative, of float32 numbers
 
 
@@ -501,3 +507,16 @@ def test_data_sets_show_their_first_samples(settings):
     assert label == found.classes[found.targets[0]]
     digits = images(example(settings, "data", "digits"))
     near(digits[0][..., 0], find("data", "digits").function(settings.data).inputs[0, 0], rel=0, abs=1 / 255)
+
+
+def test_your_own_data_shows_its_first_samples(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRAINSCOPE_HOME", str(tmp_path))
+    for file in (own_files.csv_bytes(), own_files.zip_bytes(own_files.image_files())):
+        values = own_files.added_values(file)
+        knobs = {key.removeprefix("data."): value for key, value in values.items() if key.startswith("data.")}
+        found = answer(question_of(find("data", values["data"]), knobs), get_settings())
+        if values["data"] == "csv":
+            assert len(table(found)) == 5
+            assert all(math.isfinite(value) for row in table(found) for value in row[:-1])
+        else:
+            assert len(images(found)) == 8

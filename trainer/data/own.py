@@ -58,6 +58,8 @@ def table_facts(*, file: str, target: str, task: Task, leave_out: str) -> dict[s
     own="table",
     outputs=1,
     facts_of=table_facts,
+    formula=r"x = (\text{numbers}, [\text{category} = k]), \quad y = \text{the column that you choose}",
+    when="When you know the baseline techniques and want to see what they bring on data of your own.",
 )
 def csv(
     folder: Path,
@@ -181,6 +183,8 @@ def image_facts(*, file: str, side: int, color: str) -> dict[str, Any]:
     own="images",
     outputs=2,
     facts_of=image_facts,
+    formula=r"x \in [0, 1]^{c \times s \times s}, \quad y = \text{the image's folder}",
+    when="When you have at least some dozens of images of each class; with few of them, augment.",
 )
 def image_folder(
     folder: Path,

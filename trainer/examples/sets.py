@@ -48,6 +48,8 @@ def input_scaling(case: Case) -> Values:
 def data(case: Case) -> Values:
     """The first samples. Raises DataError where the files have not been downloaded."""
     samples = case(case.settings.data)
+    if samples.prepare is not None:  # as a run does, which learns from its training part alone
+        samples = samples.prepare(np.arange(len(samples.inputs)))
     shape = " × ".join(map(str, samples.shape))
     what = f"{len(samples.inputs):,} samples of shape {shape}"
     if samples.classes:
