@@ -26,6 +26,7 @@ from trainer.augment import lacking
 from trainer.config import ConfigError, RunConfig, label_of, plain_knobs
 from trainer.data import DataError, download, missing_files
 from trainer.data.own import data_problem
+from trainer.export.script import script
 from trainer.locks import FileLock, is_locked
 from trainer.presets import PRESETS, find_preset
 from trainer.recorder import Control
@@ -83,7 +84,6 @@ def parser() -> argparse.ArgumentParser:
     )
     add_config(run)
     run.add_argument("--preset", metavar="NAME", help=f"a ready-made experiment: {', '.join(PRESETS)}")
-    run.add_argument("--seed", metavar="N", help="short for --set seed=N")
     run.add_argument("--name", default="", help="a name for the run, to find it again")
     run.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
     run.set_defaults(command=run_command)
@@ -92,7 +92,6 @@ def parser() -> argparse.ArgumentParser:
         "inspect", help="what is about to happen: one batch through the first weights"
     )
     add_config(inspect)
-    inspect.add_argument("--seed", metavar="N", help="short for --set seed=N")
     inspect.add_argument("--json", action="store_true", help="everything, as a line of JSON")
     inspect.set_defaults(command=inspect_command)
 
@@ -120,6 +119,11 @@ def parser() -> argparse.ArgumentParser:
     add.add_argument("--target", default="", metavar="COLUMN", help="the column to predict; guessed without")
     add.set_defaults(command=add_data_command)
 
+    text = commands.add_parser("script", help="one PyTorch script of a configuration, on standard output")
+    add_config(text)
+    text.add_argument("--out", type=Path, metavar="PATH", help="write it to a file instead")
+    text.set_defaults(command=script_command)
+
     fetch = commands.add_parser("download", help="fetch a data set into the data folder")
     fetch.add_argument("dataset", metavar="DATASET")
     fetch.set_defaults(command=download_command)
@@ -139,6 +143,7 @@ def add_config(command: argparse.ArgumentParser) -> None:
         metavar="KNOB=VALUE",
         help="set a knob; list-knobs has them",
     )
+    command.add_argument("--seed", metavar="N", help="short for --set seed=N")
 
 
 def inspect_command(options: argparse.Namespace, settings: Settings) -> int:
@@ -361,6 +366,15 @@ def add_data_command(options: argparse.Namespace, settings: Settings) -> int:
     require_data(config, settings)
     print(orjson.dumps({"data": config.data.to_dict()}).decode())
     print("Save this line as CONFIG.json and train with: python -m trainer run CONFIG.json", file=sys.stderr)
+
+
+def script_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Prints the script of a configuration that need not have run."""
+    text = script(read_config(options.config).changed(read_sets(options.set, options.seed)))
+    if options.out:
+        options.out.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
     return 0
 
 

@@ -12,8 +12,9 @@ from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from trainer.build import Experiment, batch_order, batch_sizes, build, notices_about, pick_device
+from trainer.build import Experiment, build, notices_about, pick_device
 from trainer.config import RunConfig
+from trainer.datasplit import batch_order, batch_sizes
 from trainer.footprint import memory
 from trainer.gallery import gallery
 from trainer.lazy import lazy

@@ -13,10 +13,11 @@ from trainer.config import ConfigError, RunConfig
 from trainer.datasplit import SplitData, split
 from trainer.flat import Weights, flatten
 from trainer.lazy import lazy
+from trainer.measures import absolute_error, accuracy, classification_loss, regression_loss
 from trainer.network import build_model
-from trainer.streams import generator, stream_seed
+from trainer.streams import stream_seed
 from trainer.techniques.precision import Precision
-from trainer.techniques.schedules import Moment, Rates
+from trainer.techniques.schedules import Moment, Rates, rates
 
 if TYPE_CHECKING:
     import torch
@@ -50,15 +51,10 @@ class Experiment:
         return "accuracy" if self.data.task == "classification" else "mae"
 
     def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> float:
-        """The metric of [n, classes] logits against [n] classes, or of [n, 1] predictions against [n, 1] targets.
-
-        Against mixed labels [n, classes], accuracy is the share of the label that the predicted class holds.
-        """
+        """The metric of [n, classes] logits against [n] classes, or of [n, 1] predictions against [n, 1] targets."""
         if self.data.task == "classification":
-            if targets.is_floating_point():
-                return float(targets.gather(1, outputs.argmax(1, keepdim=True)).double().mean())
-            return int((outputs.argmax(1) == targets).sum()) / len(targets)
-        return float((outputs.double() - targets.double()).abs().mean()) * self.data.target_scale
+            return accuracy(outputs, targets)
+        return absolute_error(outputs, targets, self.data.target_scale)
 
     @property
     def parameters(self) -> int:
@@ -130,37 +126,6 @@ def load_data(config: RunConfig, folder: Path, device: torch.device) -> SplitDat
             f"{len(data.train)} training samples are too few for batch norm; it needs {smallest}."
         )
     return data
-
-
-def classification_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy, computed in float32 also under autocast."""
-    return torch.nn.functional.cross_entropy(logits.float(), targets)
-
-
-def regression_loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean squared error on standardized targets, computed in float32 also under autocast."""
-    return torch.nn.functional.mse_loss(outputs.float(), targets)
-
-
-def rates(value: float | Rates) -> Rates:
-    """What a schedule returned, always with its momentum slot."""
-    return value if isinstance(value, Rates) else Rates(value)
-
-
-def batch_sizes(samples: int, batch_size: int) -> list[int]:
-    """Sizes of an epoch's batches. A last batch of one joins the one before: batch norm cannot use it alone."""
-    sizes = [batch_size] * (samples // batch_size)
-    rest = samples % batch_size
-    if rest == 1 and sizes:
-        sizes[-1] += 1
-    elif rest:
-        sizes.append(rest)
-    return sizes
-
-
-def batch_order(seed: int, epoch: int, samples: int) -> torch.Tensor:
-    """The permutation of the training samples in an epoch: it depends on seed and epoch alone."""
-    return torch.randperm(samples, generator=generator(seed, "order", epoch))
 
 
 def notices_about(config: RunConfig, device: torch.device, samples: int) -> list[str]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from trainer.data.samples import Samples, Task
 from trainer.lazy import lazy
-from trainer.streams import stream_seed
-from trainer.techniques.input_scaling import Statistics, standardize
+from trainer.streams import generator, stream_seed
+from trainer.techniques.input_scaling import Statistics
 
 if TYPE_CHECKING:
     import sklearn.model_selection as model_selection
@@ -72,7 +72,7 @@ def split(
     validation_share: float,
     test_share: float,
     device: torch.device,
-    scaling: Scaling = standardize,
+    scaling: Scaling,
     scale_train: bool = True,
 ) -> SplitData:
     """Splits once, by seed alone. Classes keep their shares where each part is large enough to hold them all.
@@ -138,6 +138,22 @@ def _divide(index: np.ndarray, samples: Samples, held_out: int, seed: int) -> tu
         index, test_size=held_out, random_state=seed, stratify=stratify
     )
     return kept, aside
+
+
+def batch_sizes(samples: int, batch_size: int) -> list[int]:
+    """Sizes of an epoch's batches. A last batch of one joins the one before: batch norm cannot use it alone."""
+    sizes = [batch_size] * (samples // batch_size)
+    rest = samples % batch_size
+    if rest == 1 and sizes:
+        sizes[-1] += 1
+    elif rest:
+        sizes.append(rest)
+    return sizes
+
+
+def batch_order(seed: int, epoch: int, samples: int) -> torch.Tensor:
+    """The permutation of the training samples in an epoch: it depends on seed and epoch alone."""
+    return torch.randperm(samples, generator=generator(seed, "order", epoch))
 
 
 def as_floats(inputs: np.ndarray) -> np.ndarray:

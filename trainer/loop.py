@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from trainer import checkpoint
-from trainer.build import Experiment, batch_order, batch_sizes, build
+from trainer.build import Experiment, build
 from trainer.config import RunConfig
-from trainer.datasplit import Part
+from trainer.datasplit import Part, batch_order, batch_sizes
 from trainer.guard import Guard, NonFiniteError
 from trainer.health.pictures import Pictures
 from trainer.health.probe import Probe
 from trainer.health.rows import Layout
 from trainer.lazy import lazy
 from trainer.state import State, restore, snapshot, weights_copy
-from trainer.techniques.schedules import Moment, Rates
+from trainer.techniques.schedules import Moment, Rates, set_rates
 
 if TYPE_CHECKING:
     import torch
@@ -343,17 +343,6 @@ def autocast(run: Experiment) -> AbstractContextManager[Any]:
     """16-bit arithmetic for the forward pass where the precision asks for it."""
     dtype = run.precision.autocast
     return nullcontext() if dtype is None else torch.autocast(run.device.type, dtype=dtype)
-
-
-def set_rates(optimizer: torch.optim.Optimizer, rate: Rates) -> None:
-    """Sets the learning rate, and the momentum (β₁ for Adam) where the schedule moves it and the optimizer has it."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate.lr
-        if rate.momentum is not None:
-            if "betas" in group:
-                group["betas"] = (rate.momentum, group["betas"][1])
-            elif optimizer.defaults.get("momentum"):  # the group's own may pass through 0 on its way
-                group["momentum"] = rate.momentum
 
 
 def evaluate(run: Experiment, part: Part) -> dict[str, float]:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.build import batch_sizes
 from trainer.config import RunConfig
+from trainer.datasplit import batch_sizes
 from trainer.loop import Recorder, Request, Results, train
 from trainer.preview import training_samples
 

@@ -1,4 +1,4 @@
-"""From a configuration to a network with its first weights."""
+"""The network and its first weights."""
 
 from __future__ import annotations
 

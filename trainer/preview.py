@@ -9,10 +9,9 @@ import math
 from dataclasses import dataclass
 from functools import partial
 
-from trainer.build import batch_sizes, rates
 from trainer.config import RunConfig
-from trainer.datasplit import share_of
-from trainer.techniques.schedules import Moment
+from trainer.datasplit import batch_sizes, share_of
+from trainer.techniques.schedules import Moment, rates
 
 MOST_POINTS = 400  # a curve in the sidebar is narrower than this in pixels
 REACTS = "reacts to the validation loss; the dotted line shows it as if that never stalled."

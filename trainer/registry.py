@@ -179,6 +179,19 @@ def technique(family: str, *, label: str, name: str | None = None, **facts: Any)
     return register
 
 
+def stands_in(original: Callable[..., Any]) -> Callable[[F], F]:
+    """Marks a function that an exported script contains where the lab calls `original`, which needs the lab around it.
+
+    It takes the same arguments. A data set's function finds in its `folder` what the lab has there; in a script that is the
+    folder `data` beside it.
+    """
+
+    def unchanged(function: F) -> F:
+        return function
+
+    return unchanged
+
+
 def read_knobs(function: Callable[..., Any]) -> dict[str, Knob]:
     """The keyword-only arguments of `function` as knobs. Other annotations stay unevaluated: they may name torch."""
     scope = getattr(function, "__globals__", {})

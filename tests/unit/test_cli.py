@@ -260,3 +260,17 @@ def test_inspect_tells_of_the_first_step_and_saves_nothing(tmp_path):
     code, out, err = cli(tmp_path, "inspect", "--set", "data=mnist")
     assert (code, out) == (2, "")
     assert "python -m trainer download mnist" in err
+
+
+def test_a_configuration_leaves_as_a_script(command, tmp_path):
+    code, out, err = command("script", "--set", "normalization=batch", "learning_rate=0.5", "--seed", "7")
+    assert (code, err) == (0, "")
+    assert "LEARNING_RATE = 0.5" in out
+    assert "SEED = 7" in out
+    compile(out, "script", "exec")
+    assert command("script", "--seed", 7, "--out", tmp_path / "run.py")[:2] == (0, "")
+    assert "SEED = 7" in (tmp_path / "run.py").read_text(encoding="utf-8")
+    code, _, err = command("script", "--set", "learning_rate=-1")
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "learning_rate is -1" in err

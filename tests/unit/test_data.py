@@ -11,11 +11,12 @@ from engine_runs import CPU, small
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from trainer.build import batch_sizes, build
+from trainer.build import build
 from trainer.config import RunConfig
 from trainer.data.samples import Samples
-from trainer.datasplit import split
+from trainer.datasplit import batch_sizes, split
 from trainer.registry import families, find
+from trainer.techniques.input_scaling import standardize
 
 BUILT_IN = [
     name for name, item in families()["data"].techniques.items() if not {"files", "own"} & item.facts.keys()
@@ -123,7 +124,8 @@ def numbered(count, classes=0, test=None):
 
 
 def parts(samples, seed=0, validation=0.15, test=0.15):
-    data = split(samples, seed=seed, validation_share=validation, test_share=test, device=CPU)
+    shares = {"validation_share": validation, "test_share": test}
+    data = split(samples, seed=seed, **shares, device=CPU, scaling=standardize)
     return data, [data.train, data.validation, data.test]
 
 

@@ -19,8 +19,8 @@ def test_digits_leave_1257_samples_and_40_steps():
 
 def test_the_step_count_is_the_one_that_the_split_gives(tmp_path):
     torch = pytest.importorskip("torch")
-    from trainer.build import batch_sizes
-    from trainer.datasplit import split
+    from trainer.datasplit import batch_sizes, split
+    from trainer.techniques.input_scaling import standardize
 
     for values in ({}, {"data": "two_moons", "data.samples": 331, "batch_size": 15, "test_share": 0.25}):
         config = RunConfig.from_flat(values)
@@ -31,6 +31,7 @@ def test_the_step_count_is_the_one_that_the_split_gives(tmp_path):
             validation_share=config.validation_share,
             test_share=config.test_share,
             device=torch.device("cpu"),
+            scaling=standardize,
         )
         assert training_samples(config) == len(parts.train)
         assert steps_per_epoch(config) == len(batch_sizes(len(parts.train), config.batch_size))

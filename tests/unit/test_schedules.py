@@ -10,10 +10,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler
 
-from trainer.build import rates
-from trainer.loop import set_rates
 from trainer.registry import families, find
-from trainer.techniques.schedules import Moment, Rates
+from trainer.techniques.schedules import Moment, Rates, rates, set_rates
 
 LR = st.floats(1e-5, 1.0)
 

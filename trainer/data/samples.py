@@ -1,4 +1,4 @@
-"""What every data set returns, and the family that they belong to."""
+"""What every data set returns."""
 
 from __future__ import annotations
 

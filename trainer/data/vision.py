@@ -13,7 +13,7 @@ import numpy as np
 
 from trainer.data.samples import DataError, Samples
 from trainer.lazy import lazy
-from trainer.registry import find, technique
+from trainer.registry import find, stands_in, technique
 
 if TYPE_CHECKING:
     import torchvision.datasets as datasets
@@ -61,7 +61,7 @@ THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse
 )
 def mnist(folder: Path) -> Samples:
     """70,000 handwritten digits of 28×28 pixels; 12 MB, downloaded only when you ask."""
-    return _read("mnist", folder, DIGITS)
+    return _read("mnist", datasets.MNIST, folder, DIGITS)
 
 
 @technique(
@@ -81,7 +81,7 @@ def mnist(folder: Path) -> Samples:
 )
 def fashion_mnist(folder: Path) -> Samples:
     """70,000 pictures of clothes, 28×28 pixels, harder than MNIST; 31 MB, downloaded only when you ask."""
-    return _read("fashion_mnist", folder, CLOTHES)
+    return _read("fashion_mnist", datasets.FashionMNIST, folder, CLOTHES)
 
 
 @technique(
@@ -102,7 +102,7 @@ def fashion_mnist(folder: Path) -> Samples:
 )
 def cifar10(folder: Path) -> Samples:
     """60,000 colour photographs of 32×32 pixels in ten classes; 170 MB, downloaded only when you ask."""
-    return _read("cifar10", folder, THINGS)
+    return _read("cifar10", datasets.CIFAR10, folder, THINGS)
 
 
 def missing_files(name: str, folder: Path) -> list[str]:
@@ -148,7 +148,7 @@ def _loader(name: str) -> Any:
     return getattr(datasets, find("data", name).facts["loader"])
 
 
-def _read(name: str, folder: Path, classes: tuple[str, ...]) -> Samples:
+def _read(name: str, loader: Any, folder: Path, classes: tuple[str, ...]) -> Samples:
     if missing := missing_files(name, folder):
         raise DataError(
             f"{name} is not in {folder}: {len(missing)} of its files are missing, such as {missing[0]}. "
@@ -156,8 +156,8 @@ def _read(name: str, folder: Path, classes: tuple[str, ...]) -> Samples:
         )
     try:
         _unpack(folder, name)
-        loader = _unverified(_loader(name))
-        train, test = (_arrays(loader(folder, train=part)) for part in (True, False))
+        unverified = _unverified(loader)
+        train, test = (_arrays(unverified(folder, train=part)) for part in (True, False))
         for part in (train, test):
             _check(*part, find("data", name).facts["shape"], len(classes))
     except Exception as error:  # damaged archives and pickles raise whatever their readers stumble over
@@ -165,6 +165,13 @@ def _read(name: str, folder: Path, classes: tuple[str, ...]) -> Samples:
             f"The files of {name} in {folder} cannot be read ({str(error) or type(error).__name__}). "
             "Delete them and download it again."
         ) from error
+    return Samples(*train, "classification", classes, test=test)
+
+
+@stands_in(_read)
+def _fetch(name: str, loader: Any, folder: Path, classes: tuple[str, ...]) -> Samples:
+    """Training and test part as torchvision reads them; what is not in the folder is downloaded first."""
+    train, test = (_arrays(loader(folder, train=part, download=True)) for part in (True, False))
     return Samples(*train, "classification", classes, test=test)
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from trainer.build import Experiment, batch_sizes
+from trainer.build import Experiment
+from trainer.datasplit import batch_sizes
 from trainer.flat import Weights
 from trainer.health.looks import looks
 from trainer.health.rows import Layout

@@ -10,9 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 from trainer.registry import declare_family, knob, technique
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,3 +314,19 @@ def range_test(
 def half_cosine(start: float, end: float, done: float) -> float:
     """From `start` at done = 0 to `end` at done = 1 along half a cosine."""
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
+
+
+def rates(value: float | Rates) -> Rates:
+    """What a schedule returned, always with its momentum slot."""
+    return value if isinstance(value, Rates) else Rates(value)
+
+
+def set_rates(optimizer: torch.optim.Optimizer, rate: Rates) -> None:
+    """Sets the learning rate, and the momentum (β₁ for Adam) where the schedule moves it and the optimizer has it."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate.lr
+        if rate.momentum is not None:
+            if "betas" in group:
+                group["betas"] = (rate.momentum, group["betas"][1])
+            elif optimizer.defaults.get("momentum"):  # the group's own may pass through 0 on its way
+                group["momentum"] = rate.momentum

@@ -1,0 +1,205 @@
+"""An exported script prints what the run recorded, bit for bit, with nothing of the project around it."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from engine_runs import Log, go, small
+from test_contract import ALL, using
+
+from trainer.config import RunConfig
+from trainer.export.script import script
+from trainer.lr_finder import train_range_test
+
+ids = ["-".join(pair) for pair in ALL]
+
+
+class Runner:
+    """A process with torch in which scripts are executed one after the other."""
+
+    def __init__(self):
+        self.process = subprocess.Popen(
+            [sys.executable, "-I", str(Path(__file__).with_name("script_runner.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"},
+        )
+
+    def __call__(self, text: str, folder: Path) -> tuple[int, list[str]]:
+        """Exit code and lines that a script prints."""
+        folder.mkdir(exist_ok=True)
+        path = folder / "run.py"
+        path.write_text(text)
+        self.process.stdin.write(f"{path}\t{folder}\n")
+        self.process.stdin.flush()
+        code = int(self.process.stdout.readline())
+        return code, (folder / "output.txt").read_text().splitlines()
+
+
+@pytest.fixture(scope="module")
+def runner():
+    runner = Runner()
+    yield runner
+    runner.process.stdin.close()
+    runner.process.wait(30)
+
+
+def lines(results, log) -> list[str]:
+    """What a script of this run must print."""
+    name = results.metric
+    found = [
+        f"epoch {row['epoch']}: train loss {row['train_loss']!r}, {name} {row['train_metric']!r}; "
+        f"validation loss {row['val_loss']!r}, {name} {row['val_metric']!r}"
+        for row in log.epochs
+    ]
+    if results.restored_best:
+        found.append(f"The weights of epoch {results.best['epoch']}, the best on validation, are restored.")
+    for part in ("validation", "test"):
+        values = getattr(results, part)
+        found.append(f"{part}: loss {values['loss']!r}, {name} {values['metric']!r}")
+    return found
+
+
+def range_test(config, folder):
+    """A range test as the worker runs one, which ends when the loss has exploded."""
+    log = Log()
+    results = train_range_test(
+        config, recorder=log, control=lambda: None, data_folder=folder, run_folder=None
+    )
+    assert results.stopped_by == "range_test"
+    return results, log
+
+
+def check(config, runner, tmp_path):
+    """Trains here and there, and compares."""
+    results, log = go(config, data_folder=tmp_path / "data")
+    assert results.stopped_by in ("epochs", "early_stopping"), results.error
+    code, printed = runner(script(config, "Run 1", results.to_dict()), tmp_path)
+    assert printed == lines(results, log)
+    assert code == 0
+    return printed
+
+
+@pytest.mark.parametrize(("family", "name"), ALL, ids=ids)
+def test_each_technique_leaves_as_a_script_with_the_same_numbers(family, name, runner, tmp_path):
+    if name == "range_test":
+        pytest.skip("ends by itself; see below")
+    check(using(family, name, tmp_path / "data"), runner, tmp_path)
+
+
+@pytest.mark.parametrize("end", [0.001, 100.0], ids=["to its last step", "until the loss explodes"])
+def test_a_range_test_leaves_as_a_script_with_the_same_curve(end, runner, tmp_path):
+    config = small(schedule="range_test", schedule__steps=20, schedule__end=end, epochs=4, optimizer="sgd")
+    _, log = range_test(config, tmp_path)
+    code, printed = runner(script(config), tmp_path)
+    assert [line for line in printed if line.startswith("step")] == [
+        f"step {step:.0f}: learning rate {lr!r}, loss {loss!r}" for step, loss, lr, *_ in log.steps
+    ]
+    assert (len(log.steps) == 20) == (end < 1)
+    assert code == 0
+
+
+TOGETHER = {
+    "everything for images": {
+        "data": "digits", "model": "resnet", "normalization": "batch", "activation": "gelu", "batch_size": 500,
+        "dropout.conv_rate": 0.2, "dropout.rate": 0.3, "dropout.input_rate": 0.1, "initialization": "orthogonal",
+        "optimizer": "momentum", "schedule": "one_cycle", "clipping": "by_norm", "clipping.max_norm": 0.1, "precision": "bf16",
+        "early_stopping": "patience", "label_smoothing": 0.1, "random_crop": "resized", "horizontal_flip": "flip",
+        "rotation": "rotate", "affine": "shift_scale_shear", "random_erasing": "erase", "mixing": "cutmix",
+    },
+    "float16 that overflows and skips steps": {"precision": "fp16", "learning_rate": 5, "optimizer": "nesterov", "epochs": 3},
+    "early stopping that goes back": {
+        "early_stopping": "patience", "early_stopping.patience": 2, "learning_rate": 0.5, "optimizer": "adamw", "epochs": 40,
+    },
+    "a plateau that drops": {"schedule": "plateau", "schedule.patience": 0, "learning_rate": 0.3, "epochs": 10},
+    "a cosine that moves with each step": {"schedule": "cosine", "schedule.moves": "step", "optimizer": "rmsprop"},
+    "large and small layers": {"model.layers": "300-300-8", "optimizer": "sgd", "clipping": "by_value"},
+    "regression": {"data": "delivery_time", "data.samples": 77, "batch_size": 11, "input_scaling": "none"},
+    "a long memory": {"data": "adding", "data.samples": 60, "data.length": 9, "model": "lstm", "model.depth": 2,
+                      "dropout.recurrent_rate": 0.3, "normalization": "layer", "precision": "fp16"},
+    "texts": {"data": "reviews", "data.samples": 60, "model": "transformer", "model.norm": "post", "dropout.rate": 0.2,
+              "dropout.attention_rate": 0.1, "dropout.feedforward_rate": 0.1, "schedule": "warmup_cosine"},
+    "a bag of words": {"data": "reviews", "data.samples": 60, "dropout.input_rate": 0.2},
+    "rows of an image": {"data": "digits", "model": "gru", "batch_size": 512, "mixing": "mixup"},
+    "control weights": {"data": "reviews", "data.samples": 60, "model": "rnn", "initialization": "pytorch_default"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("values", TOGETHER.values(), ids=TOGETHER)
+def test_techniques_together_leave_with_the_same_numbers(values, runner, tmp_path):
+    printed = check(small(**values), runner, tmp_path)
+    if "early_stopping.patience" in values:
+        assert any("restored" in line for line in printed)
+        assert len(printed) < 43
+
+
+def test_a_run_that_explodes_ends_at_the_same_step(runner, tmp_path):
+    config = small(
+        initialization="too_large", optimizer="sgd", learning_rate=10, epochs=50, data="delivery_time"
+    )
+    results, log = go(config)
+    assert results.stopped_by == "non_finite_loss"
+    code, printed = runner(script(config, "", results.to_dict()), tmp_path)
+    assert code == 1
+    assert printed[:-1] == lines(results, log)[: len(log.epochs)]
+    assert printed[-1].startswith(f"step {log.steps[-1][0]:.0f}: loss")
+
+
+@pytest.mark.parametrize(
+    "title",
+    ['"""\nraise SystemExit(9)\n"""', "\\", '"', "# \u202e\x00\r\n\x85 x = 1", "{1/0} %s é", "a" * 500],
+)
+def test_a_name_is_never_code(title, runner, tmp_path):
+    text = script(small(epochs=1), title)
+    assert len(ast.parse(text).body) == len(ast.parse(script(small(epochs=1))).body)
+    code, _ = runner(text, tmp_path)
+    assert code == 0
+
+
+def test_only_what_the_run_needs_is_in_it():
+    text = script(RunConfig())
+    for absent in ("Annotated", "knob(", "technique", "trainer", "config", "autocast", "Rates", "dropout(", "Embedding(", "lazy",
+                   "pydantic", "Conv2d", "torchvision", "noqa", "Augmenter", "mse_loss", "_item_"):  # fmt: skip
+        assert absent not in text, absent
+    assert "torchvision" in script(RunConfig.from_flat({"data": "mnist"}))
+    assert "sklearn" not in script(RunConfig.from_flat({"data": "xor", "input_scaling": "none"})).replace(
+        "import sklearn.model_selection", ""
+    )
+    names = [
+        node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    ]
+    assert len(names) == len(set(names))
+
+
+def test_a_process_of_its_own_in_an_empty_folder(tmp_path):
+    config = small(model__layers="16", epochs=2, dropout=0.2)
+    results, log = go(config)
+    path = tmp_path / "run.py"
+    path.write_text(script(config, "A run", results.to_dict()), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-I", str(path)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout.splitlines() == lines(results, log)
+    assert [file.name for file in tmp_path.iterdir()] == ["run.py"]
+    assert repr(results.test["loss"]) in path.read_text(encoding="utf-8")
+
+
+def test_writing_a_script_imports_no_torch():
+    code = (
+        "import sys\nfrom trainer.config import RunConfig\nfrom trainer.export.script import script\n"
+        "for model, data in (('cnn', 'cifar10'), ('transformer', 'reviews')):\n"
+        "    script(RunConfig.from_flat({'model': model, 'data': data, 'precision': 'fp16'}))\n"
+        "print([name for name in ('torch', 'torchvision', 'sklearn', 'trainer.layers') if name in sys.modules])"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
