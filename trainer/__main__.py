@@ -366,6 +366,7 @@ def add_data_command(options: argparse.Namespace, settings: Settings) -> int:
     require_data(config, settings)
     print(orjson.dumps({"data": config.data.to_dict()}).decode())
     print("Save this line as CONFIG.json and train with: python -m trainer run CONFIG.json", file=sys.stderr)
+    return 0
 
 
 def script_command(options: argparse.Namespace, settings: Settings) -> int:

@@ -273,4 +273,4 @@ def test_a_configuration_leaves_as_a_script(command, tmp_path):
     code, _, err = command("script", "--set", "learning_rate=-1")
     assert code == 2
     assert err.count("\n") == 1
-    assert "learning_rate is -1" in err
+    assert "learning_rate is '-1'" in err

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from engine_runs import Log, go, small
 from test_contract import ALL, using
 
 from trainer.config import RunConfig
+from trainer.data.uploads import upload_folder
 from trainer.export.script import script
 from trainer.lr_finder import train_range_test
 
@@ -85,10 +87,14 @@ def check(config, runner, tmp_path):
 
 
 @pytest.mark.parametrize(("family", "name"), ALL, ids=ids)
-def test_each_technique_leaves_as_a_script_with_the_same_numbers(family, name, runner, tmp_path):
+def test_each_technique_leaves_as_a_script_with_the_same_numbers(family, name, runner, tmp_path, monkeypatch):
     if name == "range_test":
         pytest.skip("ends by itself; see below")
-    check(using(family, name, tmp_path / "data"), runner, tmp_path)
+    monkeypatch.setenv("TRAINSCOPE_HOME", str(tmp_path / "home"))
+    config = using(family, name, tmp_path / "data")
+    if "own" in config.technique("data").facts:
+        shutil.copytree(upload_folder(config.data.knobs["file"]), tmp_path / "data")
+    check(config, runner, tmp_path)
 
 
 @pytest.mark.parametrize("end", [0.001, 100.0], ids=["to its last step", "until the loss explodes"])
@@ -162,7 +168,7 @@ def test_a_name_is_never_code(title, runner, tmp_path):
 
 def test_only_what_the_run_needs_is_in_it():
     text = script(RunConfig())
-    for absent in ("Annotated", "knob(", "technique", "trainer", "config", "autocast", "Rates", "dropout(", "Embedding(", "lazy",
+    for absent in ("Annotated", "knob(", "technique", "trainer", "config", "Rates", "nn.Dropout", "Embedding(", "lazy",
                    "pydantic", "Conv2d", "torchvision", "noqa", "Augmenter", "mse_loss", "_item_"):  # fmt: skip
         assert absent not in text, absent
     assert "torchvision" in script(RunConfig.from_flat({"data": "mnist"}))

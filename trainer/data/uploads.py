@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.data.samples import DataError
+from trainer.registry import stands_in
 from trainer.settings import get_settings
 
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -79,6 +80,20 @@ def load_array(digest: str, name: str, shape: tuple[int, ...], *, mapped: bool =
             f"The stored copy of the file {digest[:12]}… is damaged ({error}). Delete it on the page Your data and add "
             "the file again."
         ) from error
+    return array
+
+
+@stands_in(require_manifest)
+def manifest_beside(digest: str, kind: str) -> dict[str, Any]:
+    """What is known of the file whose checked copy lies in the folder `data` beside this script."""
+    found: dict[str, Any] = json.loads((Path("data") / "manifest.json").read_text())
+    return found
+
+
+@stands_in(load_array)
+def array_beside(digest: str, name: str, shape: tuple[int, ...], *, mapped: bool = False) -> NDArray[Any]:
+    """One array of that copy."""
+    array: NDArray[Any] = np.load(Path("data") / f"{name}.npy", mmap_mode="r" if mapped else None)
     return array
 
 

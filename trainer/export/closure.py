@@ -202,6 +202,8 @@ def bound_in(node: ast.AST) -> frozenset[str]:
             found.add(child.name)
         elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
             found.add(child.id)
+        elif isinstance(child, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name.split(".")[0] for alias in child.names}
         if not isinstance(child, ast.FunctionDef | ast.Lambda | ast.ClassDef | COMPREHENSIONS):
             waiting.extend(ast.iter_child_nodes(child))
     return frozenset(found)

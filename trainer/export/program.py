@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from trainer.augment import Augmenter, chosen_changes
+from trainer.augment import Augmenter
+from trainer.build import silent
 from trainer.config import RunConfig
 from trainer.datasplit import Part, SplitData, batch_order, batch_sizes, split
 from trainer.flat import flatten
@@ -31,13 +34,15 @@ else:
     torch = lazy("torch")
 
 config = RunConfig()  # stands for the run's
-READS_FILES = False  # whether the data set's function looks into a folder
-CLASSIFIES = config.technique("data").facts["task"] == "classification"
+READS_FILES = False  # whether the data set's function looks into a folder; filled in, as is the next
+CHANGES: tuple[Callable[..., Any], ...] = ()  # the augmentations
+FOLDER = Path("data")  # what a data set or an augmentation needs beside this script
+CLASSIFIES = config.data_facts()["task"] == "classification"
 METRIC = "accuracy" if CLASSIFIES else "mae"
 DROPS = any(config.dropout.knobs.values())
 SMOOTHS = config.label_smoothing.knobs["amount"] > 0
 MIXES = config.mixing.name != "none"
-AUGMENTS = bool(MIXES or chosen_changes(config))
+AUGMENTS = bool(MIXES or CHANGES)
 CLIPS = config.clipping.name != "none"
 STOPS = config.early_stopping.name != "none"
 PLAIN = (
@@ -63,7 +68,8 @@ def main() -> None:
     if AUGMENTS:
         mix = config.bound("mixing") if MIXES else None
         classes = len(data.samples.classes)
-        augment = Augmenter(config.seed, classes, chosen_changes(config), mix, data.mean, data.deviation)
+        changes = CHANGES
+        augment = Augmenter(config.seed, classes, changes, mix, data.mean, data.deviation)
     sizes = batch_sizes(len(data.train), config.batch_size)
     step = 0
     if MOVES:
@@ -178,7 +184,7 @@ def pick_device() -> torch.device:
 
 def load_data(device: torch.device) -> SplitData:
     """The data set, split by seed and scaled."""
-    samples = config.bound("data")(Path("data")) if READS_FILES else config.bound("data")()
+    samples = config.bound("data")(FOLDER) if READS_FILES else config.bound("data")()
     return split(
         samples,
         seed=config.seed,
@@ -186,7 +192,7 @@ def load_data(device: torch.device) -> SplitData:
         test_share=config.test_share,
         device=device,
         scaling=config.bound("input_scaling"),
-        scale_train=not chosen_changes(config),
+        scale_train=not CHANGES,
     )
 
 
@@ -206,6 +212,15 @@ def build_model(data: SplitData, device: torch.device) -> torch.nn.Module:
 
 def no_dropout(place: str) -> None:
     """No place of this network has dropout."""
+
+
+def prepared(
+    change: Callable[..., Any], prepare: Callable[..., Any], data: SplitData, **knobs: str
+) -> Callable[..., Any]:
+    """A change of training batches with the table that it looks things up in, made from the training part alone."""
+    words = data.train.inputs
+    table = prepare(data.samples.vocabulary, words.cpu().numpy(), FOLDER, silent, **knobs)
+    return partial(change, table=torch.from_numpy(table).to(words.device))
 
 
 def copy_of(model: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -11,6 +11,7 @@ import sys
 import textwrap
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import packages_distributions, version
 from typing import Any
 
@@ -42,13 +43,21 @@ def script(config: RunConfig, title: str = "", results: Mapping[str, Any] | None
 
 def truths(config: RunConfig) -> dict[str, bool]:
     """Conditions in the project's code that the data and the augmentation decide."""
-    facts, mixes = config.technique("data").facts, config.mixing.name != "none"
+    facts, mixes = config.data_facts(), config.mixing.name != "none"
     kind, classifies, own_test = facts["kind"], facts["task"] == "classification", "files" in facts
-    known = {
+    files = (
+        {}
+        if facts.get("own") == "images"
+        else {
+            "samples.test is None": not own_test,
+            "inputs.dtype == np.uint8": own_test,
+        }
+    )
+    known = files | {
         "parts.vocabulary": kind == "text",
         "self.vocabulary": kind == "text",
         "len(inputs) == 3": kind == "image",
-        "samples.test is None": not own_test,
+        "samples.prepare is not None": facts.get("own") == "table",
         "samples.task == 'classification'": classifies,
         "self.task == 'classification'": classifies,
         "task == 'classification'": classifies,
@@ -58,7 +67,6 @@ def truths(config: RunConfig) -> dict[str, bool]:
         "inputs.dtype == np.int64": kind == "text",
         "inputs.dtype != np.int64": kind != "text",
         "raw[0][0].dtype != np.int64": kind != "text",
-        "inputs.dtype == np.uint8": own_test,
     }
     return known if mixes else known | {"targets.is_floating_point()": False}
 
@@ -83,7 +91,13 @@ def docstring(
 def needed(found: Iterable[Import]) -> list[str]:
     """The packages to install, by the names that pip knows."""
     tops = {one.module.split(".")[0] for one in found} - sys.stdlib_module_names
-    return sorted(packages_distributions().get(top, [top])[0] for top in tops)
+    return sorted(distributions().get(top, [top])[0] for top in tops)
+
+
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """The packages that bring each module; looking through all that are installed takes a quarter of a second."""
+    return packages_distributions()
 
 
 def recorded(results: Mapping[str, Any]) -> Iterable[str]:

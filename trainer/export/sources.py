@@ -63,8 +63,8 @@ class Source:
         if name in self.definitions:
             return Item(self.name, name)
         found = self.imports.get(name)
-        if isinstance(found, Item) and found.name not in read(found.module).definitions:
-            return read(found.module).meaning(found.name)  # imported there, too
+        if isinstance(found, Item):
+            return read(found.module).meaning(found.name)  # it may be imported there, too, or have a stand-in
         return found
 
     def text_of(self, name: str) -> str:
@@ -85,7 +85,13 @@ def read(name: str) -> Source:
     definitions: dict[str, Definition] = {}
     imports: dict[str, Import | Item | ModuleName] = {}
     for node in _statements(tree.body):
-        if isinstance(node, ast.Import | ast.ImportFrom):
+        if (module := _lazy_module(node)) is not None:
+            imports.update(
+                (name, Import(module, "", name if name != module else ""))
+                for name in _targets(node)
+                if name not in imports
+            )
+        elif isinstance(node, ast.Import | ast.ImportFrom):
             imports.update(_bound(node))
         elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             definitions[node.name] = node
@@ -110,12 +116,24 @@ def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     for node in body:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
             yield from node.body
-        elif not (isinstance(node, ast.Assign) and ast.unparse(node.value).startswith(f"{LAZY}(")):
+        else:
             yield node
 
 
-def _targets(node: ast.Assign | ast.AnnAssign) -> Iterator[str]:
-    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+def _lazy_module(node: ast.stmt) -> str | None:
+    """What `name = lazy("module")` outside such a pair imports."""
+    call = node.value if isinstance(node, ast.Assign) else None
+    if (
+        isinstance(call, ast.Call)
+        and ast.unparse(call.func) == LAZY
+        and isinstance(call.args[0], ast.Constant)
+    ):
+        return str(call.args[0].value)
+    return None
+
+
+def _targets(node: ast.stmt) -> Iterator[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
     return (target.id for target in targets if isinstance(target, ast.Name))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,7 +17,17 @@ from trainer.registry import Technique, families
 
 REGISTERING = ("technique", "stands_in")
 PROGRAM = "trainer.export.program"
+PREPARED = Item(PROGRAM, "prepared")
 NOTHING = object()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A change of training batches that looks things up in a table made by `prepare`."""
+
+    change: Item
+    prepare: Item
+    knobs: Mapping[str, Any]
 
 
 class Specializer:
@@ -39,11 +51,22 @@ class Specializer:
         """What expressions may be made of whose value is known: the configuration, and the program's names for it."""
         scope = {"config": self.config, "families": families, "chosen_changes": chosen_changes}
         scope["READS_FILES"] = reads_files(self.config.technique("data"))
+        scope["CHANGES"] = tuple(self._change(family) for family in chosen_changes(self.config))
         for name, node in read(PROGRAM).definitions.items():
             if isinstance(node, ast.Assign) and name not in scope:
                 value = evaluate(node.value, scope)
                 scope |= {} if value is NOTHING else {name: value}
         return scope
+
+    def _change(self, family: str) -> Any:
+        """An augmentation as the program names it: the function, or how to make it where it needs a table first."""
+        technique, knobs = self.config.technique(family), getattr(self.config, family).knobs
+        prepare = technique.facts.get("prepare")
+        if prepare is None:
+            return self.config.bound(family)
+        wanted = inspect.signature(prepare).parameters
+        knobs = {name: value for name, value in knobs.items() if name in wanted}
+        return Prepared(item_of(technique.function), item_of(prepare), knobs)
 
     def __call__(self, item: Item) -> str:
         """A definition's text, without registration and without branches that this configuration has no use for."""
@@ -148,8 +171,16 @@ class Specializer:
             return literal(value)
         if isinstance(value, partial):
             return self.reference(item_of(value.func))
+        if isinstance(value, Prepared):
+            parts = [self.reference(value.change), self.reference(value.prepare), "data"]
+            parts += [f"{name}={literal(knob)}" for name, knob in value.knobs.items()]
+            return f"{self.reference(PREPARED)}({', '.join(parts)})"
         if isinstance(value, tuple):
             parts = [str(self._written(part)) for part in value]
+            if any(
+                isinstance(part, Prepared) for part in value
+            ):  # long: a line each, as deep as in the program
+                return "\n".join(["(", *(f"        {part}," for part in parts), "    )"])
             return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
         return None
 
