@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from trainer.build import rates
 from trainer.examples import Case, Values, example, plot, says, table
 from trainer.lazy import lazy
-from trainer.techniques.schedules import Moment
+from trainer.techniques.schedules import Moment, rates
 
 if TYPE_CHECKING:
     import torch
