@@ -1,0 +1,200 @@
+"""What is known of a run, and the few numbers that the rules are made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.config import RunConfig
+
+Series = NDArray[np.float64]
+Table = Mapping[str, Series]
+
+FEWEST_EPOCHS, FEWEST_STEPS = 4, 60
+"""With less, only what is certain is said: a loss that is no longer finite."""
+USUAL_RATE = 0.001
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """A run's configuration, state and recorded series.
+
+    `steps`, `epochs` and `health` hold columns [rows] by name, oldest first, with the names of the store. `ending` is how the
+    loop says that it ended ("epochs", "early_stopping", "non_finite_loss", …), None while it trains.
+    """
+
+    config: RunConfig
+    steps: Table
+    epochs: Table
+    health: Table
+    ending: str | None = None
+    over: bool = True
+    skipped_steps: int = 0
+    restored_best: bool = False
+
+    @property
+    def may_be_judged(self) -> bool:
+        """Not a probe, which breaks down on purpose, nor slow motion, which is for looking at steps."""
+        return not self.config.technique("schedule").facts.get("probe") and not self.config.pace
+
+    @cached_property
+    def long_enough(self) -> bool:
+        """Whether there is enough to judge a trend."""
+        return len(self.train) >= FEWEST_EPOCHS and self.last_step >= FEWEST_STEPS
+
+    def milestones(self) -> Iterator[Evidence]:
+        """The evidence as it stood at the epochs at which a run in progress is judged."""
+        for epoch in milestone_epochs(len(self.train)):
+            yield self.until(epoch)
+
+    def until(self, epoch: int) -> Evidence:
+        """The evidence up to the end of an epoch."""
+        step = self.epochs["step"][epoch - 1]
+        cut = {
+            name: {column: values[: int(np.searchsorted(table["step"], step, "right"))] for column, values in table.items()}
+            for name, table in (("steps", self.steps), ("epochs", self.epochs), ("health", self.health))
+            if "step" in table
+        }  # fmt: skip
+        return replace(self, ending=None, over=False, **cut)  # type: ignore[arg-type]
+
+    # -- the curves ------------------------------------------------------------------------------------------
+
+    @cached_property
+    def losses(self) -> Series:
+        """Loss of each recorded step."""
+        return self.steps.get("loss", np.empty(0))
+
+    @cached_property
+    def train(self) -> Series:
+        """Training loss of each epoch, as it was while training."""
+        return self.epochs.get("train_loss", np.empty(0))
+
+    @cached_property
+    def val(self) -> Series:
+        """Validation loss of each epoch."""
+        return self.epochs.get("val_loss", np.empty(0))
+
+    @property
+    def last_step(self) -> int:
+        """The last recorded step."""
+        steps = self.steps.get("step", np.empty(0))
+        return int(steps[-1]) if len(steps) else 0
+
+    @property
+    def progress(self) -> float:
+        """Share of the planned epochs that is done; 1 once the run is over."""
+        return 1.0 if self.over else len(self.train) / self.config.epochs
+
+    def step_of(self, epoch: int) -> int:
+        """The last step of an epoch, counted from 0."""
+        return int(self.epochs["step"][epoch])
+
+    # -- how well it goes ------------------------------------------------------------------------------------
+
+    @cached_property
+    def guess(self) -> float:
+        """The loss of always giving the same answer: what a network that learned nothing has."""
+        data = self.config.technique("data").facts
+        if data["task"] == "regression":
+            return 1.0  # targets are standardized
+        if outputs := data.get("outputs"):
+            return math.log(outputs)
+        finite = self.losses[np.isfinite(self.losses)][:10]
+        return float(np.median(finite)) if len(finite) else 1.0
+
+    @cached_property
+    def train_end(self) -> float:
+        """Training loss over the last fifth of the epochs."""
+        return tail(self.train)
+
+    @cached_property
+    def val_end(self) -> float:
+        """Validation loss over the last fifth of the epochs."""
+        return tail(self.val)
+
+    @cached_property
+    def learned(self) -> float:
+        """How much of a guess's loss is gone, on the better of both parts: 0 nothing, 1 all of it."""
+        return 1 - min(self.train_end, self.val_end) / self.guess
+
+    @cached_property
+    def first_loss(self) -> float:
+        """The loss that the initial weights have."""
+        return float(np.median(self.losses[:3])) if len(self.losses) else math.nan
+
+    @cached_property
+    def non_finite(self) -> bool:
+        """Whether the run ended because its loss or gradient was no longer a number."""
+        return self.ending == "non_finite_loss" or bool(len(self.losses) and not np.isfinite(self.losses[-1]))
+
+    @cached_property
+    def peak(self) -> tuple[float, int]:
+        """The highest loss of five steps together after the first five, and its step."""
+        smooth = running_mean(np.where(np.isfinite(self.losses), self.losses, np.nan)[5:], 5)
+        if not len(smooth) or np.isnan(smooth).all():
+            return 0.0, 0
+        place = int(np.nanargmax(smooth))
+        return float(smooth[place]), int(self.steps["step"][5 + place])
+
+    @cached_property
+    def jitter(self) -> float:
+        """How much validation loss jumps from epoch to epoch in the second half, relative to itself."""
+        late = self.val[len(self.val) // 2 :]
+        return float(np.std(np.diff(late)) / math.sqrt(2) / np.mean(late)) if len(late) > 3 else 0.0
+
+    # -- what the configuration says ------------------------------------------------------------------------
+
+    @property
+    def usual_rate(self) -> float:
+        """A learning rate that usually suits the optimizer."""
+        return float(self.config.technique("optimizer").facts.get("usual_lr", USUAL_RATE))
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether the network passes its signal through time."""
+        return self.config.model.name in ("rnn", "lstm", "gru")
+
+    def layers(self, kind: str) -> dict[str, Series]:
+        """The health series of a kind by layer, in the order of the layers."""
+        return {
+            name.partition("/")[2]: values for name, values in self.health.items() if name.startswith(f"{kind}/")
+        }
+
+
+def milestone_epochs(epochs: int) -> list[int]:
+    """The epochs up to this one at which a run in progress is judged: they grow by about √2, whatever is planned."""
+    found, epoch = [], float(FEWEST_EPOCHS + 1)
+    while round(epoch) <= epochs:
+        found.append(round(epoch))
+        epoch *= math.sqrt(2)
+    return found
+
+
+def tail(series: Series) -> float:
+    """The median of the last fifth, of at least one value."""
+    return float(np.median(series[-max(1, len(series) // 5) :])) if len(series) else math.nan
+
+
+def running_mean(series: Series, window: int) -> Series:
+    """Means of `window` values in a row; empty where there are fewer."""
+    if len(series) < window:
+        return np.empty(0)
+    with np.errstate(all="ignore"):
+        mean: Series = np.lib.stride_tricks.sliding_window_view(series, window).mean(1)
+    return mean
+
+
+def facts(results: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What the results say beyond the curves, as arguments of `Evidence`."""
+    found = results or {}
+    return {
+        "ending": found.get("stopped_by"),
+        "skipped_steps": int(found.get("skipped_steps") or 0),
+        "restored_best": bool(found.get("restored_best")),
+    }

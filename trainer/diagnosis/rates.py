@@ -1,0 +1,154 @@
+"""Failures of the learning rate: too high, too low, and the plateau of one that stays where it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trainer.config import RunConfig
+from trainer.diagnosis.evidence import Evidence, tail
+from trainer.diagnosis.gradients import deadest, exploding
+from trainer.diagnosis.registry import Found, Mark, rule
+from trainer.diagnosis.setup import wrong_start
+
+LOWEST_RATE = 1e-8
+
+
+def with_rate(config: RunConfig, rate: float) -> dict[str, Any]:
+    """The change to another learning rate, with the schedule's own lowest rate kept below it."""
+    rate = float(f"{max(rate, LOWEST_RATE):.2g}")
+    ends = {f"schedule.{name}": config.schedule.knobs.get(name, 0) for name in ("final_lr", "min_lr")}
+    return {"learning_rate": rate} | {key: rate for key, lowest in ends.items() if lowest > rate}
+
+
+def lower(run: Evidence) -> float:
+    """A tenth of the run's rate, or the optimizer's usual one where that is lower still."""
+    return min(run.config.learning_rate / 10, run.usual_rate)
+
+
+@rule("Learning rate too high", severity=3, hides=("dead_relu", "plateau", "overfit", "underfit", "batch_norm_tiny_batch", "dropout_before_batch_norm", "vanishing"))  # fmt: skip
+def lr_too_high(run: Evidence) -> Found | None:
+    """Each step overshoots: the loss rises instead of falling, jumps, or becomes infinite. A tenth of the rate is the usual
+    first remedy; warmup helps where only the first steps are too large."""
+    if run.config.precision.name == "fp16" and run.non_finite and run.peak[0] < 100 * run.guess:
+        return None  # float16 ran out of range before the loss ever rose
+    if wrong_start(run) or exploding(run) is not None:
+        return None
+    mark = diverged(run) or (run.long_enough and (fell_back(run) or blew_up(run) or stuck(run))) or None
+    if mark is None:
+        return None
+    rate = run.config.learning_rate
+    return Found(
+        f"{mark.text}, with a learning rate of {rate:g}.",
+        f"Steps of this size jump over the valley instead of walking down into it, so a rate of {lower(run):.2g} is worth a try.",
+        with_rate(run.config, lower(run)),
+        (mark, Mark("config/learning_rate", f"learning rate {rate:g}, usual here {run.usual_rate:g}")),
+    )
+
+
+def diverged(run: Evidence) -> Mark | None:
+    """The loss or the gradient is no longer a number."""
+    if not run.non_finite:
+        return None
+    finite = run.losses[np.isfinite(run.losses)]
+    rose = f" after a loss of {finite[-1]:.3g} (its lowest was {finite.min():.3g})" if len(finite) else ""
+    return Mark("step/loss", f"Loss or gradient became infinite at step {run.last_step}{rose}", 0, run.last_step)
+
+
+def fell_back(run: Evidence) -> Mark | None:
+    """The training loss had been much lower and rose again."""
+    lowest = int(run.train.argmin()) if np.isfinite(run.train).all() else 0
+    low = float(run.train[lowest])
+    if run.train_end < 2 * low or run.train_end - low < 0.15 * run.guess or run.learned > 0.8:
+        return None
+    first, last = run.step_of(lowest), run.last_step
+    text = f"Training loss rose from {low:.3g} at step {first} to {run.train_end:.3g} at step {last}"
+    return Mark("epoch/train_loss", text, first, last)
+
+
+def blew_up(run: Evidence) -> Mark | None:
+    """The loss jumped far above where the initial weights had it, and never came down to where it should be."""
+    peak, step = run.peak
+    start = max(run.first_loss, run.guess)
+    if peak < 2 * start or run.learned > (0.8 if peak > 20 * start else 0.5):
+        return None
+    text = f"Loss jumped from {run.first_loss:.3g} to {peak:.3g} at step {step} and is {run.train_end:.3g} now"
+    return Mark("step/loss", text, 0, step)
+
+
+def stuck(run: Evidence) -> Mark | None:
+    """Nothing is learned at a rate far above the usual one, and no layer has simply died."""
+    if run.learned > 0.5 or run.config.learning_rate < 8 * run.usual_rate or deadest(run) is not None:
+        return None
+    if run.config.technique("initialization").facts.get("lesson") and run.learned < 0.02:
+        return None
+    text = f"Training loss is {run.train_end:.3g} after {run.last_step} steps, where always guessing has {run.guess:.3g}"
+    return Mark("epoch/train_loss", text, 0, run.last_step)
+
+
+@rule("Learning rate too low", severity=2, hides=("underfit", "plateau"))
+def lr_too_low(run: Evidence) -> Found | None:
+    """The loss is almost flat because each step moves the weights by next to nothing. As a rule of thumb an update should be
+    about a thousandth of the weights; ten times the rate is the usual first remedy."""
+    if not run.long_enough or run.non_finite or run.progress < 0.5 or run.learned > 0.7 or wrong_start(run):
+        return None
+    rate, ratio = run.config.learning_rate, update_ratio(run)
+    slow = rate <= run.usual_rate / 8 if ratio is None else ratio < 3e-4
+    drop = (run.train[0] - run.train_end) / run.guess
+    if not slow or run.jitter > 0.03 or drop < -0.02 or flat_at_the_end(run):
+        return None
+    moved = "" if ratio is None else f", each step changing the weights by {ratio:.1g} of their size"
+    target = max(10 * rate, run.usual_rate) if rate < run.usual_rate else 10 * rate
+    return Found(
+        f"Training loss went only from {run.train[0]:.3g} to {run.train_end:.3g} in {run.last_step} steps{moved}.",
+        f"A learning rate of {rate:g} crawls, and {min(10.0, target):.2g} would go the same way in a fraction of the steps.",
+        with_rate(run.config, min(10.0, target)),
+        (
+            Mark("epoch/train_loss", f"{run.train[0]:.3g} → {run.train_end:.3g}", 0, run.last_step),
+            Mark("config/learning_rate", f"learning rate {rate:g}, usual here {run.usual_rate:g}"),
+        ),
+    )
+
+
+def flat_at_the_end(run: Evidence) -> bool:
+    """Whether the loss had been falling well and came to rest: that is not a crawl."""
+    middle = float(np.median(run.train[len(run.train) // 2 :][: max(1, len(run.train) // 5)]))
+    fallen, last = run.train[0] - run.train_end, middle - run.train_end
+    return bool(fallen > 0.1 * run.guess and last < 0.05 * fallen)
+
+
+def update_ratio(run: Evidence) -> float | None:
+    """How much of the weights a step changes: the median over layers and over looks after the first tenth."""
+    ratios = [values[len(values) // 10 :] for values in run.layers("update_ratio").values()]
+    finite = np.concatenate(ratios) if ratios else np.empty(0)
+    finite = finite[np.isfinite(finite) & (finite > 0)]
+    return float(np.median(finite)) if len(finite) >= 5 else None
+
+
+@rule("Plateau", severity=1)
+def plateau(run: Evidence) -> Found | None:
+    """The loss hovers at a level without getting better, because steps of a constant size keep jumping around the bottom. A
+    schedule that lowers the rate lets it settle."""
+    config = run.config
+    if not run.long_enough or len(run.train) < 8 or run.non_finite or config.schedule.name != "constant":
+        return None
+    half = run.train[len(run.train) // 2 :]
+    early, late = tail(half[: len(half) // 2]), tail(half[len(half) // 2 :])
+    level = late / run.guess
+    if level < 0.05 or late < 0.9 * early or run.jitter < 0.08 or run.learned < 0.05:
+        return None
+    first = run.step_of(len(run.train) // 2)
+    best = int(run.val.argmin())
+    return Found(
+        f"Since step {first} training loss hovers around {late:.3g} and validation loss jumps by {run.jitter:.0%} from epoch "
+        f"to epoch (best {run.val[best]:.3g} at step {run.step_of(best)}).",
+        f"With the rate held at {config.learning_rate:g} the steps are too long to settle, and a schedule that shortens them "
+        "towards the end lets the loss fall below this level.",
+        {"schedule": "cosine"},
+        (
+            Mark("epoch/val_loss", f"jumps by {run.jitter:.0%} around {run.val_end:.3g}", first, run.last_step),
+            Mark("epoch/train_loss", f"{early:.3g} → {late:.3g}", first, run.last_step),
+            Mark("step/lr", f"constant {config.learning_rate:g}", 0, run.last_step),
+        ),
+    )
