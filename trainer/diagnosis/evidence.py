@@ -144,9 +144,10 @@ class Evidence:
 
     @cached_property
     def jitter(self) -> float:
-        """How much validation loss jumps from epoch to epoch in the second half, relative to itself."""
+        """How much validation loss usually jumps from epoch to epoch in the second half, relative to itself. A steady fall is
+        no jump (hence second differences), and one jump among quiet epochs counts for nothing (hence medians)."""
         late = self.val[len(self.val) // 2 :]
-        return float(np.std(np.diff(late)) / math.sqrt(2) / np.mean(late)) if len(late) > 3 else 0.0
+        return float(np.median(np.abs(np.diff(late, 2))) / math.sqrt(3) / np.median(late)) if len(late) > 3 else 0.0
 
     # -- what the configuration says ------------------------------------------------------------------------
 

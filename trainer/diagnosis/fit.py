@@ -19,7 +19,7 @@ def overfit(run: Evidence) -> Found | None:
         return None
     best = int(run.val.argmin())
     low, rise = float(run.val[best]), run.val_end - float(run.val[best])
-    fell = run.train_end < 0.8 * float(run.train[best])
+    fell = run.train_end < 0.9 * float(run.train[best])
     if rise < 0.1 * run.guess or run.val_end < 1.25 * low or not fell or run.val_end < 1.5 * run.train_end:
         return None
     first, last = run.step_of(best), run.last_step

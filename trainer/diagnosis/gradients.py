@@ -61,8 +61,8 @@ def vanishing(run: Evidence) -> Found | None:
     typical of sigmoid and tanh, whose slope is below 1, and of weights that start too small."""
     if not run.long_enough or run.non_finite or run.learned > 0.4 or run.config.model.name == "transformer":
         return None
-    norms = {name: values for name, values in run.layers("grad_norm").items() if "output" not in name}
-    if len(norms) < 3 or len(next(iter(norms.values()))) < FEWEST_LOOKS:
+    norms = run.layers("grad_norm")
+    if len(norms) < 4 or len(next(iter(norms.values()))) < FEWEST_LOOKS:
         return None
     names, typical = list(norms), [float(np.nanmedian(values)) for values in norms.values()]
     first, last = typical[0], max(typical)
@@ -103,6 +103,8 @@ def dead_relu(run: Evidence) -> Found | None:
     step can do that to a whole layer; a leaky ReLU and shorter steps prevent it."""
     if not run.long_enough or run.non_finite or run.learned > 0.6 or (dead := deadest(run)) is None:
         return None
+    if max(run.config.dropout.knobs.values()) > 0.7:
+        return None  # units die of what dropout does to the layer before
     layer, share, since = dead
     rate = run.config.learning_rate
     shorter = {"learning_rate": rate / 10} if rate > run.usual_rate else {}

@@ -13,6 +13,7 @@ from trainer.diagnosis.registry import Found, Mark, rule
 from trainer.diagnosis.setup import wrong_start
 
 LOWEST_RATE = 1e-8
+ABSURD = 60  # times the usual rate: whatever else is seen, this is the reason
 
 
 def with_rate(config: RunConfig, rate: float) -> dict[str, Any]:
@@ -79,7 +80,8 @@ def blew_up(run: Evidence) -> Mark | None:
 
 def stuck(run: Evidence) -> Mark | None:
     """Nothing is learned at a rate far above the usual one, and no layer has simply died."""
-    if run.learned > 0.5 or run.config.learning_rate < 8 * run.usual_rate or deadest(run) is not None:
+    excess = run.config.learning_rate / run.usual_rate
+    if run.learned > 0.5 or excess < 8 or (excess < ABSURD and deadest(run) is not None):
         return None
     if run.config.technique("initialization").facts.get("lesson") and run.learned < 0.02:
         return None
@@ -96,7 +98,8 @@ def lr_too_low(run: Evidence) -> Found | None:
     rate, ratio = run.config.learning_rate, update_ratio(run)
     slow = rate <= run.usual_rate / 8 if ratio is None else ratio < 3e-4
     drop = (run.train[0] - run.train_end) / run.guess
-    if not slow or run.jitter > 0.03 or drop < -0.02 or flat_at_the_end(run):
+    crawls = ratio is not None and ratio < 1e-4
+    if not slow or run.jitter > 0.03 or drop < -0.02 or (flat_at_the_end(run) and not crawls):
         return None
     moved = "" if ratio is None else f", each step changing the weights by {ratio:.1g} of their size"
     target = max(10 * rate, run.usual_rate) if rate < run.usual_rate else 10 * rate
@@ -135,9 +138,11 @@ def plateau(run: Evidence) -> Found | None:
         return None
     half = run.train[len(run.train) // 2 :]
     early, late = tail(half[: len(half) // 2]), tail(half[len(half) // 2 :])
-    level = late / run.guess
-    if level < 0.05 or late < 0.9 * early or run.jitter < 0.08 or run.learned < 0.05:
-        return None
+    level, ratio = run.val_end / run.guess, update_ratio(run)
+    if late < 0.9 * early or level < 0.12 or run.learned < 0.05:
+        return None  # still on its way, as good as done, or not begun
+    if run.jitter < 0.06 or run.jitter * level < 0.02 or (ratio is not None and ratio < 3e-3):
+        return None  # at rest: what is left is not the rate's fault
     first = run.step_of(len(run.train) // 2)
     best = int(run.val.argmin())
     return Found(
