@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,8 @@ from pages.frame import Frame, frame
 from pages.tokens import page_token
 from pages.widgets.download import data_is_ready
 from pages.widgets.history import changes_by_run, config_of, is_probe, legend_label, task_of
-from pages.widgets.lineup import Place, lineup, show
+from pages.widgets.launch import launch
+from pages.widgets.lineup import Place, lineup
 from pages.widgets.live_chart import Metric, ShownRun, live_panel
 from pages.widgets.run_card import run_card
 from pages.widgets.text import chips, escape_html
@@ -22,8 +22,6 @@ from trainer.config import Change, RunConfig, diff
 from trainer.preview import planned_rate, steps_per_epoch
 from trainer.settings import get_settings
 from trainer.store import Run, Store
-
-DOUBLE_CLICK = 1.5  # seconds in which a second start with the same knobs is taken for one click too many
 
 
 def page() -> None:
@@ -105,14 +103,8 @@ def _next_run(here: Frame, runs: Sequence[Run], *, ready: bool) -> str:
 @telling()
 def _start(here: Frame, config: RunConfig, known: Sequence[Run]) -> None:
     """Queue a run and put it on the axes. A double click starts one."""
-    text, now = config.to_json(), time.monotonic()
-    before, at = st.session_state.get("started", ("", 0.0))
-    if text == before and now - at < DOUBLE_CLICK:
-        return
-    run_id = here.store.create_run(text, here.owner)
-    st.session_state["started"] = (text, now)
-    show(run_id)
-    _hide_others(config, known)
+    if launch(here.store, here.owner, config) is not None:
+        _hide_others(config, known)
 
 
 def _hide_others(config: RunConfig, known: Sequence[Run]) -> None:

@@ -26,6 +26,7 @@ from trainer.augment import lacking
 from trainer.config import ConfigError, RunConfig, label_of, plain_knobs
 from trainer.data import DataError, download, missing_files
 from trainer.data.own import data_problem
+from trainer.diagnosis import diagnose, gather
 from trainer.export.script import script
 from trainer.locks import FileLock, is_locked
 from trainer.presets import PRESETS, find_preset
@@ -123,6 +124,11 @@ def parser() -> argparse.ArgumentParser:
     add_config(text)
     text.add_argument("--out", type=Path, metavar="PATH", help="write it to a file instead")
     text.set_defaults(command=script_command)
+
+    diagnosis = commands.add_parser("diagnose", help="what went wrong with a run, and what to change")
+    diagnosis.add_argument("id", type=int, metavar="ID")
+    diagnosis.add_argument("--json", action="store_true", help="print one line of JSON")
+    diagnosis.set_defaults(command=diagnose_command)
 
     fetch = commands.add_parser("download", help="fetch a data set into the data folder")
     fetch.add_argument("dataset", metavar="DATASET")
@@ -376,6 +382,20 @@ def script_command(options: argparse.Namespace, settings: Settings) -> int:
         options.out.write_text(text, encoding="utf-8")
     else:
         sys.stdout.write(text)
+    return 0
+
+
+def diagnose_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Prints what the diagnosis finds in a run's evidence."""
+    store = Store(settings.url)
+    run = store.run(options.id)
+    evidence = gather(store, run)
+    found = diagnose(evidence) if evidence else []
+    if options.json:
+        findings = [finding.to_dict() for finding in found]
+        print(orjson.dumps({"run": run.id, "status": run.status, "findings": findings}).decode())
+    else:
+        print(terminal.diagnosis(run, evidence, found))
     return 0
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from trainer.config import ConfigError, RunConfig, diff
+from trainer.diagnosis import Evidence, Finding, mark_label
 from trainer.reading import bytes_text, findings, short
 from trainer.store import Run, Store
 
@@ -80,6 +81,21 @@ def changes(config: Mapping[str, Any]) -> str:
         return ", ".join(map(str, diff(RunConfig(), RunConfig.parse(config)))) or "defaults"
     except ConfigError as error:  # written by another version
         return str(error)
+
+
+def diagnosis(run: Run, evidence: Evidence | None, found: Sequence[Finding]) -> str:
+    """Each finding with its evidence and its fix."""
+    if evidence is None:
+        return f"Run {run.id} is not judged: a probe, slow motion, or knobs that this version cannot read."
+    if not found:
+        return f"Run {run.id}: " + ("no problems found." if evidence.long_enough else "too short to tell.")
+    parts = []
+    for finding in found:
+        changes = diff(evidence.config, evidence.config.changed(finding.fix))
+        marks = [f"  - {mark_label(mark, evidence.config)}: {mark.text}" for mark in finding.evidence]
+        fix = f"  Fix: {', '.join(map(str, changes))}"
+        parts.append("\n".join([f"{finding.title}. {' '.join(finding.sentences)}", *marks, fix]))
+    return "\n\n".join(parts)
 
 
 def knob_table(entries: Sequence[Mapping[str, Any]]) -> str:

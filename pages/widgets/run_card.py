@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.widgets import lineup
+from pages.widgets.diagnosis import diagnosis
 from pages.widgets.history import UNCHANGED, config_of, measured
 from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
@@ -30,6 +31,7 @@ def run_card(store: Store, run: Run, place: lineup.Place, changes: Sequence[Chan
             st.html(f'<p class="tp-notice">{escape_html(notice)}</p>')
         if run.error:
             show_error(run)
+        diagnosis(store, run)
 
 
 def show_error(run: Run) -> None:

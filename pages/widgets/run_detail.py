@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.widgets.diagnosis import diagnosis
 from pages.widgets.history import UNCHANGED, config_of, measured
 from pages.widgets.knobs import load_config
 from pages.widgets.lineup import show
@@ -29,6 +30,7 @@ def run_detail(store: Store, run: Run, changes: Sequence[Change]) -> None:
         _actions(store, run)
         if run.error:
             show_error(run)
+        diagnosis(store, run)
         left, right = st.columns(2, gap="large")
         with left:
             _words(store, run)

@@ -12,6 +12,7 @@ import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
 from pages.widgets.text import escape_html, escape_markdown
+from pages.widgets.verdicts import verdict
 from trainer.settings import get_settings
 from trainer.store import Run, Store, StoreError
 
@@ -49,7 +50,7 @@ def ask(store: Store, run_id: int, what: str) -> None:
 def watch_states(store: Store, runs: Sequence[Run], *, waiting: bool = True) -> None:
     """While a run is active, look for changes of state and redraw the page on one; say what a queued run waits for."""
     active = any(run.status in ("queued", "running", "interrupted") for run in runs)
-    states, owners = _states(runs), {run.owner for run in runs}
+    states, owners = _states(store, runs), {run.owner for run in runs}
 
     def look() -> None:
         try:
@@ -59,7 +60,7 @@ def watch_states(store: Store, runs: Sequence[Run], *, waiting: bool = True) -> 
                 '<p class="tp-quiet" role="status">The database does not answer just now; trying again…</p>'
             )
             return
-        if _states(live) != states:
+        if _states(store, live) != states:
             st.rerun(scope="app")
         if waiting:
             _waiting(store, live)
@@ -69,8 +70,13 @@ def watch_states(store: Store, runs: Sequence[Run], *, waiting: bool = True) -> 
     st.fragment(look, run_every=INTERVAL if active else None)()
 
 
-def _states(runs: Sequence[Run]) -> frozenset[tuple[Any, ...]]:
-    return frozenset((run.id, run.status, run.request) for run in runs if not run.is_over)
+def _states(store: Store, runs: Sequence[Run]) -> frozenset[tuple[Any, ...]]:
+    """What a page shows of the runs under way, the names of what is wrong with them included."""
+    return frozenset(
+        (run.id, run.status, run.request, tuple(finding.name for finding in verdict(store, run).findings))
+        for run in runs
+        if not run.is_over
+    )
 
 
 def _waiting(store: Store, live: Sequence[Run]) -> None:

@@ -26,9 +26,11 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import diagnosis_development
+import diagnosis_held_out
 import numpy as np
 import torch
-from diagnosis_cases import Case, cases
+from diagnosis_cases import Case
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import log_loss
@@ -44,7 +46,18 @@ from trainer.store import Run, Store
 from trainer.worker import train_attempt
 
 BETTER = 0.85  # of the sick run's test loss: what the cured twin must reach at most
-SEQUENCES = {"adding": 0.3, "reviews": 0.35}  # largest test loss of a healthy run where scikit-learn has no counterpart
+SEQUENCES = {
+    "adding": 0.3,
+    "reviews": 0.35,
+}  # largest test loss of a healthy run where scikit-learn has no counterpart
+
+
+HALVES = {"dev": diagnosis_development, "held": diagnosis_held_out}
+
+
+def cases(half: str) -> list[Case]:
+    """All runs of a half."""
+    return [*HALVES[half].healthy(), *HALVES[half].broken()]
 
 
 def main() -> None:
@@ -59,7 +72,9 @@ def main() -> None:
         store = Store(Settings(home=home).url)
         if done and options.fixes:
             runs = runs_of(store)
-            fixed = [config for case in asked for config in twins(store, runs[case.config.to_json()]).values()]
+            fixed = [
+                config for case in asked for config in twins(store, runs[case.config.to_json()]).values()
+            ]
             done = train_all(home, fixed, deadline)
         if not done:
             print("Not all trained yet: call again with the same --home.", file=sys.stderr)
@@ -73,7 +88,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--half", dest="halves", nargs="+", default=["dev", "held"], choices=["dev", "held"])
+    parser.add_argument("--half", dest="halves", nargs="+", default=["dev", "held"], choices=list(HALVES))
     parser.add_argument("--home", help="keep the runs in this folder")
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--fixes", action="store_true")
@@ -131,7 +146,10 @@ def judge(store: Store, asked: Sequence[Case], *, say: bool) -> dict[str, Any]:
         names = [finding.name for finding in found_in(store, run)]
         why = doubt(case, run, cured)
         if say:
-            print(f"{case.half:4} {case.label or '-':26} {case.name:40} {' '.join(names):40} {why}", file=sys.stderr)
+            print(
+                f"{case.half:4} {case.label or '-':26} {case.name:40} {' '.join(names):40} {why}",
+                file=sys.stderr,
+            )
         if why:
             unconfirmed.append(f"{case.half}: {case.name}: {why}")
             continue
@@ -139,7 +157,9 @@ def judge(store: Store, asked: Sequence[Case], *, say: bool) -> dict[str, Any]:
             (right if name == case.label or name in case.also else wrong)[name] += 1
         bad = [name for name in names if name != case.label and name not in case.also]
         if bad:
-            false_alarms.append(f"{case.half}: {case.name}: {', '.join(bad)} instead of {case.label or 'healthy'}")
+            false_alarms.append(
+                f"{case.half}: {case.name}: {', '.join(bad)} instead of {case.label or 'healthy'}"
+            )
         if case.label:
             sick[case.label] += 1
             hits[case.label] += case.label in names
@@ -188,8 +208,14 @@ def reference(config: RunConfig, loss: float, metric: float) -> str:
     """Empty if a healthy run's test loss holds against a scikit-learn model on the same split, else both numbers."""
     if limit := SEQUENCES.get(config.data.name):
         return "" if loss <= limit else f"test loss {loss:.3g} above {limit}"
-    data = load_data(config.changed({"rotation": "none", "affine": "none", "mixing": "none"}), Path("none"), torch.device("cpu"))
-    (x, y), (tx, ty) = ((part.inputs.flatten(1).numpy(), part.targets.numpy()) for part in (data.train, data.test))
+    data = load_data(
+        config.changed({"rotation": "none", "affine": "none", "mixing": "none"}),
+        Path("none"),
+        torch.device("cpu"),
+    )
+    (x, y), (tx, ty) = (
+        (part.inputs.flatten(1).numpy(), part.targets.numpy()) for part in (data.train, data.test)
+    )
     if data.task == "regression":
         best = float(np.mean((LinearRegression().fit(x, y).predict(tx) - ty) ** 2))
         return "" if loss <= 1.3 * best else f"test loss {loss:.3g} against {best:.3g}"
@@ -199,7 +225,11 @@ def reference(config: RunConfig, loss: float, metric: float) -> str:
     score = max(model.score(tx, ty) for model in fitted)
     worst = 1.5 * best + 0.08 * np.log(data.outputs)
     holds = loss <= worst and metric >= score - 0.05
-    return "" if holds else f"test loss {loss:.3g} (at most {worst:.3g}), accuracy {metric:.3g} against {score:.3g}"
+    return (
+        ""
+        if holds
+        else f"test loss {loss:.3g} (at most {worst:.3g}), accuracy {metric:.3g} against {score:.3g}"
+    )
 
 
 # -- the fixes -----------------------------------------------------------------------------------------------
@@ -224,13 +254,17 @@ def fixes(store: Store, asked: Sequence[Case]) -> dict[str, Any]:
             lower = test_loss(after) < test_loss(before)
             better[name] += lower
             if not lower:
-                worse.append(f"{case.half}: {case.name}: {name}, {test_loss(before):.3g} → {test_loss(after):.3g}")
+                worse.append(
+                    f"{case.half}: {case.name}: {name}, {test_loss(before):.3g} → {test_loss(after):.3g}"
+                )
     total = max(1, sum(tried.values()))
     return {
         "tried": sum(tried.values()),
         "finding_gone": round(sum(gone.values()) / total, 3),
         "test_loss_lower": round(sum(better.values()) / total, 3),
-        "by_failure": {name: {"tried": tried[name], "gone": gone[name], "lower": better[name]} for name in sorted(tried)},
+        "by_failure": {
+            name: {"tried": tried[name], "gone": gone[name], "lower": better[name]} for name in sorted(tried)
+        },
         "not_lower": worse,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -257,3 +258,19 @@ def test_a_run_is_named_and_found_again(shared_site, visitor):
     expect(page.locator(".tp-name")).to_have_text("<b>my</b> first")
     page.get_by_role("link", name="Train").click()
     expect(legend(page)).to_have_text("<b>my</b> first")
+
+
+def test_a_run_that_goes_wrong_is_diagnosed_and_mended(shared_site, visitor):
+    """A learning rate far too high: the page says so, one click starts the twin with a lower one, and that learns."""
+    page = visitor().new_page()
+    page.goto(shared_site.url + "?learning_rate=1&epochs=15&seed=2")
+    start(page)
+    expect(page.get_by_role("heading", name="Learning rate too high")).to_be_visible()
+    fix = page.get_by_role("button", name="Try the fix: Learning rate → 0.001")
+    fix.click()
+    expect(legend(page)).to_have_count(2)
+    expect(page.get_by_text("No problems found")).to_be_visible()
+    expect(fix).to_be_disabled()
+    cards = page.locator("[class*=st-key-card-]")
+    expect(cards.first).to_contain_text("Learning rate 1 → 0.001")
+    expect(cards.first.locator(".tp-facts")).to_contain_text(re.compile(r"Test accuracy\s*9\d"))

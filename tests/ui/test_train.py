@@ -7,6 +7,7 @@ from page_testing import VISITOR, text_of, widget
 from sqlalchemy.exc import OperationalError
 
 from pages import train
+from pages.widgets import launch
 from trainer.config import RunConfig
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
 
@@ -64,7 +65,7 @@ def test_another_knob_is_another_run_at_once(lab):
 def test_the_same_run_may_be_started_again_later(lab, monkeypatch):
     app = lab.open()
     widget(app, "start").click().run()
-    monkeypatch.setattr(train, "DOUBLE_CLICK", 0)
+    monkeypatch.setattr(launch, "DOUBLE_CLICK", 0)
     assert "would draw the same curve" in text_of(app)
     widget(app, "start").click().run()
     assert len(lab.runs()) == 2

@@ -8,11 +8,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from trainer.__main__ import main
 from trainer.registry import families
-from trainer.store import Store
+from trainer.store import STEP_COLUMNS, Batch, Store
 
 ROOT = Path(__file__).parents[2]
 FAST = ["data=two_moons", "data.samples=60", "model.layers=8", "epochs=3", "device=cpu", "dropout=0.2"]
@@ -274,3 +275,23 @@ def test_a_configuration_leaves_as_a_script(command, tmp_path):
     assert code == 2
     assert err.count("\n") == 1
     assert "learning_rate is '-1'" in err
+
+
+def test_diagnose_tells_what_went_wrong_and_the_fix(tmp_path, command):
+    store = Store(f"sqlite:///{tmp_path / 'trainscope.db'}")
+    run = store.create_run({"learning_rate": 1.0, "seed": 3}, "somebody", status="running")
+    rows = np.array([[1, 0.1, 4.0, 1, 1, 0, 1], [2, 0.2, np.nan, 1, np.nan, 0, 1]])
+    store.record(run, 1, [Batch("step", STEP_COLUMNS, rows)])
+    assert command("diagnose", run, "--json")[1].startswith('{"run":1,"status":"running","findings":[]}')
+    store.finish(run, 1, "failed", error="No.", results={"stopped_by": "non_finite_loss"})
+    code, out, err = command("diagnose", run)
+    assert (code, err) == (0, "")
+    assert out.startswith("Learning rate too high.")
+    assert "Fix: Learning rate 1 → 0.001" in out
+    (finding,) = json.loads(command("diagnose", run, "--json")[1])["findings"]
+    assert finding["fix"] == {"learning_rate": 0.001}
+    assert finding["evidence"][0]["series"] == "step/loss"
+    probe = store.create_run({"schedule": "range_test"}, "somebody")
+    assert "is not judged" in command("diagnose", probe)[1]
+    assert command("diagnose", 99)[0] == 2
+    store.close()

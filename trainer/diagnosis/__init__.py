@@ -7,7 +7,7 @@ the gravest first. A run that is fine has no findings.
 
 from trainer.diagnosis.evidence import Evidence
 from trainer.diagnosis.gather import gather, milestone
-from trainer.diagnosis.registry import IMPOSSIBLE, Finding, Found, Mark, Rule, rules
+from trainer.diagnosis.registry import IMPOSSIBLE, Finding, Found, Mark, Rule, mark_label, rules
 from trainer.diagnosis.verdict import diagnose
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Rule",
     "diagnose",
     "gather",
+    "mark_label",
     "milestone",
     "rules",
 ]

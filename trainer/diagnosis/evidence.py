@@ -36,12 +36,6 @@ class Evidence:
     ending: str | None = None
     over: bool = True
     skipped_steps: int = 0
-    restored_best: bool = False
-
-    @property
-    def may_be_judged(self) -> bool:
-        """Not a probe, which breaks down on purpose, nor slow motion, which is for looking at steps."""
-        return not self.config.technique("schedule").facts.get("probe") and not self.config.pace
 
     @cached_property
     def long_enough(self) -> bool:
@@ -100,7 +94,7 @@ class Evidence:
     @cached_property
     def guess(self) -> float:
         """The loss of always giving the same answer: what a network that learned nothing has."""
-        data = self.config.technique("data").facts
+        data = self.config.data_facts()
         if data["task"] == "regression":
             return 1.0  # targets are standardized
         if outputs := data.get("outputs"):
@@ -126,7 +120,7 @@ class Evidence:
     @cached_property
     def first_loss(self) -> float:
         """The loss that the initial weights have."""
-        return float(np.median(self.losses[:3])) if len(self.losses) else math.nan
+        return float(self.losses[0]) if len(self.losses) else math.nan
 
     @cached_property
     def non_finite(self) -> bool:
@@ -135,19 +129,23 @@ class Evidence:
 
     @cached_property
     def peak(self) -> tuple[float, int]:
-        """The highest loss of five steps together after the first five, and its step."""
-        smooth = running_mean(np.where(np.isfinite(self.losses), self.losses, np.nan)[5:], 5)
+        """The highest mean loss of three steps in a row after the first, and the middle one's step."""
+        smooth = running_mean(np.where(np.isfinite(self.losses), self.losses, np.nan)[1:], 3)
         if not len(smooth) or np.isnan(smooth).all():
             return 0.0, 0
         place = int(np.nanargmax(smooth))
-        return float(smooth[place]), int(self.steps["step"][5 + place])
+        return float(smooth[place]), int(self.steps["step"][place + 2])
 
     @cached_property
     def jitter(self) -> float:
         """How much validation loss usually jumps from epoch to epoch in the second half, relative to itself. A steady fall is
         no jump (hence second differences), and one jump among quiet epochs counts for nothing (hence medians)."""
         late = self.val[len(self.val) // 2 :]
-        return float(np.median(np.abs(np.diff(late, 2))) / math.sqrt(3) / np.median(late)) if len(late) > 3 else 0.0
+        return (
+            float(np.median(np.abs(np.diff(late, 2))) / math.sqrt(3) / np.median(late))
+            if len(late) > 3
+            else 0.0
+        )
 
     # -- what the configuration says ------------------------------------------------------------------------
 
@@ -164,8 +162,15 @@ class Evidence:
     def layers(self, kind: str) -> dict[str, Series]:
         """The health series of a kind by layer, in the order of the layers."""
         return {
-            name.partition("/")[2]: values for name, values in self.health.items() if name.startswith(f"{kind}/")
+            name.partition("/")[2]: values
+            for name, values in self.health.items()
+            if name.startswith(f"{kind}/")
         }
+
+
+def may_be_judged(config: RunConfig) -> bool:
+    """Not a probe, which breaks down on purpose, nor slow motion, which is for looking at single steps."""
+    return not config.technique("schedule").facts.get("probe") and not config.pace
 
 
 def milestone_epochs(epochs: int) -> list[int]:
@@ -197,5 +202,4 @@ def facts(results: Mapping[str, Any] | None) -> dict[str, Any]:
     return {
         "ending": found.get("stopped_by"),
         "skipped_steps": int(found.get("skipped_steps") or 0),
-        "restored_best": bool(found.get("restored_best")),
     }

@@ -15,8 +15,8 @@ NARROW = 4  # units in the narrowest place of a network that is too small for an
 def overfit(run: Evidence) -> Found | None:
     """Training loss goes on falling while validation loss rises: the network learns its samples by heart. Stop early, use
     dropout or augmentation, a smaller network or more data."""
-    if not run.long_enough or run.non_finite or run.restored_best:
-        return None
+    if not run.long_enough or run.non_finite or run.config.early_stopping.name != "none":
+        return None  # with early stopping the remedy is on: the best weights come back at the end
     best = int(run.val.argmin())
     low, rise = float(run.val[best]), run.val_end - float(run.val[best])
     fell = run.train_end < 0.9 * float(run.train[best])
@@ -28,19 +28,12 @@ def overfit(run: Evidence) -> Found | None:
         f"from {run.train[best]:.3g} to {run.train_end:.3g}.",
         "From there on the network learns its training samples by heart, and early stopping ends the run there and keeps the "
         "best weights.",
-        stopping(run),
+        {"early_stopping": "patience"},
         (
             Mark("epoch/val_loss", f"{low:.3g} → {run.val_end:.3g}", first, last),
             Mark("epoch/train_loss", f"{run.train[best]:.3g} → {run.train_end:.3g}", first, last),
         ),
     )
-
-
-def stopping(run: Evidence) -> dict[str, Any]:
-    """Early stopping; where that is on and too patient, less patience."""
-    if run.config.early_stopping.name == "none":
-        return {"early_stopping": "patience"}
-    return {"early_stopping.patience": max(1, int(run.config.early_stopping.knobs["patience"]) // 4)}
 
 
 @rule("Underfitting", severity=2)
@@ -78,7 +71,10 @@ def causes(run: Evidence) -> Iterator[tuple[str, str, dict[str, Any], Mark]]:
             dict.fromkeys(rates, 0.2),
             Mark(f"config/{key}", f"{rate:g}"),
         )
-    decay, usual = config.optimizer.knobs.get("weight_decay", 0.0), 0.01 if config.optimizer.name == "adamw" else 0.0
+    decay, usual = (
+        config.optimizer.knobs.get("weight_decay", 0.0),
+        0.01 if config.optimizer.name == "adamw" else 0.0,
+    )
     if decay >= (0.3 if config.optimizer.name == "adamw" else 0.01) and run.learned < 0.75:
         yield (
             f"Weight decay of {decay:g} pulls every weight to zero faster than it can learn",
@@ -86,24 +82,36 @@ def causes(run: Evidence) -> Iterator[tuple[str, str, dict[str, Any], Mark]]:
             {"optimizer.weight_decay": usual},
             Mark("config/optimizer.weight_decay", f"{decay:g}"),
         )
-    if (wider := widened(run)) and run.learned < 0.7:
-        key = next(iter(wider))
+    narrow, wider = widened(run)
+    if wider and run.learned < 0.7:
         yield (
             "The network is too small to bend to these data",
             "a wider or deeper one has room for what they hold",
             wider,
-            Mark(f"config/{key}", str(run.config.flat()[key])),
+            Mark("config/model", f"{config.technique('model').label} with {narrow}"),
         )
 
 
-def widened(run: Evidence) -> dict[str, Any]:
-    """A larger network, where this one has a place so narrow that little can pass; empty for others."""
+def widened(run: Evidence) -> tuple[str, dict[str, Any]]:
+    """Where a network is so narrow that little can pass, and a wider one; nothing for others."""
     name, knobs = run.config.model.name, run.config.model.knobs
     if name == "mlp":
-        sizes = [int(size) for size in knobs["layers"].split("-")] if knobs["layers"] else [knobs["width"]] * knobs["depth"]
+        sizes = (
+            [int(size) for size in knobs["layers"].split("-")]
+            if knobs["layers"]
+            else [knobs["width"]] * knobs["depth"]
+        )
         if sizes and min(sizes) > NARROW:
-            return {}
-        return {"model.layers": "64-64"}
-    narrow = {"cnn": {"channels": 16, "head": 64}, "resnet": {"channels": 16}, "transformer": {"head_size": 16}}
-    wanted = narrow.get(name, {"hidden": 64})
-    return {f"model.{key}": size for key, size in wanted.items() if knobs.get(key, size) <= NARROW}
+            return "", {}
+        narrow = f"{min(sizes)} units in its narrowest layer" if sizes else "no hidden layer"
+        return narrow, {"model.layers": "64-64"}
+    usual = {
+        "cnn": {"channels": 16, "head": 64},
+        "resnet": {"channels": 16},
+        "transformer": {"head_size": 16},
+    }
+    wider = {
+        key: size for key, size in usual.get(name, {"hidden": 64}).items() if knobs.get(key, size) <= NARROW
+    }
+    narrow = " and ".join(f"{key.replace('_', ' ')} {knobs[key]}" for key in wider)
+    return narrow, {f"model.{key}": size for key, size in wider.items()}

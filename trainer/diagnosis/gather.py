@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 
 from trainer.config import ConfigError, RunConfig
-from trainer.diagnosis.evidence import Evidence, Table, facts, milestone_epochs
+from trainer.diagnosis.evidence import Evidence, Table, facts, may_be_judged, milestone_epochs
 
 if TYPE_CHECKING:
     from trainer.store import Points, Run, Store
@@ -18,9 +18,10 @@ END = 5_000  # steps read at either end of a run; what lies between is told by i
 
 
 def gather(store: Store, run: Run) -> Evidence | None:
-    """Everything that the rules may look at; None for a configuration that this version cannot read."""
+    """Everything that the rules may look at; None for what is not to be judged: a probe, slow motion, and a configuration
+    that this version cannot read."""
     config = read_config(orjson.dumps(run.config))
-    if config is None:
+    if config is None or not may_be_judged(config):
         return None
     over = run.is_over
     steps = join(store.read_points(run.id, "step", limit=END), store, run.id)

@@ -12,13 +12,13 @@ from trainer.diagnosis.gradients import deadest, exploding
 from trainer.diagnosis.registry import Found, Mark, rule
 from trainer.diagnosis.setup import wrong_start
 
-LOWEST_RATE = 1e-8
+LEAST_BLAMED = 1e-6  # a rate below this is not too high, whatever happened
 ABSURD = 60  # times the usual rate: whatever else is seen, this is the reason
 
 
 def with_rate(config: RunConfig, rate: float) -> dict[str, Any]:
     """The change to another learning rate, with the schedule's own lowest rate kept below it."""
-    rate = float(f"{max(rate, LOWEST_RATE):.2g}")
+    rate = float(f"{rate:.2g}")
     ends = {f"schedule.{name}": config.schedule.knobs.get(name, 0) for name in ("final_lr", "min_lr")}
     return {"learning_rate": rate} | {key: rate for key, lowest in ends.items() if lowest > rate}
 
@@ -28,65 +28,77 @@ def lower(run: Evidence) -> float:
     return min(run.config.learning_rate / 10, run.usual_rate)
 
 
-@rule("Learning rate too high", severity=3, hides=("dead_relu", "plateau", "overfit", "underfit", "batch_norm_tiny_batch", "dropout_before_batch_norm", "vanishing"))  # fmt: skip
+CONSEQUENCES = (
+    "dead_relu",
+    "plateau",
+    "overfit",
+    "underfit",
+    "batch_norm_tiny_batch",
+    "dropout_before_batch_norm",
+    "vanishing",
+)
+
+
+@rule("Learning rate too high", severity=3, hides=CONSEQUENCES)
 def lr_too_high(run: Evidence) -> Found | None:
     """Each step overshoots: the loss rises instead of falling, jumps, or becomes infinite. A tenth of the rate is the usual
     first remedy; warmup helps where only the first steps are too large."""
     if run.config.precision.name == "fp16" and run.non_finite and run.peak[0] < 100 * run.guess:
         return None  # float16 ran out of range before the loss ever rose
-    if wrong_start(run) or exploding(run) is not None:
+    if run.config.learning_rate < LEAST_BLAMED or wrong_start(run) or exploding(run) is not None:
         return None
-    mark = diverged(run) or (run.long_enough and (fell_back(run) or blew_up(run) or stuck(run))) or None
-    if mark is None:
+    sign = diverged(run) or (run.long_enough and (fell_back(run) or blew_up(run) or stuck(run))) or None
+    if sign is None:
         return None
+    seen, mark = sign
     rate = run.config.learning_rate
     return Found(
-        f"{mark.text}, with a learning rate of {rate:g}.",
+        f"{seen}, with a learning rate of {rate:g}.",
         f"Steps of this size jump over the valley instead of walking down into it, so a rate of {lower(run):.2g} is worth a try.",
         with_rate(run.config, lower(run)),
-        (mark, Mark("config/learning_rate", f"learning rate {rate:g}, usual here {run.usual_rate:g}")),
+        (mark, Mark("config/learning_rate", f"{rate:g}, usual for this optimizer {run.usual_rate:g}")),
     )
 
 
-def diverged(run: Evidence) -> Mark | None:
+def diverged(run: Evidence) -> tuple[str, Mark] | None:
     """The loss or the gradient is no longer a number."""
     if not run.non_finite:
         return None
-    finite = run.losses[np.isfinite(run.losses)]
-    rose = f" after a loss of {finite[-1]:.3g} (its lowest was {finite.min():.3g})" if len(finite) else ""
-    return Mark("step/loss", f"Loss or gradient became infinite at step {run.last_step}{rose}", 0, run.last_step)
+    finite, last = run.losses[np.isfinite(run.losses)], run.last_step
+    rose = f" after {finite.min():.3g} at its lowest and {finite[-1]:.3g} at its last" if len(finite) else ""
+    text = f"{finite.min():.3g} → {finite[-1]:.3g} → not finite" if len(finite) else "not finite"
+    return f"The loss or its gradient became infinite at step {last}{rose}", Mark("step/loss", text, 0, last)
 
 
-def fell_back(run: Evidence) -> Mark | None:
+def fell_back(run: Evidence) -> tuple[str, Mark] | None:
     """The training loss had been much lower and rose again."""
     lowest = int(run.train.argmin()) if np.isfinite(run.train).all() else 0
     low = float(run.train[lowest])
     if run.train_end < 2 * low or run.train_end - low < 0.15 * run.guess or run.learned > 0.8:
         return None
     first, last = run.step_of(lowest), run.last_step
-    text = f"Training loss rose from {low:.3g} at step {first} to {run.train_end:.3g} at step {last}"
-    return Mark("epoch/train_loss", text, first, last)
+    seen = f"Training loss rose from {low:.3g} at step {first} to {run.train_end:.3g} at step {last}"
+    return seen, Mark("epoch/train_loss", f"{low:.3g} → {run.train_end:.3g}", first, last)
 
 
-def blew_up(run: Evidence) -> Mark | None:
+def blew_up(run: Evidence) -> tuple[str, Mark] | None:
     """The loss jumped far above where the initial weights had it, and never came down to where it should be."""
     peak, step = run.peak
     start = max(run.first_loss, run.guess)
     if peak < 2 * start or run.learned > (0.8 if peak > 20 * start else 0.5):
         return None
-    text = f"Loss jumped from {run.first_loss:.3g} to {peak:.3g} at step {step} and is {run.train_end:.3g} now"
-    return Mark("step/loss", text, 0, step)
+    seen = f"The loss jumped from {run.first_loss:.3g} to {peak:.3g} at step {step} and is still {run.train_end:.3g}"
+    return seen, Mark("step/loss", f"{run.first_loss:.3g} → {peak:.3g}", 1, step)
 
 
-def stuck(run: Evidence) -> Mark | None:
+def stuck(run: Evidence) -> tuple[str, Mark] | None:
     """Nothing is learned at a rate far above the usual one, and no layer has simply died."""
     excess = run.config.learning_rate / run.usual_rate
     if run.learned > 0.5 or excess < 8 or (excess < ABSURD and deadest(run) is not None):
         return None
-    if run.config.technique("initialization").facts.get("lesson") and run.learned < 0.02:
-        return None
-    text = f"Training loss is {run.train_end:.3g} after {run.last_step} steps, where always guessing has {run.guess:.3g}"
-    return Mark("epoch/train_loss", text, 0, run.last_step)
+    end, last = run.train_end, run.last_step
+    seen = f"Training loss is {end:.3g} after {last} steps, where always guessing has {run.guess:.3g}"
+    return seen, Mark("epoch/train_loss", f"{run.train[0]:.3g} → {end:.3g}", 0, last)
 
 
 @rule("Learning rate too low", severity=2, hides=("underfit", "plateau"))
@@ -101,15 +113,17 @@ def lr_too_low(run: Evidence) -> Found | None:
     crawls = ratio is not None and ratio < 1e-4
     if not slow or run.jitter > 0.03 or drop < -0.02 or (flat_at_the_end(run) and not crawls):
         return None
+    target = min(10.0, max(10 * rate, run.usual_rate))
+    if target <= rate:
+        return None
     moved = "" if ratio is None else f", each step changing the weights by {ratio:.1g} of their size"
-    target = max(10 * rate, run.usual_rate) if rate < run.usual_rate else 10 * rate
     return Found(
         f"Training loss went only from {run.train[0]:.3g} to {run.train_end:.3g} in {run.last_step} steps{moved}.",
-        f"A learning rate of {rate:g} crawls, and {min(10.0, target):.2g} would go the same way in a fraction of the steps.",
-        with_rate(run.config, min(10.0, target)),
+        f"A learning rate of {rate:g} crawls, and {target:.2g} would go the same way in a fraction of the steps.",
+        with_rate(run.config, target),
         (
             Mark("epoch/train_loss", f"{run.train[0]:.3g} → {run.train_end:.3g}", 0, run.last_step),
-            Mark("config/learning_rate", f"learning rate {rate:g}, usual here {run.usual_rate:g}"),
+            Mark("config/learning_rate", f"{rate:g}, usual for this optimizer {run.usual_rate:g}"),
         ),
     )
 
@@ -152,7 +166,9 @@ def plateau(run: Evidence) -> Found | None:
         "towards the end lets the loss fall below this level.",
         {"schedule": "cosine"},
         (
-            Mark("epoch/val_loss", f"jumps by {run.jitter:.0%} around {run.val_end:.3g}", first, run.last_step),
+            Mark(
+                "epoch/val_loss", f"jumps by {run.jitter:.0%} around {run.val_end:.3g}", first, run.last_step
+            ),
             Mark("epoch/train_loss", f"{early:.3g} → {late:.3g}", first, run.last_step),
             Mark("step/lr", f"constant {config.learning_rate:g}", 0, run.last_step),
         ),

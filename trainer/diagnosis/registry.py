@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from trainer.config import RunConfig, label_of
 from trainer.diagnosis.evidence import Evidence
 
 
@@ -84,9 +85,9 @@ class Rule:
         return " ".join((inspect.getdoc(self.function) or "").split())
 
     def apply(self, run: Evidence) -> Finding | None:
-        """The finding, or None."""
+        """The finding, or None; one whose remedy is in place already would be no help."""
         found = self.function(run)
-        if found is None:
+        if found is None or run.config.changed(found.fix) == run.config:
             return None
         return Finding(
             self.name, self.title, self.severity, (found.seen, found.meaning), dict(found.fix), found.marks
@@ -102,6 +103,29 @@ IMPOSSIBLE = {
     )
 }
 """Failures that people know from elsewhere and that cannot happen here, with the reason; for the reference."""
+
+_LABELS = {
+    "step/loss": "Loss by step",
+    "step/lr": "Learning rate by step",
+    "step/grad_norm": "Gradient norm",
+    "step/loss_scale": "Loss scale",
+    "epoch/train_loss": "Training loss",
+    "epoch/val_loss": "Validation loss",
+    "health/grad_norm": "Gradient of",
+    "health/act_dead": "Dead units in",
+}
+
+
+def mark_label(mark: Mark, config: RunConfig) -> str:
+    """What a mark points at, for people: the series with its steps, or the knob."""
+    kind, _, name = mark.series.partition("/")
+    if kind == "config":
+        return label_of(name, config)
+    column, _, layer = name.partition("/")
+    label = f"{_LABELS[f'{kind}/{column}']} {layer}".strip()
+    steps = f"step {mark.last}" if mark.first == mark.last else f"steps {mark.first} to {mark.last}"
+    return f"{label}, {steps}"
+
 
 _rules: dict[str, Rule] = {}
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from trainer.config import RunConfig
@@ -16,7 +14,11 @@ HUGE = 10  # times a guess's loss: what weights that start too large have
 
 def suiting(config: RunConfig) -> str:
     """The initialization for the network's activation."""
-    return "orthogonal" if config.model.name in ("rnn", "lstm", "gru") else SUITS.get(config.activation.name, "kaiming_normal")
+    return (
+        "orthogonal"
+        if config.model.name in ("rnn", "lstm", "gru")
+        else SUITS.get(config.activation.name, "kaiming_normal")
+    )
 
 
 def wrong_start(run: Evidence) -> bool:
@@ -24,7 +26,20 @@ def wrong_start(run: Evidence) -> bool:
     return wrong_init(run) is not None
 
 
-@rule("Wrong initialization", severity=3, hides=("lr_too_high", "lr_too_low", "vanishing", "dead_relu", "plateau", "underfit", "overfit", "exploding_gradients", "batch_norm_tiny_batch"))  # fmt: skip
+CONSEQUENCES = (
+    "lr_too_high",
+    "lr_too_low",
+    "vanishing",
+    "exploding_gradients",
+    "dead_relu",
+    "plateau",
+    "underfit",
+    "overfit",
+    "batch_norm_tiny_batch",
+)
+
+
+@rule("Wrong initialization", severity=3, hides=CONSEQUENCES)
 def wrong_init(run: Evidence) -> Found | None:
     """Initial weights must differ from each other, and be of a size that suits the activation: alike, all units learn the same
     thing; too small, the signal dies out with depth; too large, it explodes. Kaiming suits ReLU, Xavier tanh and sigmoid,
@@ -37,8 +52,9 @@ def wrong_init(run: Evidence) -> Found | None:
     if not (huge and run.non_finite) and (not run.long_enough or run.learned > 0.8):
         return None
     seen, meaning, mark = symptoms(run, huge)
-    label = run_label(better)
-    return Found(seen, f"{meaning}, while {label} draws them at random in a size that suits the layers.", fixed(better), (mark,))  # fmt: skip
+    label = RunConfig().changed({"initialization": better}).technique("initialization").label
+    meaning = f"{meaning}, while {label} draws them at random in a size that suits the layers."
+    return Found(seen, meaning, {"initialization": better}, (mark,))
 
 
 def symptoms(run: Evidence, huge: bool) -> tuple[str, str, Mark]:
@@ -48,8 +64,15 @@ def symptoms(run: Evidence, huge: bool) -> tuple[str, str, Mark]:
         mark = Mark("step/loss", f"{run.first_loss:.3g} at step 1", 0, 3)
         seen = f"The loss is {run.first_loss:.3g} before the first step, where always guessing has {run.guess:.3g}."
         return seen, "Weights that start too large blow the signal up at every layer", mark
-    mark = Mark("epoch/train_loss", f"{end:.3g} after {run.last_step} steps, a guess has {run.guess:.3g}", 0, run.last_step)
-    seen = f"After {run.last_step} steps training loss is {end:.3g}, where always guessing has {run.guess:.3g}."
+    mark = Mark(
+        "epoch/train_loss",
+        f"{end:.3g} after {run.last_step} steps, a guess has {run.guess:.3g}",
+        0,
+        run.last_step,
+    )
+    seen = (
+        f"After {run.last_step} steps training loss is {end:.3g}, where always guessing has {run.guess:.3g}."
+    )
     if name == "zeros":
         return seen, "With every weight at zero no hidden layer gets a gradient", mark
     if name == "constant":
@@ -57,17 +80,11 @@ def symptoms(run: Evidence, huge: bool) -> tuple[str, str, Mark]:
     return seen, "Weights of the wrong size let the signal die out or saturate from layer to layer", mark
 
 
-def run_label(name: str) -> str:
-    """The label of an initialization."""
-    return RunConfig().changed({"initialization": name}).technique("initialization").label
-
-
-def fixed(better: str) -> dict[str, Any]:
-    """The change to a better initialization."""
-    return {"initialization": better}
-
-
-@rule("Batch norm with tiny batches", severity=2, hides=("underfit", "plateau", "dropout_before_batch_norm", "lr_too_low"))
+@rule(
+    "Batch norm with tiny batches",
+    severity=2,
+    hides=("underfit", "plateau", "dropout_before_batch_norm", "lr_too_low"),
+)
 def batch_norm_tiny_batch(run: Evidence) -> Found | None:
     """Batch norm estimates mean and variance from the batch; from a handful of samples these are mostly noise, which training
     must live with while evaluation uses running averages. Group or layer norm do not look at the batch."""
@@ -110,7 +127,7 @@ def dropout_before_batch_norm(run: Evidence) -> Found | None:
         "training alone.",
         "Batch norm behind dropout learns the variance of a thinned-out signal and meets the full one in evaluation, so a "
         "small rate is safer here.",
-        {key: 0.1 for key in rates},
+        dict.fromkeys(rates, 0.1),
         (
             *(Mark(f"config/{key}", f"{rate:g} before batch norm") for key, rate in rates.items()),
             Mark("epoch/val_loss", f"{run.val_end:.3g}", 0, run.last_step),
@@ -130,7 +147,9 @@ def dropout_before(config: RunConfig) -> dict[str, float]:
         "conv_rate": model.name in ("cnn", "resnet"),
         "recurrent_rate": model.name in ("rnn", "lstm", "gru") and depth > 1,
     }
-    return {f"dropout.{name}": float(knobs[name]) for name, is_so in behind.items() if is_so and knobs[name] > 0}
+    return {
+        f"dropout.{name}": float(knobs[name]) for name, is_so in behind.items() if is_so and knobs[name] > 0
+    }
 
 
 @rule("Overflow in float16", severity=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trainer.diagnosis.evidence import Evidence
+from trainer.diagnosis.evidence import Evidence, may_be_judged
 from trainer.diagnosis.registry import Finding, rules
 
 
@@ -15,7 +15,7 @@ def diagnose(run: Evidence) -> list[Finding]:
     is found, until it was missing at two in a row: what is said of a run does not flicker. Once it is over, all of its
     evidence decides.
     """
-    if not run.may_be_judged:
+    if not may_be_judged(run.config):
         return []
     if run.over:
         return upstream(findings(run))

@@ -1,0 +1,80 @@
+"""What went wrong with a run, in two sentences each, and a button that tries the fix on a twin."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.frame import frame
+from pages.widgets.history import config_of
+from pages.widgets.launch import launch
+from pages.widgets.lineup import show
+from pages.widgets.text import chips, escape_html, escape_markdown, run_title, shorten
+from pages.widgets.verdicts import verdict
+from pages.widgets.watch import telling
+from trainer.config import Change, RunConfig, diff
+from trainer.diagnosis import Finding, mark_label
+from trainer.store import Run, Store
+
+QUIET = "No problems found"
+_TRIED = "fixes-tried"  # twins that this tab has started, by the run and the failure that they mend
+
+
+def diagnosis(store: Store, run: Run) -> None:
+    """Draw the findings of a run; for a finished one without any, a quiet line."""
+    said, config = verdict(store, run), config_of(run)
+    if config is None:
+        return
+    for finding in said.findings:
+        with st.container(key=f"finding-{run.id}-{finding.name}", gap="small"):
+            st.html(_words(finding, config))
+            _remedy(store, run, config, finding)
+    if said.judged and not said.findings and run.status == "finished":
+        st.html(f'<p class="tp-quiet tp-sound">{QUIET}</p>')
+
+
+def _words(finding: Finding, config: RunConfig) -> str:
+    """HTML: the title, both sentences, and the evidence as a small list."""
+    items = "".join(
+        f"<li>{escape_html(mark_label(mark, config))}: <b>{escape_html(shorten(mark.text, 120))}</b></li>"
+        for mark in finding.evidence
+    )
+    return (
+        f'<section class="tp-finding tp-severity-{finding.severity}" aria-label="Diagnosis">'
+        f"<h3>{escape_html(finding.title)}</h3><p>{escape_html(' '.join(finding.sentences))}</p><ul>{items}</ul></section>"
+    )
+
+
+def _remedy(store: Store, run: Run, config: RunConfig, finding: Finding) -> None:
+    """The button that starts the twin, and what it changes."""
+    twin = config.changed(finding.fix)
+    changes = diff(config, twin)
+    tried = st.session_state.get(_TRIED, {}).get((run.id, finding.name))
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            f"Try the fix: {escape_markdown(shorten(_in_short(changes), 60))}",
+            key=f"fix-{run.id}-{finding.name}",
+            icon=":material/healing:",
+            disabled=tried is not None,
+            on_click=_try,
+            args=(store, run, finding, twin, changes),
+            help="Starts the twin: the same seed and knobs but for this change, drawn beside this run.",
+        )
+        said = "" if tried is None else f'<span class="tp-quiet" role="status">Started as run {tried}.</span>'
+        st.html(f'<div class="tp-run">{chips(changes)}{said}</div>', width="stretch")
+
+
+def _in_short(changes: list[Change]) -> str:
+    """The first change, and how many more there are."""
+    more = f" +{len(changes) - 1}" if len(changes) > 1 else ""
+    return f"{changes[0].label} → {changes[0].after}{more}"
+
+
+@telling()
+def _try(store: Store, run: Run, finding: Finding, twin: RunConfig, changes: list[Change]) -> None:
+    """Start the twin and put it on the chart beside the run that it mends."""
+    note = f"Tries a fix of {run_title(run)} ({finding.title}): {', '.join(map(str, changes))}."
+    show(run.id)
+    run_id = launch(store, frame().owner, twin, notes=note)
+    if run_id is not None:
+        st.session_state.setdefault(_TRIED, {})[(run.id, finding.name)] = run_id
+        st.toast(f"Run {run_id} tries the fix, on the chart of the Train page.", icon=":material/healing:")

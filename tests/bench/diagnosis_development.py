@@ -1,0 +1,283 @@
+"""The development half of the labelled runs: thresholds were chosen by looking at these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from diagnosis_cases import (
+    CIRCLES,
+    CNN,
+    DELIVERY,
+    DIGITS,
+    DIGITS_TRANSFORMER,
+    HELD_BACK,
+    LSTM,
+    MOONS,
+    RESNET,
+    RNN,
+    SIGMOIDS,
+    SPIRALS,
+    TEXT_LSTM,
+    TEXT_TRANSFORMER,
+    XOR,
+    Case,
+    overfitted,
+    plateaued,
+    sick,
+    well,
+)
+
+
+def healthy() -> Iterator[Case]:
+    """Healthy runs of the first half."""
+    d = "dev"
+    yield well(d, "moons", MOONS)
+    yield well(d, "moons, noisy small batches", MOONS, batch_size=4, epochs=12)
+    yield well(d, "moons, noisy labels", MOONS, data__noise=0.4)
+    yield well(d, "moons, tiny data", MOONS, data__samples=100, early_stopping="patience", epochs=100)
+    yield well(d, "moons, SGD", MOONS, optimizer="sgd", learning_rate=0.1)
+    yield well(d, "moons, tanh", MOONS, activation="tanh", initialization="xavier_normal", learning_rate=0.01)
+    yield well(d, "circles", CIRCLES)
+    yield well(d, "circles, noisy", CIRCLES, data__noise=0.2)
+    yield well(d, "xor", XOR)
+    yield well(d, "spirals", SPIRALS)
+    yield well(d, "spirals, cosine", SPIRALS, schedule="cosine", learning_rate=0.01)
+    yield well(d, "digits", DIGITS)
+    yield well(d, "digits, long past convergence", DIGITS, epochs=120)
+    yield well(d, "digits, one cycle", DIGITS, schedule="one_cycle", learning_rate=0.01)
+    yield well(d, "digits, dropout 0.5", DIGITS, model__layers="128-128", dropout__rate=0.5)
+    yield well(d, "digits, AdamW with decay 0.1", DIGITS, optimizer="adamw", optimizer__weight_decay=0.1)
+    yield well(d, "digits, batch norm and dropout", DIGITS, normalization="batch", dropout__rate=0.2)
+    yield well(d, "digits, label smoothing", DIGITS, label_smoothing=0.1)
+    yield well(d, "digits, sigmoid", DIGITS, **SIGMOIDS, learning_rate=0.003)
+    yield well(d, "digits, large batches", DIGITS, batch_size=256, learning_rate=0.003)
+    yield well(
+        d, "digits, small initial weights", DIGITS, initialization="too_small", initialization__std=0.05
+    )
+    yield well(d, "digits, float16", DIGITS, precision="fp16", epochs=12)
+    yield well(d, "cnn", CNN)
+    yield well(d, "cnn, batch norm", CNN, normalization="batch")
+    yield well(d, "cnn, rotation and mixup", CNN, rotation="rotate", mixing="mixup", epochs=12)
+    yield well(d, "cnn, conv dropout", CNN, dropout__conv_rate=0.1, dropout__rate=0.3, epochs=12)
+    yield well(d, "resnet", RESNET)
+    yield well(d, "delivery", DELIVERY)
+    yield well(d, "delivery, momentum", DELIVERY, optimizer="momentum", learning_rate=0.01)
+    yield well(
+        d,
+        "delivery, full recipe",
+        DELIVERY,
+        normalization="batch",
+        dropout__rate=0.2,
+        optimizer="adamw",
+        schedule="plateau",
+        early_stopping="patience",
+        epochs=60,
+    )
+    yield well(
+        d, "delivery, RMSprop and steps", DELIVERY, optimizer="rmsprop", schedule="step", schedule__size=10
+    )
+    yield well(d, "adding, LSTM", LSTM, schedule="cosine")
+    yield well(d, "adding, clipped RNN", RNN)
+    yield well(d, "reviews, LSTM", TEXT_LSTM)
+    yield well(d, "reviews, Transformer", TEXT_TRANSFORMER)
+    yield well(d, "digits, Transformer", DIGITS_TRANSFORMER)
+
+
+def broken() -> Iterator[Case]:
+    """Sick runs of the first half."""
+    d = "dev"
+    high, low = "lr_too_high", "lr_too_low"
+    yield sick(d, high, "digits, Adam 0.3", DIGITS, {"learning_rate": 0.3}, "dead_relu")
+    yield sick(d, high, "moons, Adam 0.3", MOONS, {"learning_rate": 0.3})
+    yield sick(d, high, "delivery, Adam 1", DELIVERY, {"learning_rate": 1.0}, "dead_relu")
+    yield sick(d, high, "delivery, momentum 0.5", DELIVERY, {"optimizer": "momentum", "learning_rate": 0.5})
+    yield sick(d, high, "moons, momentum 1", MOONS, {"optimizer": "momentum", "learning_rate": 1.0})
+    yield sick(d, high, "cnn, Adam 0.1", CNN, {"learning_rate": 0.1}, "dead_relu")
+    yield sick(d, high, "reviews, LSTM 0.5", TEXT_LSTM, {"learning_rate": 0.5}, "exploding_gradients")
+    yield sick(d, high, "digits, Transformer 0.1", DIGITS_TRANSFORMER, {"learning_rate": 0.1})
+    yield sick(d, low, "digits, Adam 0.000005", DIGITS, {"learning_rate": 5e-6})
+    yield sick(d, low, "delivery, SGD 0.0001", DELIVERY, {"optimizer": "sgd", "learning_rate": 1e-4})
+    yield sick(d, low, "moons, SGD 0.0005", MOONS, {"optimizer": "sgd", "learning_rate": 5e-4})
+    yield sick(d, low, "cnn, Adam 0.00001", CNN, {"learning_rate": 1e-5})
+    yield sick(d, low, "reviews, LSTM 0.00001", TEXT_LSTM, {"learning_rate": 1e-5})
+    yield sick(d, low, "spirals, SGD 0.001", SPIRALS, {"optimizer": "sgd", "learning_rate": 1e-3})
+    big = {"model.layers": "256-256", "epochs": 250, "learning_rate": 0.003, **HELD_BACK}
+    yield overfitted(d, "moons, 120 noisy points", {**MOONS, "data.noise": 0.4, "data.samples": 300, **big})
+    yield overfitted(
+        d, "circles, 160 noisy points", {**CIRCLES, "data.noise": 0.3, "data.samples": 400, **big}
+    )
+    yield overfitted(d, "xor, 160 noisy points", {**XOR, "data.noise": 0.5, "data.samples": 400, **big})
+    yield overfitted(d, "reviews, 250 texts", {**TEXT_LSTM, "data.samples": 250, "epochs": 80})
+    yield overfitted(
+        d,
+        "reviews, 300 texts, Transformer",
+        {
+            **TEXT_TRANSFORMER,
+            "data.samples": 300,
+            "epochs": 60,
+            "schedule": "constant",
+            "dropout.attention_rate": 0.0,
+            "dropout.feedforward_rate": 0.0,
+        },
+    )
+    tiny = "underfit"
+    yield sick(d, tiny, "xor without hidden layers", XOR, {"model.depth": 0})
+    yield sick(d, tiny, "spirals, two units", SPIRALS, {"model.layers": "2"})
+    yield sick(d, tiny, "digits, two units", {**DIGITS, "epochs": 20}, {"model.layers": "2-2"}, "dead_relu")
+    yield sick(d, tiny, "digits, decay 0.1", DIGITS, {"optimizer.weight_decay": 0.1})
+    yield sick(d, tiny, "digits, dropout 0.9", DIGITS, {"dropout.rate": 0.9})
+    yield sick(d, tiny, "cnn, conv dropout 0.8", CNN, {"dropout.conv_rate": 0.8})
+    sigmoid = {"activation": "sigmoid", "initialization": "xavier_normal"}
+    yield sick(
+        d,
+        "vanishing",
+        "digits, ten sigmoid layers",
+        {**DIGITS, "model.layers": "-".join(["48"] * 10)},
+        sigmoid,
+    )
+    yield sick(
+        d,
+        "vanishing",
+        "digits, six sigmoid layers, SGD",
+        {**DIGITS, "model.layers": "-".join(["48"] * 6), "optimizer": "momentum", "learning_rate": 0.01},
+        sigmoid,
+    )
+    yield sick(
+        d,
+        "vanishing",
+        "circles, ten sigmoid layers",
+        {**CIRCLES, "model.layers": "-".join(["32"] * 10)},
+        sigmoid,
+    )
+    bursts = "exploding_gradients"
+    yield sick(
+        d, bursts, "adding, RNN without clipping", {**RNN, "schedule": "constant"}, {"clipping": "none"}, high
+    )
+    yield sick(
+        d,
+        bursts,
+        "adding, RNN, longer",
+        {**RNN, "data.length": 40, "schedule": "constant"},
+        {"clipping": "none"},
+        high,
+    )
+    yield sick(
+        d,
+        bursts,
+        "adding, RNN, Adam 0.01",
+        {**RNN, "optimizer": "adam", "learning_rate": 0.01, "schedule": "constant"},
+        {"clipping": "none"},
+        high,
+    )
+    yield Case(
+        "cnn, momentum 0.2",
+        {**CNN, "optimizer": "momentum", "learning_rate": 0.2},
+        d,
+        "dead_relu",
+        {"activation": "leaky_relu"},
+        (high,),
+    )
+    yield Case(
+        "digits, momentum 0.5",
+        {**DIGITS, "optimizer": "momentum", "learning_rate": 0.5},
+        d,
+        "dead_relu",
+        {"learning_rate": 0.02},
+        (high,),
+    )
+    yield plateaued(
+        d,
+        "circles, momentum 0.05",
+        {
+            **CIRCLES,
+            "data.noise": 0.2,
+            "batch_size": 8,
+            "epochs": 20,
+            "optimizer": "momentum",
+            "learning_rate": 0.05,
+        },
+    )
+    yield plateaued(
+        d,
+        "circles, Adam 0.03",
+        {**CIRCLES, "data.noise": 0.2, "batch_size": 8, "epochs": 20, "learning_rate": 0.03},
+    )
+    yield plateaued(d, "cnn, Adam 0.03", {**CNN, "epochs": 16, "learning_rate": 0.03})
+    yield plateaued(
+        d,
+        "digits, tanh, Adam 0.03",
+        {**DIGITS, "activation": "tanh", "initialization": "xavier_normal", "learning_rate": 0.03},
+    )
+    norm, small = "batch_norm_tiny_batch", {"normalization": "batch"}
+    yield sick(
+        d, norm, "cnn, batches of 2", {**CNN, "normalization": "group", "batch_size": 2, "epochs": 4}, small
+    )
+    yield sick(
+        d,
+        norm,
+        "delivery, batches of 2",
+        {**DELIVERY, "data.samples": 800, "normalization": "layer", "batch_size": 2, "epochs": 6},
+        small,
+    )
+    yield sick(
+        d,
+        norm,
+        "moons, batches of 2",
+        {**MOONS, "data.samples": 300, "normalization": "layer", "batch_size": 2, "epochs": 10},
+        small,
+    )
+    before = "dropout_before_batch_norm"
+    yield sick(
+        d,
+        before,
+        "delivery, dropout 0.8",
+        {**DELIVERY, "model.layers": "64-64-64-64", "normalization": "batch", "learning_rate": 0.003},
+        {"dropout.rate": 0.8},
+        "underfit",
+    )
+    yield sick(
+        d,
+        before,
+        "moons, dropout 0.8",
+        {**MOONS, "model.layers": "32-32-32-32-32", "normalization": "batch", "learning_rate": 0.003},
+        {"dropout.rate": 0.8},
+        "underfit",
+    )
+    yield sick(
+        d,
+        "fp16_overflow",
+        "digits, float16, six layers",
+        {**DIGITS, "model.layers": "-".join(["96"] * 6), "initialization": "too_large", "epochs": 10},
+        {"precision": "fp16"},
+        "wrong_init",
+    )
+    yield sick(
+        d,
+        "fp16_overflow",
+        "delivery, float16, raw inputs",
+        {
+            **DELIVERY,
+            "input_scaling": "none",
+            "normalization": "layer",
+            "initialization": "too_large",
+            "initialization.std": 100.0,
+            "epochs": 10,
+        },
+        {"precision": "fp16"},
+        "wrong_init",
+    )
+    init = "wrong_init"
+    yield sick(d, init, "moons, zeros", MOONS, {"initialization": "zeros"})
+    yield sick(d, init, "digits, constant", DIGITS, {"initialization": "constant"})
+    yield sick(d, init, "delivery, too large", DELIVERY, {"initialization": "too_large"})
+    yield sick(d, init, "cnn, too small", CNN, {"initialization": "too_small"})
+    yield sick(d, init, "reviews, LSTM, constant", TEXT_LSTM, {"initialization": "constant"})
+    yield sick(d, init, "resnet, zeros", RESNET, {"initialization": "zeros"})
+    yield sick(
+        d,
+        init,
+        "digits, six layers, too small",
+        {**DIGITS, "model.layers": "-".join(["48"] * 6)},
+        {"initialization": "too_small"},
+        "vanishing",
+    )
