@@ -200,7 +200,7 @@ def test_start_minds_no_run_that_another_tab_deleted(lab):
 def test_a_click_that_the_database_refuses_is_said_kindly(lab, monkeypatch):
     app = lab.open()
 
-    def full(self, *_):
+    def full(self, *_, **__):
         raise OperationalError("INSERT", {}, Exception("database or disk is full"))
 
     monkeypatch.setattr(Store, "create_run", full)
