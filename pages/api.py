@@ -18,6 +18,8 @@ Client messages are JSON texts of at most 16 KiB with a `type`:
 - `snapshot {runs}` asks for freshly thinned curves, when deltas have piled up.
 - `range {id, runs, series, x0, x1}` asks for the steps x0..x1 in detail. Answer: `range` with the same id.
 - `resync {run, cursors: {step, epoch}}` says what the client has; the rest follows as one `delta`.
+- `health {run, seen?}` asks for the layers and pictures of one subscribed run, from now on (`run: null` ends it); `seen`
+  `{look, step, epoch, view}` is what the page has, as the last message said. Answers: `health` and `view`.
 - `ping {}`. Answer: `pong`.
 
 Server texts are JSON with a `t`: `ready`, `token`, `pong`, `error {code, message}` and
@@ -33,6 +35,13 @@ missed something and asks to resync. `marks` are rows without a finite number: `
 `[number, first step, last step, width]` says that mean i is over the finite values of the steps
 first + i·width … min(last, first + (i+1)·width − 1); NaN where there are none. The points keep the extremes for the
 raw line; smoothing starts from the means, or from the points where there are no means.
+Binaries for the Health page, `health` and `view`, are messages of trainer/health/packing.py: a uint32 with the header's length,
+the header, then the arrays that its `arrays: [[name, type, shape], …]` names, each padded to a multiple of 4 bytes. `health
+{run, fresh, seen, columns, steps, clipped, clips, odd}` holds what trainer/health/news.py describes; a `fresh` one replaces
+what the page has and is the whole run in at most 256 looks, 500 epochs and 512 changes of the loss scale, any other adds to
+it. They come at most four times a second. `view {run, name, version, seen}` has no arrays; after it stands a picture,
+a message of the same kind, described in trainer/health/pictures.py: below 150 kB, and only when it has changed.
+
 Steps fit int32: a run of 2³¹ steps would take years.
 
 Close codes: 4400 not a message of this protocol, 4401 no valid token, 4403 (HTTP 403) foreign Origin, 4408

@@ -21,6 +21,7 @@ from pages.hub import Hub
 from pages.tokens import Grant, TokenError, Tokens
 from pages.viewer import Viewer
 from trainer import live
+from trainer.health.news import Seen
 
 LOG = logging.getLogger(__name__)
 
@@ -100,6 +101,7 @@ class Connection:
             "snapshot": self._snapshot,
             "range": self._range,
             "resync": self._resync,
+            "health": self._health,
             "ping": self._ping,
         }
 
@@ -234,6 +236,15 @@ class Connection:
     async def _resync(self, message: dict[str, Any]) -> None:
         (run,) = self._watched([message.get("run")])
         self._hub.resync(self._viewer, run, _cursors(message.get("cursors")))
+
+    async def _health(self, message: dict[str, Any]) -> None:
+        asked = message.get("run")
+        run = None if asked is None else self._watched([asked])[0]
+        seen = message.get("seen", {})
+        if not isinstance(seen, dict):
+            raise RefusedError("bad_cursors", "seen must be an object of look, step, epoch and view")
+        had = {part: _whole(seen.get(part, -1), -1, 2**53) for part in ("look", "step", "epoch", "view")}
+        self._hub.health.watch(self._viewer, run, Seen(**had))
 
     async def _ping(self, message: dict[str, Any]) -> None:
         await self._say(t="pong")

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import orjson
 
+from pages.health_desk import HealthDesk
 from pages.viewer import Cursors, Viewer, Watch
 from trainer import live
 from trainer.store import Run, Store, StoreError
@@ -44,6 +45,7 @@ class Hub:
         self._snapshots: OrderedDict[Any, tuple[float, bytes, Cursors]] = OrderedDict()
         self._poller = ThreadPoolExecutor(1, "live-poll")
         self._readers = ThreadPoolExecutor(2, "live-read")
+        self.health = HealthDesk(store, self._readers)
         self._task: asyncio.Task[None] | None = None
         self._version: int | None = None
         self.ticks = 0
@@ -108,7 +110,7 @@ class Hub:
             made = await self._make_safely(viewer)
             if made is not None:
                 return made
-            if not (viewer.statuses or viewer.queue or viewer.wanted or viewer.lagging or viewer.requests):
+            if not viewer.waits_for_something:
                 viewer.wake.clear()
                 await viewer.wake.wait()
 
@@ -122,6 +124,8 @@ class Hub:
             for run in viewer.runs - viewer.cursors.keys():
                 viewer.wanted[run] = None
             viewer.lagging.update(dict.fromkeys(viewer.runs & viewer.cursors.keys()))
+            if viewer.health is not None:
+                viewer.health.due = True
             return None
 
     async def _make(self, viewer: Viewer) -> bytes | str | None:
@@ -132,6 +136,8 @@ class Hub:
             return await self._send_snapshot(viewer, viewer.wanted.popitem(last=False)[0])
         if viewer.lagging:
             return await self._send_missing(viewer, viewer.lagging.popitem(last=False)[0])
+        if (message := await self.health.next_message(viewer)) is not None:
+            return message
         if viewer.requests:
             request = viewer.requests.popleft()
             return await asyncio.get_running_loop().run_in_executor(self._readers, request)
@@ -231,6 +237,7 @@ class Hub:
             if watch is not None and watch.cursors is not None:
                 watch.cursors.update({frame.kind: frame.to for frame in frames})
                 self._fan_out(run, frames)
+        self.health.notice(self._viewers, states)
         now = time.monotonic()
         for run, watch in self._watches.items():
             status, text = states.get(run, (watch.status, watch.untold))

@@ -9,10 +9,22 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from trainer import live
+from trainer.health.news import Seen
 
 QUEUE_BYTES: Final = 256 * 1024
 
 Cursors = dict[str, int]
+
+
+@dataclass
+class HealthWatch:
+    """The one run whose health a viewer watches, and how far it is; `due` when something may be new to tell."""
+
+    run: int
+    seen: Seen
+    due: bool = True
+    changed: bool = False
+    told_at: float = 0.0
 
 
 @dataclass(eq=False)
@@ -29,7 +41,14 @@ class Viewer:
     lagging: OrderedDict[int, None] = field(default_factory=OrderedDict)
     introduced: set[int] = field(default_factory=set)
     requests: deque[Callable[[], Any]] = field(default_factory=lambda: deque(maxlen=16))
+    health: HealthWatch | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def waits_for_something(self) -> bool:
+        """Whether there is a message to send or to make."""
+        health = self.health is not None and self.health.due
+        return bool(self.statuses or self.queue or self.wanted or self.lagging or self.requests or health)
 
     def offer(self, run: int, message: bytes, spans: dict[str, tuple[int, int]]) -> None:
         """Queue a delta, unless this viewer is behind: then remember only that it is."""
@@ -52,6 +71,8 @@ class Viewer:
             for run in [run for run in known if run not in self.runs]:
                 known.pop(run)
         self.introduced &= self.runs
+        if self.health is not None and self.health.run not in self.runs:
+            self.health = None
         for run in sorted(self.runs - self.cursors.keys(), reverse=True):
             self.wanted[run] = None
         self.wake.set()

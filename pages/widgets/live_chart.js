@@ -11,6 +11,6 @@ export default async function (component) {
   // A rerun while this still loads calls again, and the calls may be answered in any order: only the newest counts.
   const place = component.parentElement;
   const turn = (place.trainscopeTurn = (place.trainscopeTurn ?? 0) + 1);
-  const { show } = await import(`${base}/api/assets/${component.data.assets}/panel.js`);
+  const { show } = await import(`${base}/api/assets/${component.data.assets}/${component.data.module ?? "panel"}.js`);
   return place.trainscopeTurn === turn ? show(component, base) : undefined;
 }

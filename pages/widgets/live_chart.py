@@ -47,12 +47,24 @@ class Metric:
 
 
 @lru_cache(maxsize=1)
-def _loader() -> str:
+def loader() -> str:
+    """The script that loads a component's real one."""
     return (Path(__file__).parent / "live_chart.js").read_text("utf-8")
 
 
 # Styles are not isolated: Plotly puts its style rules into the document, where a shadow root would not see them.
-_component = st.components.v2.component("trainscope_live", js=_loader(), isolate_styles=False)
+_component = st.components.v2.component("trainscope_live", js=loader(), isolate_styles=False)
+
+
+def common(token: str) -> dict[str, Any]:
+    """What every live component is told: where its files are, its colours, and the token for its connection."""
+    return {
+        "base": f"/{config.get_option('server.baseUrlPath') or ''}".rstrip("/"),
+        "assets": assets_version(),
+        "plotly": plotly.__version__,
+        "palette": PALETTE,
+        "token": token,
+    }
 
 
 def live_panel(
@@ -72,12 +84,7 @@ def live_panel(
     "lr": [...], "steps_per_epoch": n}`. `follow` is the run that the status line tells of (else the newest that is
     not over, else the last). Keep `key` the same on every rerun: it is what keeps the charts mounted.
     """
-    data = {
-        "base": f"/{config.get_option('server.baseUrlPath') or ''}".rstrip("/"),
-        "assets": assets_version(),
-        "plotly": plotly.__version__,
-        "palette": PALETTE,
-        "token": token,
+    data = common(token) | {
         "runs": [asdict(run) for run in runs],
         "planned": None if planned is None else dict(planned),
         "metric": asdict(metric),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.frame import frame
 from pages.widgets import lineup
 from pages.widgets.diagnosis import diagnosis
 from pages.widgets.history import UNCHANGED, config_of, measured
@@ -24,6 +25,13 @@ def run_card(store: Store, run: Run, place: lineup.Place, changes: Sequence[Chan
     with st.container(border=True, key=f"card-{run.id}", gap="small"):
         with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
             st.html(_headline(run, place, changes), width="stretch")
+            st.page_link(
+                frame().health,
+                label="Health",
+                icon=":material/monitor_heart:",
+                query_params={"run": str(run.id)},
+                help="What happens inside this run, layer by layer.",
+            )
             _menu(store, run, place)
         if facts := measured(run):
             st.html(_facts(facts))

@@ -14,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
 import torch
 from interleaved import ratio, rounds
 from training_speed import MODELS, with_recorder, write_mnist
@@ -30,8 +32,8 @@ CASES = MODELS | {
     "lstm": {"data": "adding", "model": "lstm"},
     "gru": {"data": "adding", "model": "gru"},
 }
-EPOCHS = {"delivery_mlp": 150, "default": 80, "moons": 150, "wide_mlp": 15, "cnn": 3, "resnet": 4, "rnn": 4,
-          "lstm": 3, "gru": 3, "transformer": 2}  # fmt: skip
+EPOCHS = {"delivery_mlp": 150, "default": 150, "moons": 150, "wide_mlp": 15, "cnn": 10, "resnet": 8, "rnn": 8,
+          "lstm": 6, "gru": 6, "transformer": 6}  # fmt: skip
 
 
 def main(names: list[str]) -> None:

@@ -110,15 +110,15 @@ def test_the_plane_is_what_the_network_says_there():
     run, views = pictures_of(small())
     header, found = views["decision"]
     x0, x1, y0, y1 = header["range"]
-    rows, columns = np.indices((64, 64))
-    spots = np.stack([x0 + (x1 - x0) * columns / 63, y0 + (y1 - y0) * rows / 63], axis=-1)
+    rows, columns = np.indices((48, 48))
+    spots = np.stack([x0 + (x1 - x0) * columns / 47, y0 + (y1 - y0) * rows / 47], axis=-1)
     scaled = torch.tensor(spots.reshape(-1, 2), dtype=torch.float32)
     scaled = (scaled - run.data.mean) / run.data.deviation
     confidence, classes = predict(run, scaled).softmax(1).max(1)
-    sure = confidence.numpy().reshape(64, 64)
+    sure = confidence.numpy().reshape(48, 48)
     assert np.abs(found["confidence"] / 255 - sure).max() < 0.01
     clear = sure > 0.51
-    assert (found["classes"] == classes.numpy().reshape(64, 64))[clear].all()
+    assert (found["classes"] == classes.numpy().reshape(48, 48))[clear].all()
     inside = run.data.samples.inputs
     assert ((inside >= [x0, y0]) & (inside <= [x1, y1])).all(axis=1).mean() > 0.8
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 LOOKS = 200
 """About as many looks a run: as many columns as a heat map can show."""
-LEAST_GAP = 32
+LEAST_GAP = 40
 """Least steps between two looks once a run has found its pace: a look at a small network costs up to half a step, so that
 all looks together stay well below a twentieth of training time (tests/bench/health_cost.py)."""
 DENSE = 8

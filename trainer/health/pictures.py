@@ -2,7 +2,7 @@
 
 Each is a message of packing.py, stored as a view under its name:
 
-- `decision` (classes in the plane): `classes` and `confidence` u1 [64, 64], row 0 at the bottom: the class predicted there
+- `decision` (classes in the plane): `classes` and `confidence` u1 [48, 48], row 0 at the bottom: the class predicted there
   and its probability · 255; `x`, `y` f4 and `label`, `held` u1 [points]: samples (held: of the validation part); header
   `range [x0, x1, y0, y1]`
 - `confusion` (classes): `counts` i4 [classes, classes], rows true, columns predicted; beyond 100 classes the last is "others"
@@ -33,10 +33,10 @@ else:
 
 SHARE = 0.015
 PAUSE = 0.5  # seconds between two at least
-GRID = 64
+GRID = 48
 POINTS = 400  # of each part
 LARGEST_MATRIX = 100
-WORST = 18
+WORST = 15
 LARGEST_SIDE = 48  # pixels
 SCATTER = 1000
 
@@ -152,7 +152,7 @@ def regression(pictures: Pictures, outputs: torch.Tensor) -> Picture:
 
 
 def plane(run: Experiment) -> tuple[torch.Tensor, dict[str, Any], dict[str, Array]]:
-    """Grid [64 · 64, 2] over all but the test part as the network sees it, and header and points for people."""
+    """Grid [48 · 48, 2] over all but the test part as the network sees it, and header and points for people."""
     data = run.data
     parts = [(data.train, 0), (data.validation, 1)]
     chosen, labels, held = [], [], []

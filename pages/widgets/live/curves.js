@@ -1,5 +1,6 @@
 // What this tab knows of its runs: curves by cursor, states, and the one connection they come over.
 
+import { Health } from "./looks.js";
 import { LiveSocket } from "./socket.js";
 
 const KINDS = ["step", "epoch"];
@@ -88,6 +89,7 @@ export class Feed {
     this.panels = new Map();
     this.state = "closed";
     this.everOpen = false;
+    this.healths = new Map();
     this.questions = new Map();
     this.question = 0;
     this.points = 2000;
@@ -104,6 +106,23 @@ export class Feed {
     this.points = points;
     this.socket.setToken(token);
     this.#watch();
+  }
+
+  /** The layers and pictures of one of the panel's runs, too: there is one such panel at a time. */
+  showHealth(id) {
+    if (this.watched === id) return;
+    this.watched = id;
+    this.#askHealth();
+  }
+
+  health(id) {
+    if (!this.healths.has(id)) this.healths.set(id, new Health());
+    return this.healths.get(id);
+  }
+
+  #askHealth() {
+    const run = this.watched ?? null;
+    this.socket.send({ type: "health", run, seen: run === null ? {} : this.health(run).seen });
   }
 
   hide(panel) {
@@ -133,6 +152,7 @@ export class Feed {
   onState(state) {
     this.state = state;
     this.everOpen ||= state === "open";
+    if (state === "open" && this.watched) this.#askHealth();
     for (const panel of this.panels.keys()) panel.onConnection(state);
   }
 
@@ -143,6 +163,9 @@ export class Feed {
     } else if (message.t === "range") {
       this.questions.get(message.id)?.answer(message.frames);
       this.questions.delete(message.id);
+    } else if (message.t === "health" || message.t === "view") {
+      if (!this.health(message.run).take(message)) this.#askHealth(); // something is missing: all of it, please
+      this.#tell(message.run, (panel) => panel.onHealth?.(message));
     } else {
       performance.mark("trainscope-received", { detail: message.frames.map(({ run, kind, to }) => ({ run, kind, to })) });
       const byRun = Map.groupBy ? Map.groupBy(message.frames, (frame) => frame.run) : groupByRun(message.frames);

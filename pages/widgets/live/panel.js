@@ -5,21 +5,9 @@ import { sharedFeed } from "./curves.js";
 import { CHARTS } from "./lines.js";
 import { Readout } from "./readout.js";
 import { Options, StatusLine, element } from "./parts.js";
+import { load, themeOf } from "./page.js";
 
 const panels = new WeakMap();
-let assets; // Plotly and the style sheet, loaded once per tab
-
-function load(base, data) {
-  const url = (name) => `${base}/api/assets/${data.assets}/${name}`;
-  assets ??= Promise.all([
-    element("link", { rel: "stylesheet", href: url("live_chart.css") }, document.head, true),
-    window.Plotly ?? element("script", { src: `${base}/api/plotly.js?v=${encodeURIComponent(data.plotly)}` }, document.head, true),
-  ]).then(() => window.Plotly, (error) => {
-    assets = undefined;
-    throw error;
-  });
-  return assets;
-}
 
 /** What Streamlit calls on every rerun whose data differ, and when the theme changes. Returns the cleanup. */
 export async function show({ data, parentElement }, base) {
@@ -220,14 +208,8 @@ class Panel {
   }
 
   #readTheme() {
-    const style = getComputedStyle(this.parent instanceof ShadowRoot ? this.parent.host : this.parent);
-    const read = (name, otherwise) => style.getPropertyValue(`--st-${name}`).trim() || otherwise;
-    const background = read("background-color", "#ffffff");
-    const dark = luminance(background) < 0.4;
-    this.theme = { dark, background, text: read("text-color", dark ? "#fafafa" : "#1f2328"), font: read("font", "sans-serif"),
-      surface: read("secondary-background-color", background), grid: dark ? "rgba(255,255,255,0.11)" : "rgba(0,0,0,0.09)",
-      muted: dark ? "#a3a8b4" : "#5f6673" };
-    this.root.dataset.theme = dark ? "dark" : "light";
+    this.theme = themeOf(this.parent);
+    this.root.dataset.theme = this.theme.dark ? "dark" : "light";
   }
 
   /** Points that a chart can show: two to the pixel, in coarse steps so that resizing asks for little. */
@@ -244,13 +226,4 @@ class Panel {
       for (const chart of this.charts) if (chart.listening && chart.node.clientWidth) this.plotly.Plots.resize(chart.node);
     }, 60);
   }
-}
-
-/** Relative luminance of a CSS colour, 0 black to 1 white. */
-function luminance(color) {
-  const context = document.createElement("canvas").getContext("2d");
-  context.fillStyle = color;
-  context.fillRect(0, 0, 1, 1);
-  const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
-  return (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255;
 }

@@ -5,7 +5,33 @@ const RETRY_MOST = 15000;
 const PING_EVERY = 20000;
 const LINGER = 10000; // a page change should not cost a connection
 
+const TYPES = { u1: Uint8Array, i4: Int32Array, f4: Float32Array };
 const text = new TextDecoder();
+
+/** A message of packed arrays (trainer/health/packing.py) that begins at byte `at`: header, arrays by name, and its end. */
+export function unpack(buffer, at = 0) {
+  const size = new DataView(buffer).getUint32(at, true);
+  const header = JSON.parse(text.decode(new Uint8Array(buffer, at + 4, size)));
+  const arrays = {};
+  let end = at + 4 + size;
+  for (const [name, type, shape] of header.arrays) {
+    const count = shape.reduce((product, side) => product * side, 1);
+    arrays[name] = new TYPES[type](buffer, end, count);
+    arrays[name].shape = shape;
+    end += Math.ceil(arrays[name].byteLength / 4) * 4;
+  }
+  return { ...header, arrays, end };
+}
+
+/** A binary message of either kind. */
+function read(buffer) {
+  const size = new DataView(buffer).getUint32(0, true);
+  const { t } = JSON.parse(text.decode(new Uint8Array(buffer, 4, size)));
+  if (t === "health") return unpack(buffer);
+  if (t !== "view") return decode(buffer);
+  const message = unpack(buffer);
+  return { ...message, picture: unpack(buffer, message.end) };
+}
 
 /** A server's binary message: its header, with typed arrays laid over the message where each series says n. */
 export function decode(buffer) {
@@ -98,7 +124,7 @@ export class LiveSocket {
   }
 
   #hear(data) {
-    const message = typeof data === "string" ? JSON.parse(data) : decode(data);
+    const message = typeof data === "string" ? JSON.parse(data) : read(data);
     if (message.t === "ready") this.#begin(message.expires_in);
     else if (message.t === "token") this.#renewed(message);
     else if (message.t === "error") console.warn(`live charts: ${message.message}`);
