@@ -81,6 +81,7 @@ def _choices(item: Technique) -> None:
             placeholder="Type a name, such as cosine",
             key=_FIND,
             on_change=_go_to_found,
+            filter_mode="contains",
             help="Every technique of every family: type a part of its name.",
         )
     if len(family.techniques) > 1:
@@ -126,7 +127,7 @@ def _lesson(item: Technique) -> None:
     """Everything that the declaration says."""
     st.html(f'<h2 class="tp-title">{escape_html(title_of(item))}</h2>')
     for paragraph in (inspect.getdoc(item.function) or "").split("\n\n"):
-        st.markdown(escape_markdown(paragraph))
+        st.markdown(escape_markdown(paragraph.replace("`", "")))
     st.latex(item.facts["formula"])
     st.html(f"<p><strong>When to use it.</strong> {escape_html(item.facts['when'])}</p>")
     if wrongly := item.facts.get("wrongly"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 import logging
+import re
 from itertools import groupby
 from typing import Any
 
@@ -125,7 +126,7 @@ def draw(found: Values) -> None:
             if kind == "pictures":
                 st.html(_pictures(part))
             else:
-                key = f"example-{part['caption']}"
+                key = f"example-plot-{part['caption']}"
                 st.plotly_chart(_figure(part), key=key, config={"displayModeBar": False})
 
 
@@ -146,8 +147,10 @@ def _figure(part: Values) -> go.Figure:
     )
     figure.update_xaxes(title=part["x"])
     figure.update_yaxes(title=part["y"], type="log" if part.get("log") else "linear", exponentformat="power")
+    if part.get("points"):
+        figure.update_yaxes(scaleanchor="x")  # a circle is to be a circle
     figure.update_layout(
-        height=300,
+        height=420 if part.get("points") else 300,
         margin={"l": 55, "r": 10, "t": 10, "b": 45},
         showlegend=len(part["lines"]) > 1,
         legend={"orientation": "h", "y": 1.12},
@@ -171,9 +174,11 @@ def _cell(value: Any) -> str:
     """Numbers to four digits, with a true minus sign."""
     if value is None:
         return "–"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}".replace("-", "−")
-    return f"{value:.4g}".replace("-", "−") if isinstance(value, float) else escape_html(value)
+    if not isinstance(value, int | float):
+        return escape_html(value)
+    whole = float(value).is_integer() and abs(value) < 1e9
+    text = f"{value:,.0f}" if whole else re.sub(r"e([-+])0+", r"e\1", f"{value:.4g}")
+    return text.replace("-", "−")
 
 
 def _pictures(part: Values) -> str:

@@ -269,6 +269,15 @@ def test_a_text_is_replaced_by_its_own_paraphrase_with_the_promised_probability(
     )
 
 
+def test_dropout_is_the_same_whether_texts_were_translated_before_or_just_now(translators, tmp_path):
+    (tmp_path / "translation").symlink_to(translators / "translation")
+    config = small(**REVIEWS, back_translation="paraphrase", dropout__rate=0.5)
+    for file in (translators / "translation").glob("*.json"):
+        file.unlink()
+    fresh, again = (go(config, data_folder=tmp_path)[1] for _ in range(2))
+    assert exact(fresh.steps) == exact(again.steps)
+
+
 def test_a_request_while_texts_are_translated_is_obeyed_and_what_is_done_is_kept(translators, tmp_path):
     config = small(**REVIEWS, back_translation="paraphrase")
     (tmp_path / "translation").symlink_to(translators / "translation")

@@ -21,6 +21,7 @@ else:
 
 SIDE = 72  # pixels of the sample photograph
 DRAWS = 5
+STEPS = 6
 FAMILIES = ("random_crop", "horizontal_flip", "rotation", "affine", "color_jitter", "random_erasing")
 
 
@@ -66,14 +67,14 @@ def augmentation(case: Case) -> Values:
 
 @example("mixing")
 def mixing(case: Case) -> Values:
-    """Four digits of a batch, mixed at three steps of a run."""
+    """Four digits of a batch, mixed at six steps of a run."""
     digits = find("data", "digits").function(case.settings.data)
     images = torch.from_numpy(digits.inputs[:4].astype(np.float32))
     numbers = torch.from_numpy(digits.targets[:4])
     labels = torch.nn.functional.one_hot(numbers, 10).float()
     items = [(f"{int(number)}", image) for number, image in zip(numbers, images, strict=True)]
     rows: list[list[Any]] = []
-    for step in range(3):
+    for step in range(STEPS):
         mixed, targets = case(images, labels, generator(0, "augmentation", step))
         items.append((f"step {step}", mixed[0]))
         shares = {digit: float(share) for digit, share in enumerate(targets[0]) if share > 0}
@@ -86,7 +87,7 @@ def mixing(case: Case) -> Values:
             ]
         )
     return says(
-        "The first digit of a batch of four, as it comes out at three steps.",
+        "The first digit of a batch of four, as it comes out at six steps.",
         pictures("The batch, and its first image at each step", items),
         table("What is asked for it", ["step", "λ", "label"], rows),
     )

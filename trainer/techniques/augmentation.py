@@ -9,7 +9,7 @@ on finished tensors.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from trainer.lazy import lazy
 from trainer.registry import declare_family, knob, technique
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
 
-Strength = Annotated[float, knob("Strength", "0 changes nothing, 0.4 is usual.", ge=0, le=1, step=0.05)]
+
+def strength(label: str) -> Any:
+    """A knob of how far random factors may be from 1."""
+    return knob(label, "Largest change either way: 0 changes nothing, 0.4 is usual.", ge=0, le=1, step=0.05)
+
+
 Chance = Annotated[float, knob("Probability", "Share of images that are changed.", ge=0, le=1, step=0.05)]
 Degrees = Annotated[float, knob("Largest angle", "Either way.", ge=0, le=180, step=5, unit="°")]
 
@@ -166,9 +171,9 @@ def jitter(
     images: torch.Tensor,
     stream: torch.Generator,
     *,
-    brightness: Strength = 0.2,
-    contrast: Strength = 0.2,
-    saturation: Strength = 0.2,
+    brightness: Annotated[float, strength("Brightness")] = 0.2,
+    contrast: Annotated[float, strength("Contrast")] = 0.2,
+    saturation: Annotated[float, strength("Saturation")] = 0.2,
 ) -> torch.Tensor:
     """Scales each image's brightness, its contrast around its mean, and its distance from grey, by random factors."""
     factors = 1 + (2 * uniform(images, stream, 3) - 1) * images.new_tensor([brightness, contrast, saturation])

@@ -126,13 +126,14 @@ def translate(
     store = kept_in / f"{folders[0].name}-and-back-{print_.hexdigest()[:16]}.json"
     known: dict[str, str] = json.loads(store.read_text("utf-8")) if store.is_file() else {}
     missing = [text for text in dict.fromkeys(texts) if text not in known]
-    steps = [_translator(folder) for folder in folders] if missing else []
-    for start in range(0, len(missing), TOGETHER):
-        report(len(texts) - len(missing) + start, len(texts))
-        part = missing[start : start + TOGETHER]
-        there, back = steps
-        known |= dict(zip(part, back(there(part)), strict=True))
-        _save(store, known)
+    with torch.random.fork_rng(devices=[]):  # loading a model draws numbers that are dropout's
+        steps = [_translator(folder) for folder in folders] if missing else []
+        for start in range(0, len(missing), TOGETHER):
+            report(len(texts) - len(missing) + start, len(texts))
+            part = missing[start : start + TOGETHER]
+            there, back = steps
+            known |= dict(zip(part, back(there(part)), strict=True))
+            _save(store, known)
     return [known[text] for text in texts]
 
 

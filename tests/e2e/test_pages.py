@@ -1,0 +1,120 @@
+"""What people do on the pages beside Train, in a real browser on a real server. Every wait is for a condition."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+from test_journeys import button, chart, legend, no_sideways_scroll, wait_for_address
+
+from trainer.presets import PRESETS
+
+PLOT = "[...document.querySelectorAll('.js-plotly-plot')].at(-1)"
+MIDDLE = f"""() => {{
+  const plot = {PLOT}, line = plot.calcdata[1], point = line[line.length >> 1];
+  const box = plot.getBoundingClientRect(), {{ xaxis, yaxis }} = plot._fullLayout;
+  return [box.x + xaxis._offset + xaxis.c2p(point.x), box.y + yaxis._offset + yaxis.c2p(point.y)];
+}}"""
+"""Where on the page the middle point of the smoothed curve is."""
+
+
+def go_to(page: Page, name: str) -> None:
+    page.get_by_role("link", name=name).click()
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+
+
+def number_field(page: Page, label: str):
+    return page.get_by_role("spinbutton", name=label)
+
+
+def test_an_experiment_puts_its_runs_on_one_chart(shared_site, visitor):
+    page = visitor().new_page()
+    page.goto(shared_site.url + "experiments")
+    names = list(PRESETS["batch_norm"].runs)
+    card = page.locator(".st-key-preset-batch_norm")
+    expect(card.get_by_role("heading", name=PRESETS["batch_norm"].label)).to_be_visible()
+    card.get_by_role("button", name=f"Start {len(names)} runs").click()
+    expect(chart(page)).to_be_visible()  # it leads to the Train page
+    expect(legend(page)).to_have_text(sorted(names, key=names.index))
+    page.wait_for_function(
+        "names => names.every(name => document.querySelector('[data-testid=live-chart-loss]')?.data"
+        "?.some(trace => (trace.name ?? '').includes(name) && trace.x.length > 5))",
+        arg=names,
+    )
+    expect(page.locator(".st-key-controls .tp-chip, .st-key-controls .tp-quiet").first).to_be_visible()
+    button(page, "Stop").click()
+    go_to(page, "Runs")
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+
+
+def test_the_lr_finder_leads_to_a_rate_in_the_sidebar(shared_site, visitor):
+    page = visitor().new_page()
+    page.goto(shared_site.url + "lr-finder")
+    expect(page.get_by_text("No test yet")).to_be_visible()
+    button(page, "Find").click()
+    take = page.get_by_role("button", name=re.compile(r"^Use [\d.e+-]+ \(valley\)$"))
+    expect(take).to_be_visible()
+    page.wait_for_function(f"({PLOT})?.calcdata?.[1]?.length > 20")
+    rate = take.inner_text().split()[1]
+    take.click()
+    wait_for_address(page, learning_rate=f"{float(rate):g}".replace("e-0", "e-"))
+    expect(page.get_by_text("The learning rate is now")).to_be_visible()
+    page.mouse.click(*page.evaluate(MIDDLE))
+    clicked = page.get_by_role("button", name=re.compile(r"\(clicked\)$"))
+    expect(clicked).to_be_visible()
+    rate = clicked.inner_text().split()[1]
+    clicked.click()
+    wait_for_address(page, learning_rate=f"{float(rate):g}".replace("e-0", "e-"))
+
+
+def test_the_reference_teaches_a_technique_and_sets_the_sidebar(shared_site, visitor):
+    page = visitor().new_page()
+    page.goto(shared_site.url + "reference")
+    expect(page.locator(".katex").first).to_be_visible()
+    expect(page.get_by_role("cell", name="−1.342").first).to_be_visible()  # a process with torch has answered
+    page.get_by_role("combobox", name=re.compile("^Family")).click()
+    page.get_by_role("option", name="Scheduler").click()
+    page.get_by_role("radio", name="Cosine annealing").or_(
+        page.get_by_role("button", name="Cosine annealing")
+    ).first.click()
+    wait_for_address(page, technique="schedule.cosine")
+    expect(page.get_by_role("heading", name="Cosine annealing")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("^50 ")).get_by_role("cell")).to_have_text("0.00505")
+    expect(page.locator(".js-plotly-plot").last).to_be_visible()
+    button(page, "Use it").click()
+    wait_for_address(page, schedule="Cosine annealing")
+    page.reload()
+    expect(page.get_by_role("heading", name="Cosine annealing")).to_be_visible()
+    go_to(page, "Train") if page.get_by_role(
+        "heading", name="Train", exact=True
+    ).count() else page.get_by_role("link", name="Train").click()
+    expect(page.locator(".st-key-controls .tp-chip").first).to_contain_text("Cosine annealing")
+
+
+def test_the_reference_is_searched_by_keyboard(shared_site, visitor):
+    page = visitor().new_page()
+    page.goto(shared_site.url + "reference?technique=dropout")
+    expect(page.get_by_text("Often told wrongly")).to_be_visible()
+    search = page.get_by_role("combobox", name=re.compile("^Find"))
+    search.focus()
+    page.keyboard.type("adamw")
+    expect(page.get_by_role("option")).to_have_count(1)
+    page.keyboard.press("Enter")
+    wait_for_address(page, technique="optimizer.adamw")
+    expect(page.get_by_role("heading", name="AdamW")).to_be_visible()
+    source = page.get_by_role("link", name=re.compile("arXiv"))
+    expect(source).to_have_attribute("href", "https://arxiv.org/abs/1711.05101")
+
+
+@pytest.mark.parametrize(
+    "path", ["reference?technique=optimizer.adam", "reference?technique=mixing.mixup", "lr-finder"]
+)
+def test_pages_fit_a_phone(shared_site, visitor, path):
+    page = visitor(390, 844, has_touch=True, is_mobile=True).new_page()
+    page.goto(shared_site.url + path)
+    if "reference" in path:
+        expect(page.locator(".tp-numbers").first).to_be_visible()
+    else:
+        expect(button(page, "Find")).to_be_visible()
+    assert no_sideways_scroll(page)
