@@ -255,3 +255,8 @@ def test_batch_norm_and_dropout_train_together():
     result, log = go(small(normalization="batch", dropout__rate=0.2, model__layers="16-16", epochs=2))
     assert result.stopped_by == "epochs"
     assert all(math.isfinite(loss) for loss in log.losses)
+
+
+def test_group_norm_bears_a_single_unit_in_a_batch_of_one():
+    log = go(small(normalization="group", model__layers="1", batch_size=1, epochs=1))[1]
+    assert all(math.isfinite(loss) for loss in log.losses)

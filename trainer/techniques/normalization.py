@@ -144,6 +144,8 @@ def group(
     # A group of one number is always 0 after normalization; with an image, its positions make it many.
     most = features if dimensions else max(1, features // 2)
     dividing = next(count for count in range(min(groups, most), 0, -1) if features % count == 0)
+    if features == 1 and not dimensions:  # GroupNorm refuses a single number; layer norm is the same there
+        return _ordered(torch.nn.LayerNorm(1, eps=eps), activation, placement)
     return _ordered(torch.nn.GroupNorm(dividing, features, eps=eps), activation, placement)
 
 
