@@ -13,13 +13,14 @@ from trainer.store import COMMAND_LINE, Run, Store
 
 @dataclass(frozen=True)
 class Frame:
-    """The store, whose page it is, what the sidebar says, the page to start at, and the one that looks inside runs."""
+    """The store, whose page it is, what the sidebar says, and the pages to start at, to look inside runs and to add data."""
 
     store: Store
     owner: str
     knobs: Knobs
     home: st.Page
     health: st.Page
+    data: st.Page
 
     def runs(self, archived: bool | None = False) -> list[Run]:
         """The visitor's runs and those of the command line, newest first."""

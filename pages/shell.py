@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
-from pages import experiments, health, lr_finder, reference, runs, train
+from pages import data, experiments, health, lr_finder, reference, runs, train
 from pages.frame import Frame
 from pages.service import store
 from pages.visitor import visitor
@@ -22,11 +22,13 @@ LOG = logging.getLogger(__name__)
 WIDGETS = Path(__file__).parent / "widgets"
 
 HEALTH = st.Page(health.page, title="Health", icon=":material/monitor_heart:", url_path="health")
+DATA = st.Page(data.page, title="Your data", icon=":material/upload_file:", url_path="data")
 PAGES = (
     st.Page(train.page, title="Train", icon=":material/model_training:", default=True),
     st.Page(experiments.page, title="Experiments", icon=":material/science:", url_path="experiments"),
     st.Page(lr_finder.page, title="LR finder", icon=":material/troubleshoot:", url_path="lr-finder"),
     HEALTH,
+    DATA,
     st.Page(runs.page, title="Runs", icon=":material/table_rows:", url_path="runs"),
     st.Page(reference.page, title="Reference", icon=":material/menu_book:", url_path="reference"),
 )
@@ -41,7 +43,7 @@ def main() -> None:
         knobs = draw_knobs()
     show_link_notices()
     try:
-        st.session_state["frame"] = Frame(store(), visitor(), knobs, PAGES[0], HEALTH)
+        st.session_state["frame"] = Frame(store(), visitor(), knobs, PAGES[0], HEALTH, DATA)
         page.run()
     except (StoreError, SettingsError) as error:  # their text says what to do
         st.error(escape_markdown(error), icon=":material/error:")

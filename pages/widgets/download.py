@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.widgets.text import escape_markdown
+from pages.frame import frame
+from pages.widgets.text import escape_html, escape_markdown
 from pages.widgets.watch import telling
 from trainer.augment import lacking
 from trainer.config import RunConfig
 from trainer.data import missing_files
+from trainer.data.own import data_problem
 from trainer.registry import Technique
 from trainer.settings import get_settings
 from trainer.store import Download, Store
@@ -20,6 +22,9 @@ def data_is_ready(store: Store, config: RunConfig | None) -> bool:
         for sentence in sentences:
             st.info(command_box(sentence), icon=":material/deployed_code_alert:")
         return False
+    if config is not None and (problem := data_problem(config.data.name, config.data.knobs)):
+        _own_data(problem)
+        return False
     if config is None or not missing_files(config.data.name, get_settings().data):
         return True
     technique = config.technique("data")
@@ -27,6 +32,14 @@ def data_is_ready(store: Store, config: RunConfig | None) -> bool:
     active = job is not None and job.status in ("queued", "running")
     st.fragment(_panel, run_every=0.5 if active else None)(store, technique, active)
     return False
+
+
+def _own_data(problem: str) -> None:
+    """What keeps a run from a file of the visitor's own, and the way to mend it."""
+    with st.container(border=True, key="own-data"):
+        st.html(f"<p>{escape_html(problem)}</p>")
+        if st.button("Go to Your data", key="go-to-data", icon=":material/upload_file:", type="primary"):
+            st.switch_page(frame().data)
 
 
 def command_box(sentence: str) -> str:

@@ -97,7 +97,9 @@ def read_column(name: str, cells: Sequence[str]) -> Column:
 
 def _numbers(texts: list[str], present: NDArray[np.bool_]) -> tuple[NDArray[np.float64], str]:
     """Each text as a number, NaN where it is none; a note where commas had to be understood."""
-    plain, comma, thousands = (re.compile(sign, re.IGNORECASE) for sign in (POINT, COMMA, THOUSANDS))
+    plain, comma, thousands = (
+        re.compile(sign, re.IGNORECASE | re.ASCII) for sign in (POINT, COMMA, THOUSANDS)
+    )
     wanted = [text for text, use in zip(texts, present, strict=True) if use]
     with_comma = [text for text in wanted if "," in text]
     note, swap = "", _as_is
@@ -109,7 +111,7 @@ def _numbers(texts: list[str], present: NDArray[np.bool_]) -> tuple[NDArray[np.f
         swap, note, plain = (
             _without_commas,
             "commas divide thousands",
-            re.compile(rf"{POINT}|{THOUSANDS}", re.I),
+            re.compile(rf"{POINT}|{THOUSANDS}", re.IGNORECASE | re.ASCII),
         )
     else:
         swap, note, plain = _with_point, "decimal comma", comma
@@ -136,7 +138,7 @@ def _days(texts: list[str], present: NDArray[np.bool_]) -> tuple[NDArray[np.floa
     """Each text as days since 2000-01-01, NaN where it is no date."""
     best, note, most = np.full(len(texts), np.nan), "", 0
     for pattern, form, words in DATES:
-        fits = re.compile(pattern)
+        fits = re.compile(pattern, re.ASCII)
         dates = [
             text if use and fits.fullmatch(text) else None for text, use in zip(texts, present, strict=True)
         ]

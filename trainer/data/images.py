@@ -284,10 +284,13 @@ class Decoder:
         if split < len(entries):
             said.append(f"The folder of test images is the test part: {len(entries) - split:,} images.")
         if self.damaged:
-            said.append(
-                f"{len(self.damaged):,} images could not be decoded and are left out, "
-                f"such as “{self.damaged[0][-LONGEST_NAME:]}”."
+            count, name = len(self.damaged), self.damaged[0][-LONGEST_NAME:]
+            lost = (
+                "1 image could not be decoded and is"
+                if count == 1
+                else f"{count:,} images could not be decoded and are"
             )
+            said.append(f"{lost} left out{', such as' if count > 1 else ':'} “{name}”.")
         return {
             "images": len(entries),
             "train": split,

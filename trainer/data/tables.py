@@ -7,6 +7,7 @@ process of its own with bounded memory and time (see intake.py), and still check
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
 import io
 import re
@@ -160,10 +161,11 @@ def _evenness(head: str, delimiter: str) -> tuple[bool, float]:
 
     Commas come last where another sign is as good: they also stand inside numbers.
     """
-    try:
-        widths = [len(row) for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter) if row]
-    except csv.Error:
-        return False, 0.0
+    widths = []
+    with contextlib.suppress(csv.Error):  # what came before it must do; reading tells what is wrong
+        for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter):
+            if row:
+                widths.append(len(row))
     if not widths:
         return False, 0.0
     (width, count), *_ = Counter(widths).most_common(1)
@@ -225,7 +227,9 @@ def _check_widths(rows: Iterator[list[str]], width: int) -> list[list[str]]:
 def has_header(first: Sequence[str]) -> bool:
     """Whether the first row names the columns: a row with a number in it does not, unless all are years or the like."""
     numbers = [
-        cell for cell in first if re.fullmatch(r"[+-]?[\d.,]*\d[\d.,]*(e[+-]?\d+)?", cell, re.IGNORECASE)
+        cell
+        for cell in first
+        if re.fullmatch(r"[+-]?[\d.,]*\d[\d.,]*(e[+-]?\d+)?", cell, re.IGNORECASE | re.ASCII)
     ]
     if not numbers:
         return True
