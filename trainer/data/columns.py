@@ -30,7 +30,7 @@ SHOWN_LEVELS = 30
 BINS = 24
 EPOCH = "2000-01-01"
 
-POINT = r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?"
+POINT = r"[+-]?(inf(inity)?|\d+\.?\d*|\.\d+)(e[+-]?\d+)?"
 COMMA = r"[+-]?(\d{1,3}(\.\d{3})+|\d*)(,\d+)?"
 THOUSANDS = r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"
 DATES = (  # pattern, format, name
@@ -89,7 +89,7 @@ def read_column(name: str, cells: Sequence[str]) -> Column:
         return Column(name, "empty", len(cells), 0, 0, values=np.full(len(cells), np.nan))
     for read in (_numbers, _days):
         numbers, note = read(texts, present)
-        understood = int(rows[np.isfinite(numbers)].sum())
+        understood = int(rows[~np.isnan(numbers)].sum())
         if understood >= NEARLY_ALL * total:
             return _measured(name, read is _days, numbers, note, codes, texts, present)
     return _categories(name, codes, texts, present, rows)

@@ -161,11 +161,11 @@ def _evenness(head: str, delimiter: str) -> tuple[bool, float]:
 
     Commas come last where another sign is as good: they also stand inside numbers.
     """
-    widths = []
+    widths: list[int] = []
     with contextlib.suppress(csv.Error):  # what came before it must do; reading tells what is wrong
-        for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter):
-            if row:
-                widths.append(len(row))
+        widths.extend(
+            len(row) for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter) if row
+        )
     if not widths:
         return False, 0.0
     (width, count), *_ = Counter(widths).most_common(1)

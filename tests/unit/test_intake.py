@@ -1,0 +1,194 @@
+"""Files on their way in: bounded in memory and time, whole or not there at all, and listed for whom they belong to."""
+
+import io
+import json
+import threading
+import time
+
+import own_files
+import pytest
+
+from trainer import intake
+from trainer.__main__ import main
+from trainer.config import RunConfig
+from trainer.data.samples import DataError
+from trainer.data.uploads import disk_bytes, find_manifest, upload_folder
+from trainer.intake import CancelledError, take_in
+from trainer.settings import get_settings
+from trainer.store import COMMAND_LINE, Store, StoreError
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("TRAINSCOPE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def leftovers():
+    return list((get_settings().uploads / "incoming").iterdir())
+
+
+def test_progress_is_told_and_nothing_is_left_over():
+    said = []
+    digest = take_in(io.BytesIO(own_files.csv_bytes()), get_settings(), lambda *step: said.append(step))
+    assert said[0] == (0.0, "Saving")
+    assert said[-1] == (1.0, "Reading rows")
+    assert (upload_folder(digest) / "original").read_bytes() == own_files.csv_bytes()
+    assert disk_bytes(digest) > len(own_files.csv_bytes())
+    assert leftovers() == []
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "empty"),
+        (b"just words", "single column"),
+        (b"PK\x03\x04nothing", "damaged"),
+        (b"\0" * 100, "zero bytes"),
+    ],
+)
+def test_a_refused_file_leaves_nothing(data, words):
+    with pytest.raises(DataError, match=words):
+        own_files.added(data)
+    assert leftovers() == []
+    assert [path.name for path in get_settings().uploads.iterdir()] == ["incoming"]
+
+
+def test_a_check_that_takes_too_long_is_ended(monkeypatch):
+    monkeypatch.setattr(intake, "WALL_SECONDS", 0.0)
+    with pytest.raises(DataError, match="within the limits on memory and time"):
+        own_files.added(own_files.csv_bytes(5000))
+    assert leftovers() == []
+
+
+def test_memory_is_bounded_by_the_operating_system(tmp_path):
+    import subprocess
+    import sys
+
+    look = (
+        "import numpy as np\nfrom trainer import intake\nfrom pathlib import Path\n"
+        "def greedy(folder, report):\n    return np.ones(2 * intake.MEMORY // 8).tolist()\n"
+        "intake.inspect = greedy\nintake.main(Path('.'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", look], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "more memory" in json.loads(done.stdout)["problem"]
+
+
+def test_a_cancelled_file_leaves_nothing():
+    with pytest.raises(CancelledError):
+        take_in(io.BytesIO(own_files.csv_bytes()), get_settings(), cancelled=lambda: True)
+    assert leftovers() == []
+
+
+def test_no_more_than_a_few_are_checked_at_once(monkeypatch):
+    turns = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(intake, "_turns", turns)
+    turns.acquire()
+    said, digests = [], []
+
+    def work():
+        digests.append(
+            take_in(io.BytesIO(own_files.csv_bytes()), get_settings(), lambda *step: said.append(step))
+        )
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while (0.0, "Waiting for other files to be checked") not in said:
+        time.sleep(0.01)
+    assert digests == []
+    turns.release()
+    thread.join()
+    assert find_manifest(digests[0]) is not None
+
+
+def test_too_large_or_no_space(monkeypatch):
+    monkeypatch.setattr(intake, "MOST_ARCHIVE_BYTES", 1000)
+    monkeypatch.setattr(intake, "MOST_TABLE_BYTES", 1000)
+    with pytest.raises(DataError, match="larger than"):
+        own_files.added(own_files.csv_bytes())
+    monkeypatch.undo()
+
+
+def test_unfinished_folders_are_swept_away_in_time(home, monkeypatch):
+    old = home / "uploads" / "incoming" / "old"
+    old.mkdir(parents=True)
+    own_files.added(own_files.csv_bytes())
+    assert old.exists()
+    monkeypatch.setattr(intake, "STALE", -1.0)
+    own_files.added(own_files.csv_bytes(70))
+    assert not old.exists()
+
+
+# -- whose they are ---------------------------------------------------------------------------------------------
+
+
+def test_lists_share_content_and_runs_keep_it():
+    store = Store(get_settings().url)
+    digest = own_files.added(own_files.csv_bytes())
+    for owner in ("ann", "bob"):
+        store.add_upload(owner, digest, f"{owner}.csv", "table", 100)
+    store.add_upload("ann", digest, "again.csv", "table", 100)
+    assert [upload.name for upload in store.uploads(("ann",))] == ["again.csv"]
+    config = RunConfig.from_flat({"data": "csv", "data.file": digest, "data.target": "member"})
+    run = store.create_run(config.to_json(), "ann")
+    assert store.runs_using(digest) == store.runs_using(digest, "ann") == [run]
+    with pytest.raises(StoreError, match=f"Run {run} trained on this file"):
+        store.remove_upload("ann", digest)
+    assert store.remove_upload("bob", digest) is False, "ann's list and run still need it"
+    store.request(run, "stop")
+    store.delete(run)
+    assert store.remove_upload("ann", digest) is True
+    assert store.uploads(("ann", "bob")) == []
+
+
+# -- the command line -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_bytes(own_files.csv_bytes())
+    return path
+
+
+def test_add_data_prints_a_configuration_that_runs(file, tmp_path, capsys):
+    assert main(["add-data", str(file), "--target", "income"]) == 0
+    printed = capsys.readouterr()
+    config = RunConfig.from_json(printed.out)
+    assert config.data.knobs["target"] == "income"
+    assert config.data.knobs["task"] == "regression"
+    assert config.data.knobs["leave_out"] == "1"
+    assert "60 rows" in printed.err
+    (tmp_path / "config.json").write_text(printed.out)
+    assert main(["run", str(tmp_path / "config.json"), "--set", "epochs=1", "--json"]) == 0
+    outcome = json.loads(capsys.readouterr().out)
+    assert outcome["unit"] == "income"
+    assert any("'age' were missing" in notice for notice in outcome["notices"])
+    (upload,) = Store(get_settings().url).uploads((COMMAND_LINE,))
+    assert (upload.name, upload.kind) == ("people.csv", "table")
+
+
+def test_a_path_in_set_is_taken_in_and_the_rest_is_guessed(file, capsys):
+    assert main(["run", "--set", f"data.file={file}", "data.task=classification", "epochs=1", "--json"]) == 0
+    config = json.loads(capsys.readouterr().out)["config"]
+    assert config["data"]["name"] == "csv"
+    assert config["data"]["target"] == "member"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--set", "data=csv"], "No file is chosen yet"),
+        (["run", "--set", "data=csv", "data.file=nowhere.csv"], "nowhere.csv: No such file"),
+        (["run", "--set", "data=csv", f"data.file={'ab' * 32}", "data.target=y"], "not on this machine"),
+        (["run", "--set", "data=csv", "data.leave_out=one"], "data.leave_out is 'one'"),
+        (["add-data", "nowhere.csv"], "nowhere.csv: No such file"),
+    ],
+)
+def test_mistakes_are_one_line_and_code_2_or_1(arguments, words, capsys):
+    assert main(arguments) in (1, 2)
+    said = capsys.readouterr().err
+    assert words in said
+    assert len(said.strip().splitlines()) == 1
