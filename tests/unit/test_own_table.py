@@ -15,6 +15,7 @@ from trainer.data.samples import DataError, Samples
 from trainer.data.uploads import find_manifest, remove_upload, upload_folder
 from trainer.datasplit import split
 from trainer.preview import training_samples
+from trainer.techniques.input_scaling import standardize
 
 CPU = torch.device("cpu")
 
@@ -52,7 +53,7 @@ def test_medians_and_categories_come_from_the_training_part_alone():
             return prepare(train)
 
         samples = Samples(**{**samples.__dict__, "prepare": spy})
-        return split(samples, seed=3, validation_share=0.2, test_share=0.2, device=CPU)
+        return split(samples, seed=3, validation_share=0.2, test_share=0.2, device=CPU, scaling=standardize)
 
     plain = parts(raw([numbers, cities], targets))
     assert len(seen[0]) == 120
@@ -220,7 +221,7 @@ def test_plans_say_what_becomes_of_a_column():
 def test_numbers_far_from_zero_keep_their_digits():
     stamps = [str(1_700_000_000_000 + n) for n in range(100)]
     samples = raw([stamps], np.arange(100, dtype=np.float32)[:, None])
-    data = split(samples, seed=0, validation_share=0.2, test_share=0.2, device=CPU)
+    data = split(samples, seed=0, validation_share=0.2, test_share=0.2, device=CPU, scaling=standardize)
     assert len(data.train.inputs.unique()) == 60
     assert any("far from zero" in sentence for sentence in data.samples.notices)
 
