@@ -6,10 +6,12 @@ A technique or knob that is declared appears here by itself, under its family's 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from pages.widgets.controls import draw_knob, problem
 from pages.widgets.link import (
@@ -56,6 +58,7 @@ def draw_knobs() -> Knobs:
     _arrive()
     pending = st.session_state.pop(_PENDING, None)
     if pending is not None:
+        _announce(pending)
         st.session_state.update(widget_values(pending))
     problems_place = _heading()
     values: dict[str, Any] = {}
@@ -71,8 +74,6 @@ def draw_knobs() -> Knobs:
         _actions(knobs)
         for sentence in () if errors else knobs.problems:  # errors of one knob stand under it already
             problem(sentence)
-    if pending is not None:
-        _settle(values)
     return knobs
 
 
@@ -117,15 +118,11 @@ def _arrive() -> None:
         st.rerun()
 
 
-def _settle(values: dict[str, Any]) -> None:
-    """A knob that has only just appeared is not yet in the address; one more run brings it there."""
-    wanted = bound_parameters(values)
-    shown = {key: st.query_params[key] for key in wanted if key in st.query_params}
-    if wanted.keys() != shown.keys() and not st.session_state.get("knobs:settled"):
-        st.session_state["knobs:settled"] = True
-        st.session_state[_PENDING] = values
-        st.rerun()
-    st.session_state.pop("knobs:settled", None)
+def _announce(pending: dict[str, Any]) -> None:
+    """Put values into the address whose knobs are only about to appear; those that are there already do it themselves."""
+    for key, text in bound_parameters(pending).items():
+        with suppress(StreamlitAPIException):  # its widget is drawn, and brings its value into the address
+            st.query_params[key] = text
 
 
 def _sections() -> dict[str, list[str]]:

@@ -1,0 +1,200 @@
+"""The page of one's own data: what it shows of a file, what it guesses, and what it takes into the sidebar."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from page_testing import VISITOR, has, text_of, widget
+
+from pages import uploading
+from trainer.config import RunConfig
+from trainer.data.uploads import disk_bytes, find_manifest, upload_folder
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+import own_files
+
+HOSTILE = b"id,<img src=x onerror=alert(1)>,**bold**,$x^2$\n" + b"\n".join(
+    b"%d,%d,%s,%d" % (n, n * 7 % 50, b"<script>" if n % 2 else b"[a](b)", n % 3) for n in range(60)
+)
+
+
+@pytest.fixture
+def page(lab):
+    """A tab on the page, and a way to add a file as a person would."""
+    uploading.dismiss(VISITOR)
+    app = lab.go(lab.open(), "data")
+    assert not app.exception
+    yield app
+    uploading.dismiss(VISITOR)
+
+
+def add(app, name, data):
+    """Upload a file and wait until it was taken in or refused."""
+    app.file_uploader[0].upload(name, data, "text/csv")
+    app = app.run()
+    job = uploading.job_of(VISITOR)
+    assert job is None or job.ended.wait(60)
+    app = app.run()
+    assert not app.exception
+    return app
+
+
+def config_of(app):
+    return RunConfig.from_flat(
+        {
+            key: app.session_state[key]
+            for key in ("data", "data.file", "data.target", "data.task", "data.leave_out")
+        }
+    )
+
+
+def choice(app, kind, name):
+    return next(item for item in getattr(app, kind) if (item.key or "").startswith(f"data-{name}-"))
+
+
+def test_before_the_first_file_it_says_what_to_bring(page):
+    assert "No files yet" in text_of(page)
+    assert "50 MB" in text_of(page)
+    assert page.file_uploader[0].allowed_type == [".csv", ".tsv", ".txt", ".zip"]
+
+
+def test_a_table_is_shown_with_guesses_and_goes_into_the_sidebar(page, lab):
+    app = add(page, "people.csv", own_files.csv_bytes())
+    (upload,) = lab.store.uploads((VISITOR,))
+    assert (upload.name, upload.kind, upload.bytes) == ("people.csv", "table", disk_bytes(upload.digest))
+    assert choice(app, "selectbox", "target").value == "member"
+    assert choice(app, "multiselect", "out").value == ["id"]
+    text = text_of(app)
+    for words in (
+        "6 (10.0 %)",
+        "Left out: it looks like an identifier",
+        "training median",
+        "This is what is predicted",
+    ):
+        assert words in text
+    assert app.dataframe[0].value.columns.tolist() == ["id", "age", "city", "joined", "income", "member"]
+    app = widget(app, "data-use").click().run()
+    config = config_of(app)
+    assert config.data.to_dict() == {
+        "name": "csv", "file": upload.digest, "target": "member", "task": "classification", "leave_out": "1",
+    }  # fmt: skip
+    assert widget(app, "data-use").disabled
+    assert has(app, "data-train")
+    app = lab.go(app, "")
+    assert not widget(app, "start").disabled
+    widget(app, "start").click().run()
+    assert RunConfig.parse(lab.runs()[0].config).data == config.data
+
+
+def test_another_target_is_guessed_anew_and_an_impossible_one_is_said(page):
+    app = add(page, "people.csv", own_files.csv_bytes())
+    app = choice(app, "selectbox", "target").set_value("income").run()
+    assert choice(app, "button_group", "task").value in ("regression", ["regression"])
+    app = choice(app, "selectbox", "target").set_value("city").run()
+    assert choice(app, "button_group", "task").value in ("classification", ["classification"])
+    app = choice(app, "button_group", "task").set_value("regression").run()
+    assert "holds categories, not numbers" in text_of(app)
+    assert widget(app, "data-use").disabled
+
+
+def test_a_model_that_cannot_read_tables_makes_room(lab):
+    uploading.dismiss(VISITOR)
+    app = lab.go(lab.open(model="cnn", **{"dropout.rate": "0.3"}), "data")
+    app = add(app, "people.csv", own_files.csv_bytes())
+    app = widget(app, "data-use").click().run()
+    assert app.session_state["model"] == "mlp"
+    assert app.session_state["dropout.rate"] == 0.3
+    assert config_of(app).data.name == "csv"
+
+
+def test_images_are_shown_by_class(page, lab):
+    app = add(page, "pictures.zip", own_files.zip_bytes(own_files.image_files()))
+    text = text_of(app)
+    assert text.count("data:image/png;base64") == 2
+    assert "8 samples of bright" in text
+    app = choice(app, "select_slider", "side").set_value(16).run()
+    app = widget(app, "data-use").click().run()
+    assert app.session_state["data"] == "image_folder"
+    assert app.session_state["data.side"] == 16
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("evil.zip", own_files.zip_bytes({"../../x.png": b"x"}), "leads out of its folder"),
+        ("bomb.zip", own_files.zip_bytes({"a/x.png": bytes(9_000_000)}), "times its packed size"),
+        ("junk.csv", bytes(range(256)) * 9, "zero bytes"),
+        ("<b>x.csv", b"one column\n" * 30, "single column"),
+    ],
+)
+def test_a_hostile_file_is_refused_until_dismissed(page, lab, name, data, words):
+    app = add(page, name, data)
+    assert words in app.error[0].value.replace("\\", "")
+    assert "<b>x" not in app.error[0].value
+    assert lab.store.uploads((VISITOR,)) == []
+    app = widget(app, "data-dismiss").click().run()
+    assert not app.error
+    assert "No files yet" in text_of(app)
+
+
+def test_hostile_names_are_text(page):
+    app = add(page, "hostile.csv", HOSTILE)
+    html = "\n".join(item.proto.body for item in app.get("html"))
+    assert "&lt;img src=x onerror=alert(1)&gt;" in html
+    assert "<img src=x" not in html
+    assert "**bold**" in choice(app, "selectbox", "target").options
+
+
+def test_a_file_is_deleted_but_not_under_its_runs(page, lab):
+    app = add(page, "people.csv", own_files.csv_bytes())
+    (upload,) = lab.store.uploads((VISITOR,))
+    app = widget(app, "data-use").click().run()
+    run = lab.store.create_run(config_of(app).to_json(), VISITOR)
+    app = widget(app, "data-delete").click().run()
+    assert f"Run {run} trained on it" in text_of(app)
+    assert widget(app, "data-delete-confirm").disabled
+    lab.store.request(run, "stop")
+    lab.store.delete(run)
+    app = widget(app, "data-delete").click().run()
+    app = widget(app, "data-delete-confirm").click().run()
+    assert lab.store.uploads((VISITOR,)) == []
+    assert not upload_folder(upload.digest).exists()
+    assert "No files yet" in text_of(app.run())
+
+
+def test_the_quota_is_kept(page, lab, monkeypatch):
+    app = add(page, "people.csv", own_files.csv_bytes())
+    monkeypatch.setenv("TRAINSCOPE_UPLOAD_QUOTA_MB", "1")
+    data = own_files.csv_bytes(30_000)
+    app = add(app, "more.csv", data)
+    assert "you may keep 1 MB" in app.error[0].value.replace("\\", "")
+    assert [upload.name for upload in lab.store.uploads((VISITOR,))] == ["people.csv"]
+
+
+def test_a_link_to_a_file_that_is_not_here_says_so_and_leads_to_the_page(lab):
+    app = lab.open(data="csv", **{"data.file": "ab" * 32, "data.target": "y"})
+    assert "is not on this machine" in text_of(app)
+    assert widget(app, "start").disabled
+    assert has(app, "go-to-data")
+    app = lab.open(data="image_folder")
+    assert "No file is chosen yet" in text_of(app)
+
+
+def test_while_a_file_is_checked_its_progress_is_shown_and_it_can_be_cancelled(page, monkeypatch):
+    def slow(source, settings, report, cancelled):
+        report(0.4, "Reading rows")
+        while not cancelled():
+            time.sleep(0.01)
+        raise uploading.CancelledError
+
+    monkeypatch.setattr(uploading, "take_in", slow)
+    page.file_uploader[0].upload("people.csv", own_files.csv_bytes(), "text/csv")
+    app = page.run()
+    assert not app.file_uploader
+    job = uploading.job_of(VISITOR)
+    assert (job.share, job.words) == (0.4, "Reading rows") or job.words == "Saving"
+    app = widget(app, "data-cancel").click().run()
+    assert job.ended.wait(10)
+    assert app.run().file_uploader
+    assert find_manifest("0" * 64) is None
