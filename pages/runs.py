@@ -62,8 +62,7 @@ def _none_yet() -> None:
         "and how it ended, so that you can come back to it and compare.</p></div>"
     )
     with st.container(horizontal_alignment="center"):
-        if st.button("Go to Train", icon=":material/arrow_forward:", type="primary"):
-            st.switch_page(frame().home)
+        st.page_link(frame().home, label="Go to Train", icon=":material/arrow_forward:")
 
 
 def _filtered(runs: Sequence[Run], changes: dict[int, list[Change]]) -> list[Run]:

@@ -38,8 +38,7 @@ def _own_data(problem: str) -> None:
     """What keeps a run from a file of the visitor's own, and the way to mend it."""
     with st.container(border=True, key="own-data"):
         st.html(f"<p>{escape_html(problem)}</p>")
-        if st.button("Go to Your data", key="go-to-data", icon=":material/upload_file:", type="primary"):
-            st.switch_page(frame().data)
+        st.page_link(frame().data, label="Go to Your data", icon=":material/upload_file:")
 
 
 def command_box(sentence: str) -> str:

@@ -50,5 +50,4 @@ def use_button(here: Frame, values: Mapping[str, Any], name: str, problem: str =
         )
         if taken:
             st.html('<span class="tp-quiet" role="status">The sidebar trains on this file.</span>')
-            if st.button("Go to Train", key="data-train", type="primary", icon=":material/arrow_forward:"):
-                st.switch_page(here.home)
+            st.page_link(here.home, label="Go to Train", icon=":material/arrow_forward:")

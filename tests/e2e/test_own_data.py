@@ -28,7 +28,7 @@ def test_a_table_from_upload_to_curve_and_again_by_link(shared_site, visitor):
     button(page, "Use it").click()
     expect(page.get_by_text("The sidebar trains on this file.")).to_be_visible()
     wait_for_address(page, **{"data.target": "member"})
-    button(page, "Go to Train").click()
+    page.get_by_role("link", name="Go to Train").click()
     start(page)
     wait_for_step(page, 20)
     expect(page.get_by_text("Test accuracy")).to_be_visible()
@@ -50,7 +50,7 @@ def test_images_by_folder_on_a_phone(shared_site, visitor):
     expect(page.get_by_alt_text("8 samples of bright")).to_be_visible()
     assert no_sideways_scroll(page)
     button(page, "Use it").click()
-    button(page, "Go to Train").click()
+    page.get_by_role("link", name="Go to Train").click()
     start(page)
     wait_for_step(page, 10)
 
