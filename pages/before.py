@@ -26,7 +26,7 @@ WAITING = {
     "starting": "Warming up the trainer… the figures follow in a moment.",
     "absent": "The trainer is not running; the figures follow as soon as it is back.",
 }
-_ASKED, _ANSWER, _DRAWN = "before:asked", "before:answer", "before:drawn"
+_ASKED, _ANSWER = "before:asked", "before:answer"
 
 
 def before_section(here: Frame, *, ready: bool) -> None:
@@ -46,8 +46,7 @@ def before_section(here: Frame, *, ready: bool) -> None:
         elif not ready:
             _quiet("Shown once the data set is here.")
         else:
-            asked = _asked(here.store, question_of(config))
-            st.fragment(_look, run_every=None if asked.is_over else INTERVAL)(here.store, config, asked)
+            _show(here.store, config, _asked(here.store, question_of(config)))
 
 
 def _asked(store: Store, question: dict[str, Any]) -> Inspection:
@@ -80,43 +79,46 @@ def _move_on(store: Store) -> None:
         store.withdraw(last_id)
 
 
-def _look(store: Store, config: RunConfig, asked: Inspection) -> None:
-    """One look at the answer. It is drawn as soon as it is there; the look after that redraws the page, which ends the
-    looking: how often a fragment runs is decided where the page is drawn."""
-    if not asked.is_over and st.session_state.get(_DRAWN) == asked.id:
-        st.rerun(scope="app")
+def _show(store: Store, config: RunConfig, asked: Inspection) -> None:
+    """The answer; until it is there the last figures, faint, so that the page does not jump, or the outline of figures.
+
+    The fragment that looks for the answer draws a line alone, so that a look costs next to nothing.
+    """
+    st.fragment(_look, run_every=None if asked.is_over else INTERVAL)(store, asked)
+    if asked.is_over:
+        _result(asked, config)
+    elif _ANSWER in st.session_state:
+        with st.container(key="before-stale"):
+            draw(st.session_state[_ANSWER], config)
+    else:
+        st.skeleton(height=320)
+
+
+def _look(store: Store, asked: Inspection) -> None:
+    """One look for the answer: redraws the page once it is there, says what it waits for until then."""
+    if asked.is_over:
+        st.html(
+            '<p class="tp-quiet">One batch through the first weights; no step is taken. Follows the knobs.</p>'
+        )
+        return
     try:
-        now = asked if asked.is_over else store.inspection(asked.id)
+        now = store.inspection(asked.id)
         supervisor = store.supervisor_status() if now.status == "queued" else "ready"
-    except StoreError:
-        st.rerun(scope="app")  # withdrawn by another asker: ask again
+    except StoreError:  # withdrawn by another asker: ask again
+        st.rerun(scope="app")
     except DBAPIError as error:
         LOG.warning("Could not look for an answer: %s", error)
         _waiting("The database does not answer just now; trying again…")
         return
     if now.is_over:
-        st.session_state[_DRAWN] = now.id
-        _result(now, config)
-    else:
-        _waiting(WAITING[supervisor])
-        _meanwhile()
-
-
-def _meanwhile() -> None:
-    """The last figures, faint, so that the page does not jump; before there are any, their outline."""
-    last = st.session_state.get(_ANSWER)
-    if last is None:
-        st.skeleton(height=320)
-        return
-    with st.container(key="before-stale"):
-        draw(*last)
+        st.rerun(scope="app")
+    _waiting(WAITING[supervisor])
 
 
 def _result(asked: Inspection, config: RunConfig) -> None:
     """The figures, or why there are none."""
     if asked.status == "finished":
-        st.session_state[_ANSWER] = (asked.answer, config)
-        _quiet("One batch through the first weights; no step is taken. Follows the knobs.")
+        st.session_state[_ANSWER] = asked.answer
         with st.container(key="before-fresh"):
             draw(asked.answer, config)
         return
