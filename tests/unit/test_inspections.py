@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import threading
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from trainer import inspection, inspector
+from trainer.before import question_of
+from trainer.build import build
 from trainer.children import Child
-from trainer.config import ConfigError
+from trainer.config import ConfigError, RunConfig
 from trainer.settings import Settings
 from trainer.store import Store, StoreError, inspections
 
@@ -176,3 +179,17 @@ def test_errors_become_sentences(error, words):
 def test_a_process_without_an_answer_says_why(status, words):
     child = Child(1, job="inspection", status=int(status))
     assert words in inspector.unanswered(child.code, child.reason)
+
+
+def test_a_greedy_question_fails_by_itself(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(inspector, "MEMORY", 50_000_000)
+    greedy = RunConfig.from_flat({"model": "cnn", "model.channels": 256, "batch_size": 1024, "device": "cpu"})
+    asked = store.ask("before", question_of(greedy))
+    build(RunConfig(), tmp_path)  # so that torch is there before the fork, as in the supervisor
+    store.close()  # no connection may be open across a fork
+    child = os.fork()
+    if not child:
+        os._exit(inspector.inspect_job(asked.id, Settings(home=tmp_path)))
+    assert os.waitpid(child, 0)[1] == 0
+    assert store.inspection(asked.id).status == "failed"
+    assert "takes more memory" in store.inspection(asked.id).message
