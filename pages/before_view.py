@@ -170,6 +170,8 @@ def _figure(rows: Sequence[tuple[str, float, str]], title: str, color: int) -> g
 def _name(name: str) -> str:
     """A layer's name for the axis, without the parts that tell nothing; the tooltip and the table have the whole."""
     brief = ".".join(part for part in name.split(".") if part not in PLAIN_PARTS) or name
+    if ".attention." in brief or ".feedforward." in brief:  # 0.attention.query says which block that is
+        brief = brief.removeprefix("blocks.")
     return brief if len(brief) <= LONGEST_NAME else f"…{brief[-LONGEST_NAME + 1 :]}"
 
 

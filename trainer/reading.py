@@ -54,13 +54,13 @@ def read_loss(answer: Mapping[str, Any]) -> Finding:
 
 
 def read_activations(layers: Sequence[Mapping[str, Any]]) -> Finding:
-    """Whether the signal keeps its size through the hidden layers."""
+    """Whether the signal keeps its size through the layers. The outputs may be small: that is a modest first guess."""
     hidden = layers[:-1] or layers
     low, high = HEALTHY
-    bad = next((one for one in hidden if not math.isfinite(one["std"])), None)
+    bad = next((one for one in layers if not math.isfinite(one["std"])), None)
     if bad:
         return Finding("activations", False, f"The activations overflow at {bad['layer']}: they explode.")
-    smallest, largest = min(hidden, key=itemgetter("std")), max(hidden, key=itemgetter("std"))
+    smallest, largest = min(hidden, key=itemgetter("std")), max(layers, key=itemgetter("std"))
     if smallest["std"] < low:
         text = (
             f"The activations shrink to {short(smallest['std'])} at {smallest['layer']}: the signal vanishes."
@@ -69,10 +69,11 @@ def read_activations(layers: Sequence[Mapping[str, Any]]) -> Finding:
     if largest["std"] > high:
         text = f"The activations grow to {short(largest['std'])} at {largest['layer']}: the signal explodes."
         return Finding("activations", False, text)
+    least = min(one["std"] for one in layers)
     return Finding(
         "activations",
         True,
-        f"The activations keep their size: between {short(smallest['std'])} and {short(largest['std'])} in every hidden layer."
+        f"The activations keep their size: between {short(least)} and {short(largest['std'])} at every layer."
         if len(layers) > 1
         else f"There is no hidden layer; the outputs spread by {short(largest['std'])}.",
     )
