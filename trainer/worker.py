@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 BUSY = 75  # exit code: another process still holds the run's lock (EX_TEMPFAIL)
 UNRECORDED = 74  # exit code: points or the end could not be written (EX_IOERR)
 LOG_BYTES = 1_000_000
+NICENESS = 5  # pages and the answers that people wait for go first; a core that nobody else wants is a worker's as before
 ENDS = {"stop": "stopped", "pause": "paused", "interrupt": "interrupted", "non_finite_loss": "failed"}
 """The status that a reason to end leads to; every other reason is a finish."""
 
@@ -62,6 +63,7 @@ def work(run_id: int, settings: Settings, parent: int, pulse: Pulse) -> int:
     control = Control()
     signal.signal(signal.SIGTERM, lambda *_: control.set("interrupt"))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
+    os.nice(NICENESS)
     pulse.beat_forever()
     lock = FileLock(folder / "lock")
     if not lock.acquire():
