@@ -75,8 +75,7 @@ class Probe:
         On a GPU the loop learns of it some steps later, when the evidence is gone.
         """
         if self.run.config.health and self.run.device.type == "cpu":
-            norms = self.norms or self.parameters.norms()
-            self.norms = norms
+            self.norms = self.norms or self.parameters.norms()
             self._hand_over(step, [torch.tensor(math.nan)] * len(self.parameters.pieces))
 
     def _hand_over(self, step: int, changes: list[torch.Tensor]) -> None:
