@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 from pages.frame import Frame, frame
 from pages.widgets.lineup import show_only
@@ -22,6 +23,8 @@ def page() -> None:
         '<h1 class="tp-page">Experiments</h1><p class="tp-quiet">Each starts a few runs that are alike but for what the '
         "experiment is about, and puts them on one pair of axes. They use the sidebar's seed.</p>"
     )
+    if st.session_state.pop("experiment:started", False):
+        _lead_to(here.home)
     for name, preset in PRESETS.items():
         with st.container(border=True, key=f"preset-{name}", gap="small"):
             st.html(_card(preset))
@@ -34,8 +37,16 @@ def page() -> None:
                 args=(here, name),
                 help=f"Start the experiment “{preset.label}” and show it on the Train page.",
             )
-    if st.session_state.pop("experiment:started", False):
-        st.switch_page(here.home)
+
+
+def _lead_to(home: st.Page) -> None:
+    """Go to the runs. Switching clears the address, which knobs that stand in it forbid: then a link leads there."""
+    try:
+        st.switch_page(home)
+    except StreamlitAPIException:
+        with st.container(horizontal=True, vertical_alignment="center", key="experiment-started"):
+            st.html('<span role="status">The runs are queued.</span>')
+            st.page_link(home, label="Go to Train", icon=":material/arrow_forward:")
 
 
 def _card(preset: Preset) -> str:

@@ -102,5 +102,4 @@ def _nothing(title: str, text: str) -> None:
 def _none_yet(here: Frame) -> None:
     _nothing("No runs yet", "Start one on the Train page: its layers appear here within a second.")
     with st.container(horizontal_alignment="center"):
-        if st.button("Go to Train", icon=":material/arrow_forward:", type="primary"):
-            st.switch_page(here.home)
+        st.page_link(here.home, label="Go to Train", icon=":material/arrow_forward:")

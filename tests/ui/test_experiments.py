@@ -29,3 +29,11 @@ def test_every_preset_says_what_it_asks(lab):
     for preset in PRESETS.values():
         assert preset.label in text
         assert preset.question in text
+
+
+def test_a_preset_starts_also_with_knobs_in_the_address(lab):
+    app = lab.go(lab.open(**{"dropout.rate": "0.3"}), "experiments")
+    app = widget(app, "start-optimizers").click().run()
+    assert not app.exception
+    assert len(lab.store.runs(VISITOR)) == len(PRESETS["optimizers"].runs)
+    assert "The runs are queued." in text_of(app)
