@@ -14,6 +14,7 @@ from pages.widgets.run_card import show_error, state_of
 from pages.widgets.text import chips, escape_html, escape_markdown, run_title
 from pages.widgets.watch import telling
 from trainer.config import Change, RunConfig, diff
+from trainer.data.uploads import remove_upload
 from trainer.settings import get_settings
 from trainer.store import Run, Store
 
@@ -142,6 +143,10 @@ def _confirm_delete(store: Store, run: Run) -> None:
 
 @telling()
 def _delete(store: Store, run_id: int) -> None:
+    config = config_of(store.run(run_id))
     store.delete(run_id)
     get_settings().remove_run_folder(run_id)
+    digest = config.data.knobs.get("file") if config else None
+    if digest and store.is_orphan(digest):  # it was the last to need a file that is in nobody's list any more
+        remove_upload(digest)
     st.query_params.pop("run", None)

@@ -200,7 +200,7 @@ def _column_table(columns: Sequence[Column], target: Column, left_out: set[int],
         for number, column in enumerate(columns, 1)
     )
     return (
-        '<div class="tp-scroll" tabindex="0" role="region" aria-label="Columns"><table class="tp-knobs"><thead><tr>'
+        '<div class="tp-scroll" tabindex="0" role="region" aria-label="Columns"><table class="tp-knobs tp-columns"><thead><tr>'
         '<th scope="col">#</th><th scope="col">Column</th><th scope="col">Read as</th><th scope="col">Missing</th>'
         f'<th scope="col">Distinct</th><th scope="col">What will be done</th></tr></thead><tbody>{body}</tbody></table></div>'
     )

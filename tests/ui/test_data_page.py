@@ -8,6 +8,7 @@ import pytest
 from page_testing import VISITOR, text_of, widget
 
 from pages import uploading
+from pages.widgets.run_detail import _delete
 from trainer.config import RunConfig
 from trainer.data.uploads import disk_bytes, find_manifest, upload_folder
 
@@ -198,3 +199,15 @@ def test_while_a_file_is_checked_its_progress_is_shown_and_it_can_be_cancelled(p
     assert job.ended.wait(10)
     assert app.run().file_uploader
     assert find_manifest("0" * 64) is None
+
+
+def test_the_last_run_takes_a_file_along_that_nobody_lists(page, lab):
+    app = add(page, "people.csv", own_files.csv_bytes())
+    (upload,) = lab.store.uploads((VISITOR,))
+    app = widget(app, "data-use").click().run()
+    run = lab.store.create_run(config_of(app).to_json(), "somebody with the link")
+    lab.store.remove_upload(VISITOR, upload.digest)
+    assert upload_folder(upload.digest).exists(), "the other one's run still needs it"
+    lab.store.request(run, "stop")
+    _delete(lab.store, run)
+    assert not upload_folder(upload.digest).exists()
