@@ -1,7 +1,8 @@
 """What a tick costs the server for a run with 100,000 steps of history against one with 1,000.
 
 A tick is what the hub does ten times a second: read what is new, thin it, encode it. Both runs get the same 50 new
-steps before each tick; rounds are interleaved and the ratio is the median over rounds. Prints one JSON line.
+steps before each tick; rounds are interleaved and the ratio is the median over rounds. `health` is the same for what the
+Health page is told of these steps. Prints one JSON line.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from trainer import live
+from trainer.health.news import Seen, news
 from trainer.store import STEP_COLUMNS, Batch, Store
 
 ROUNDS = 9
@@ -42,8 +44,8 @@ class Grown:
         self.store.record(self.run, self.attempt, [Batch("step", STEP_COLUMNS, rows)])
         self.at += count
 
-    def tick(self) -> tuple[float, int]:
-        """Seconds and bytes of one tick."""
+    def tick(self) -> tuple[float, int, float]:
+        """Seconds and bytes of one tick, and the seconds that the Health page's news take."""
         after = self.at - 1
         self.write(NEW)
         start = time.perf_counter()
@@ -51,7 +53,11 @@ class Grown:
         message = live.encode(frames, "delta")
         spent = time.perf_counter() - start
         assert [(frame.after, frame.to, frame.rows) for frame in frames] == [(after, after + NEW, NEW)]
-        return spent, len(message)
+        start = time.perf_counter()
+        messages, _ = news(self.store, self.run, Seen(step=after))
+        told = time.perf_counter() - start
+        assert len(messages) == 1
+        return spent, len(message), told
 
 
 def main() -> None:
@@ -59,17 +65,24 @@ def main() -> None:
         store = Store(f"sqlite:///{folder}/bench.db")
         runs = {history: Grown(store, history) for history in (1_000, 100_000)}
         times: dict[int, list[float]] = {history: [] for history in runs}
+        health: dict[int, list[float]] = {history: [] for history in runs}
         sizes: dict[int, int] = {}
         for _ in range(ROUNDS):
             spent: dict[int, list[float]] = {history: [] for history in runs}
+            news_spent: dict[int, list[float]] = {history: [] for history in runs}
             for _ in range(TICKS):
                 for history, run in runs.items():
-                    seconds, sizes[history] = run.tick()
+                    seconds, sizes[history], told = run.tick()
                     spent[history].append(seconds)
-            for history, found in spent.items():
-                times[history].append(statistics.median(found))
+                    news_spent[history].append(told)
+            for history in runs:
+                times[history].append(statistics.median(spent[history]))
+                health[history].append(statistics.median(news_spent[history]))
         store.close()
-    ratios = [big / small for small, big in zip(times[1_000], times[100_000], strict=True)]
+    ratios, health_ratios = (
+        [big / small for small, big in zip(found[1_000], found[100_000], strict=True)]
+        for found in (times, health)
+    )
     print(
         json.dumps(
             {
@@ -78,6 +91,8 @@ def main() -> None:
                 "tick_ms_100000": round(1e3 * statistics.median(times[100_000]), 3),
                 "bytes": sizes,
                 "ratio": round(statistics.median(ratios), 3),
+                "health_tick_ms": round(1e3 * statistics.median(health[100_000]), 3),
+                "health_ratio": round(statistics.median(health_ratios), 3),
                 "target": 1.2,
             }
         )
