@@ -120,7 +120,7 @@ def test_switched_off_and_on_a_phone(shared_site, visitor):
     assert no_sideways_scroll(page)
     page.goto(shared_site.url + "?epochs=2")
     start(page)
-    expect(page.get_by_text("Test accuracy").first).to_be_visible()
+    expect(page.get_by_text("Test accuracy")).to_have_count(2)
     page.locator("[data-testid=stPageLink]").get_by_role("link", name="Health").first.click()
     drawn(page, "mistakes")
     assert no_sideways_scroll(page)
