@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from pages.frame import frame
+from pages.widgets.failures import failures
 from pages.widgets.knobs import load_config
 from pages.widgets.text import escape_html, escape_markdown, shorten
 from pages.widgets.worked import worked_example
@@ -35,6 +36,7 @@ def page() -> None:
     with st.container(border=True, key=f"reference-{item.family}-{item.name}", gap="small"):
         _lesson(item)
     worked_example(frame().store, item, frame().knobs.config)
+    failures()
 
 
 def _chosen() -> Technique:

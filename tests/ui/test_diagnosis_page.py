@@ -6,6 +6,7 @@ from page_testing import VISITOR, has, text_of, widget
 
 from pages.widgets import verdicts
 from trainer.config import RunConfig, diff
+from trainer.diagnosis import IMPOSSIBLE, rules
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch
 
 SICK = {"learning_rate": 1.0, "epochs": 20, "seed": 5, "schedule": "cosine", "schedule.final_lr": 0.1}
@@ -109,3 +110,12 @@ def test_a_rerun_reads_no_series_again(lab, monkeypatch):
     app.run()
     assert not app.exception
     assert "Learning rate too high" in text_of(app)
+
+
+def test_the_reference_lists_every_failure_and_the_one_that_cannot_happen(lab):
+    app = lab.go(lab.open(), "reference")
+    assert not app.exception
+    written = text_of(app)
+    for title in [rule.title for rule in rules().values()] + list(IMPOSSIBLE):
+        assert title in written
+    assert "nothing to call at the wrong time" in written
