@@ -1,10 +1,11 @@
 """How often the diagnosis is right: `python tests/bench/diagnosis_suite.py [--half held] [--home FOLDER] [--fixes]`.
 
-Trains the labelled runs of diagnosis_cases.py through the real worker and store, asks `diagnose` about each, and prints one
-line of JSON: precision (findings that are right of all findings), recall (sick runs whose failure was found), both by
-failure, confusions and what was missed. Labels come from how a run was built, and are confirmed by what no rule looks at: the
-test part. A sick run counts if its cured twin has a clearly lower test loss; a healthy one if its test loss holds against a
-scikit-learn model of the same split. Runs that fail this are listed as unconfirmed and left out.
+Trains the labelled runs of diagnosis_development.py and diagnosis_held_out.py through the real worker and store, asks
+`diagnose` about each, and prints one line of JSON: precision (findings that are right of all findings), recall (sick runs whose
+failure was found; counting causes, also those of which its cause was, such as the rate that killed the units), both by failure,
+confusions and what was missed. Labels come from how a run was built, and are confirmed by what no rule looks at: the test part.
+A sick run counts if its cured twin has a clearly lower test loss; a healthy one if its test loss holds against a scikit-learn
+model of the same split. Runs that fail this are listed as unconfirmed and left out.
 
 With --fixes each finding's one-click fix is trained too: how often the failure is gone, and how often the test loss is lower.
 With --home, runs that are in that folder already are not trained again; --seconds ends early, to go on with the next call.
@@ -20,6 +21,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,7 @@ from sklearn.svm import SVC
 
 from trainer.build import load_data
 from trainer.config import RunConfig
-from trainer.diagnosis import Finding, diagnose, gather
+from trainer.diagnosis import Finding, diagnose, gather, rules
 from trainer.recorder import Control
 from trainer.settings import Settings
 from trainer.store import Run, Store
@@ -55,15 +57,18 @@ SEQUENCES = {
 HALVES = {"dev": diagnosis_development, "held": diagnosis_held_out}
 
 
-def cases(half: str) -> list[Case]:
-    """All runs of a half."""
-    return [*HALVES[half].healthy(), *HALVES[half].broken()]
+def cases(half: str, shift: int = 0) -> list[Case]:
+    """All runs of a half, their seeds raised by `shift`."""
+    found = [*HALVES[half].healthy(), *HALVES[half].broken()]
+    return [
+        replace(case, values={**case.values, "seed": case.values.get("seed", 0) + shift}) for case in found
+    ]
 
 
 def main() -> None:
     """Runs what was asked for and prints the line."""
     options = arguments()
-    asked = [case for half in options.halves for case in cases(half)]
+    asked = [case for half in options.halves for case in cases(half, options.shift)]
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(options.home or scratch)
         home.mkdir(parents=True, exist_ok=True)
@@ -89,6 +94,9 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--half", dest="halves", nargs="+", default=["dev", "held"], choices=list(HALVES))
+    parser.add_argument(
+        "--shift", type=int, default=0, help="add this to every seed: other runs of the same kind"
+    )
     parser.add_argument("--home", help="keep the runs in this folder")
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--fixes", action="store_true")
@@ -140,7 +148,7 @@ def judge(store: Store, asked: Sequence[Case], *, say: bool) -> dict[str, Any]:
     runs = runs_of(store)
     right, wrong, hits, sick = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     missed, false_alarms, unconfirmed = [], [], []
-    healthy = quiet = 0
+    healthy = quiet = caused = 0
     for case in asked:
         run, cured = runs[case.config.to_json()], runs[case.cured.to_json()]
         names = [finding.name for finding in found_in(store, run)]
@@ -163,6 +171,7 @@ def judge(store: Store, asked: Sequence[Case], *, say: bool) -> dict[str, Any]:
         if case.label:
             sick[case.label] += 1
             hits[case.label] += case.label in names
+            caused += any(case.label in rules()[name].hides for name in names if name in case.also)
             if case.label not in names:
                 missed.append(f"{case.half}: {case.name}: {case.label}, said {', '.join(names) or 'nothing'}")
         else:
@@ -175,6 +184,7 @@ def judge(store: Store, asked: Sequence[Case], *, say: bool) -> dict[str, Any]:
         "sick": sum(sick.values()),
         "precision": round(sum(right.values()) / max(1, said), 4),
         "recall": round(sum(hits.values()) / max(1, sum(sick.values())), 4),
+        "recall_counting_causes": round((sum(hits.values()) + caused) / max(1, sum(sick.values())), 4),
         "by_failure": {
             name: {
                 "runs": sick[name],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from trainer.config import RunConfig
 from trainer.diagnosis.evidence import Evidence
 from trainer.diagnosis.registry import Found, Mark, rule
 
@@ -75,7 +76,7 @@ def causes(run: Evidence) -> Iterator[tuple[str, str, dict[str, Any], Mark]]:
         config.optimizer.knobs.get("weight_decay", 0.0),
         0.01 if config.optimizer.name == "adamw" else 0.0,
     )
-    if decay >= (0.3 if config.optimizer.name == "adamw" else 0.01) and run.learned < 0.75:
+    if strong_decay(config) and run.learned < 0.75:
         yield (
             f"Weight decay of {decay:g} pulls every weight to zero faster than it can learn",
             f"{usual:g} lets the weights grow as far as the data ask",
@@ -90,6 +91,12 @@ def causes(run: Evidence) -> Iterator[tuple[str, str, dict[str, Any], Mark]]:
             wider,
             Mark("config/model", f"{config.technique('model').label} with {narrow}"),
         )
+
+
+def strong_decay(config: RunConfig) -> bool:
+    """Whether weight decay is so strong that the loss may rise because of it. AdamW multiplies it by the rate, others do not."""
+    decay = float(config.optimizer.knobs.get("weight_decay", 0.0))
+    return decay >= (0.3 if config.optimizer.name == "adamw" else 0.01)
 
 
 def widened(run: Evidence) -> tuple[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from trainer.diagnosis.evidence import Evidence
+from trainer.diagnosis.fit import widened
 from trainer.diagnosis.registry import Found, Mark, rule
 
 FEWEST_LOOKS = 5
@@ -63,14 +64,14 @@ def suffered(run: Evidence) -> bool:
 def vanishing(run: Evidence) -> Found | None:
     """Each layer passes less gradient back than it received, so that the first layers of a deep network hardly learn:
     typical of sigmoid and tanh, whose slope is below 1, and of weights that start too small."""
-    if not run.long_enough or run.non_finite or run.learned > 0.4 or run.config.model.name == "transformer":
+    if not run.long_enough or run.non_finite or run.learned > 0.7 or run.config.model.name == "transformer":
         return None
     norms = run.layers("grad_norm")
     if len(norms) < 4 or len(next(iter(norms.values()))) < FEWEST_LOOKS:
         return None
     names, typical = list(norms), [float(np.nanmedian(values)) for values in norms.values()]
     first, last = typical[0], max(typical)
-    if not 0 < first < VANISHED * last:
+    if not 0 < first < (VANISHED if run.learned < 0.4 else VANISHED**2) * last:
         return None
     return Found(
         f"The gradient shrinks from {last:.2g} in {names[typical.index(last)]} to {first:.2g} in {names[0]}, and after "
@@ -109,8 +110,8 @@ def dead_relu(run: Evidence) -> Found | None:
     step can do that to a whole layer; a leaky ReLU and shorter steps prevent it."""
     if not run.long_enough or run.non_finite or run.learned > 0.6 or (dead := deadest(run)) is None:
         return None
-    if max(run.config.dropout.knobs.values()) > 0.7:
-        return None  # units die of what dropout does to the layer before
+    if max(run.config.dropout.knobs.values()) > 0.7 or widened(run)[1]:
+        return None  # they die of what dropout does to the layer before, or are so few that one is a layer
     layer, share, since = dead
     rate = run.config.learning_rate
     shorter = {"learning_rate": rate / 10} if rate > run.usual_rate else {}

@@ -8,6 +8,7 @@ import numpy as np
 
 from trainer.config import RunConfig
 from trainer.diagnosis.evidence import Evidence, tail
+from trainer.diagnosis.fit import strong_decay
 from trainer.diagnosis.gradients import deadest, exploding
 from trainer.diagnosis.registry import Found, Mark, rule
 from trainer.diagnosis.setup import wrong_start
@@ -47,7 +48,8 @@ def lr_too_high(run: Evidence) -> Found | None:
         return None  # float16 ran out of range before the loss ever rose
     if run.config.learning_rate < LEAST_BLAMED or wrong_start(run) or exploding(run) is not None:
         return None
-    sign = diverged(run) or (run.long_enough and (fell_back(run) or blew_up(run) or stuck(run))) or None
+    judged = run.long_enough and not held_down(run)
+    sign = diverged(run) or (judged and (fell_back(run) or blew_up(run) or stuck(run))) or None
     if sign is None:
         return None
     seen, mark = sign
@@ -58,6 +60,12 @@ def lr_too_high(run: Evidence) -> Found | None:
         with_rate(run.config, lower(run)),
         (mark, Mark("config/learning_rate", f"{rate:g}, usual for this optimizer {run.usual_rate:g}")),
     )
+
+
+def held_down(run: Evidence) -> bool:
+    """Whether weight decay or dropout is so strong that a loss may rise or jump because of it, at a rate that is not unusual."""
+    heavy = strong_decay(run.config) or max(run.config.dropout.knobs.values()) > 0.6
+    return heavy and run.config.learning_rate < 8 * run.usual_rate
 
 
 def diverged(run: Evidence) -> tuple[str, Mark] | None:
