@@ -9,7 +9,8 @@ Series are points of kind "health", one row a look (see looks.py for when). Colu
 - `weight_norm/LAYER`: L2 norm of these parameters before the step
 - `update_ratio/LAYER`: L2 norm of what the step changed, over `weight_norm`; 0 where the loss scaler skipped the step,
   NaN where the run ended before it
-- `act_mean/LAYER`, `act_std/LAYER`: over all activations of the step's batch, in training mode
+- `act_mean/LAYER`, `act_std/LAYER`: over the activations of the step's batch (of a large one: of its first
+  samples), in training mode
 - `act_zero/LAYER`: the share of activations with |a| < 1e-6
 - `act_dead/LAYER`: the share of units (for images: channels) that were so for every sample and position of the look
 

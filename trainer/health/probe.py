@@ -29,6 +29,7 @@ else:
 
 NEAR_ZERO = 1e-6
 SAMPLES = 256  # of a batch: enough to tell a dead unit from a rare one
+FEWEST, ELEMENTS = 16, 2**17  # of large images fewer will do, because each has many positions
 
 
 class HealthRecorder(Protocol):
@@ -209,8 +210,9 @@ def is_watched(name: str, module: torch.nn.Module) -> bool:
 def units_of(output: torch.Tensor) -> torch.Tensor:
     """Activations as float32 [samples and positions, units]; the units of an image are its channels."""
     seen = output.detach()
-    if len(seen) > SAMPLES:
-        seen = seen[:SAMPLES]
+    most = min(SAMPLES, max(FEWEST, ELEMENTS * len(seen) // seen.numel())) if seen.ndim > 2 else SAMPLES
+    if len(seen) > most:
+        seen = seen[:most]
     if seen.ndim == 4:
         seen = seen.movedim(1, -1)
     if seen.ndim > 2:
