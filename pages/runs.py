@@ -9,6 +9,7 @@ import streamlit as st
 
 from pages.frame import frame
 from pages.widgets.history import changes_by_run
+from pages.widgets.import_run import import_run
 from pages.widgets.run_detail import run_detail
 from pages.widgets.run_table import matching, run_table
 from pages.widgets.text import escape_markdown, shorten
@@ -26,6 +27,7 @@ def page() -> None:
     changes = changes_by_run(everything)
     st.html('<h1 class="tp-page">Runs</h1>')
     _say_if_missing(everything)
+    import_run(here.store, here.owner)
     if not everything:
         _none_yet()
         return

@@ -27,7 +27,9 @@ from trainer.config import ConfigError, RunConfig, label_of, plain_knobs
 from trainer.data import DataError, download, missing_files
 from trainer.data.own import data_problem
 from trainer.diagnosis import diagnose, gather
+from trainer.export.formats import FORMATS, ExportError
 from trainer.export.script import script
+from trainer.export.unbundle import BundleError, import_bundle
 from trainer.locks import FileLock, is_locked
 from trainer.presets import PRESETS, find_preset
 from trainer.recorder import Control
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # as after `| head -1`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    except (ConfigError, DataError, SettingsError, StoreError) as error:
+    except (BundleError, ConfigError, DataError, ExportError, SettingsError, StoreError) as error:
         print(f"trainer: {error}", file=sys.stderr)
         return 2
     except DBAPIError as error:
@@ -129,6 +131,16 @@ def parser() -> argparse.ArgumentParser:
     diagnosis.add_argument("id", type=int, metavar="ID")
     diagnosis.add_argument("--json", action="store_true", help="print one line of JSON")
     diagnosis.set_defaults(command=diagnose_command)
+
+    export = commands.add_parser("export", help="take a run away: as script, weights, curves, or whole")
+    export.add_argument("id", type=int, metavar="ID")
+    export.add_argument("--format", required=True, choices=FORMATS, help="; ".join(formats_in_words()))
+    export.add_argument("--out", type=Path, metavar="PATH", help="where to write it; run-ID.… here without")
+    export.set_defaults(command=export_command)
+
+    take = commands.add_parser("import", help="take in a run that was exported as zip elsewhere")
+    take.add_argument("file", type=Path, metavar="FILE.zip")
+    take.set_defaults(command=import_command)
 
     fetch = commands.add_parser("download", help="fetch a data set into the data folder")
     fetch.add_argument("dataset", metavar="DATASET")
@@ -372,6 +384,32 @@ def add_data_command(options: argparse.Namespace, settings: Settings) -> int:
     require_data(config, settings)
     print(orjson.dumps({"data": config.data.to_dict()}).decode())
     print("Save this line as CONFIG.json and train with: python -m trainer run CONFIG.json", file=sys.stderr)
+    return 0
+
+
+def formats_in_words() -> list[str]:
+    """Each format with what it is."""
+    return [f"{name}: {one.label}" for name, one in FORMATS.items()]
+
+
+def export_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Writes a run in one of the formats and prints the path."""
+    store, one = Store(settings.url), FORMATS[options.format]
+    run = store.run(options.id)
+    path = options.out or Path(one.file_name(run))
+    path.write_bytes(one.write(store, settings, run))
+    print(path)
+    return 0
+
+
+def import_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Takes in a run and prints its number."""
+    try:
+        with options.file.open("rb") as file:
+            run_id = import_bundle(Store(settings.url), settings, file, COMMAND_LINE)
+    except FileNotFoundError:
+        raise BundleError(f"There is no file {options.file}.") from None
+    print(run_id)
     return 0
 
 

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 from trainer.lazy import lazy
 
 if TYPE_CHECKING:
+    import safetensors.torch as safetensors
     import torch
 else:
+    safetensors = lazy("safetensors.torch")
     torch = lazy("torch")
 
 CURRENT, PREVIOUS, UNFINISHED = "checkpoint.pt", "checkpoint.previous.pt", "checkpoint.tmp"
+WEIGHTS = "weights.safetensors"
 FORMAT = 1
 
 
@@ -41,6 +44,25 @@ def save(folder: Path, state: Mapping[str, Any], settle: Callable[[], None] = la
         unfinished.unlink(missing_ok=True)
         raise CheckpointError(
             f"The checkpoint in {folder} could not be written: {error}. Free some space."
+        ) from error
+
+
+def save_weights(folder: Path, weights: Mapping[str, torch.Tensor]) -> None:
+    """Writes a model's state beside the checkpoint as safetensors, which other programs read and the page hands out.
+
+    Raises CheckpointError when the disk is full or not writable.
+    """
+    plain = {
+        name: tensor.cpu().clone(memory_format=torch.contiguous_format) for name, tensor in weights.items()
+    }
+    unfinished = folder / f"{WEIGHTS}.tmp"
+    try:
+        unfinished.write_bytes(safetensors.save(plain, {"format": "pt"}))
+        unfinished.replace(folder / WEIGHTS)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"The weights in {folder} could not be written: {error}. Free some space."
         ) from error
 
 

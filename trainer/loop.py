@@ -313,6 +313,11 @@ class Trainer:
         """Writes the last checkpoint of this process: waits for a full disk to be freed, unless told to leave at once."""
         while not self.save() and self.control() != "interrupt":
             time.sleep(1)
+        if self.folder is not None and self.control() != "interrupt":
+            try:
+                checkpoint.save_weights(self.folder, self.run.model.state_dict())
+            except checkpoint.CheckpointError as error:
+                self.recorder.notice(str(error))
 
     def save(self) -> bool:
         """Writes a checkpoint from which the run goes on exactly. A full disk is said, and the run goes on: False."""

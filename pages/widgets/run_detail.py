@@ -11,6 +11,7 @@ from pages.widgets.history import UNCHANGED, config_of, measured
 from pages.widgets.knobs import load_config
 from pages.widgets.lineup import show
 from pages.widgets.run_card import show_error, state_of
+from pages.widgets.take_away import take_away
 from pages.widgets.text import chips, escape_html, escape_markdown, run_title
 from pages.widgets.watch import telling
 from trainer.config import Change, RunConfig, diff
@@ -37,6 +38,7 @@ def run_detail(store: Store, run: Run, changes: Sequence[Change]) -> None:
             _words(store, run)
         with right:
             _facts(run)
+        take_away(store, run)
 
 
 def _words(store: Store, run: Run) -> None:

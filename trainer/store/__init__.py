@@ -11,6 +11,7 @@ from trainer.store.attempts import LOSSES_ALLOWED, AttemptStore, Superseded
 from trainer.store.database import StoreError, tick
 from trainer.store.downloads import Download, DownloadStore
 from trainer.store.guard import supervisor_guard
+from trainer.store.imports import ImportStore
 from trainer.store.inspections import Inspection, InspectionStore
 from trainer.store.points import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Points
 from trainer.store.runs import COMMAND_LINE, ENDED, LIVE, STATUSES, Changes, Run, RunStore
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 
-class Store(RunStore, AttemptStore, DownloadStore, InspectionStore, UploadStore, ViewStore):
+class Store(RunStore, AttemptStore, DownloadStore, ImportStore, InspectionStore, UploadStore, ViewStore):
     """The store at a database URL. Opening it brings the schema up to date, safely when several open it at once.
 
     Threads may share one; a process that forks calls `close` before. Errors of use are `StoreError`, a write by an

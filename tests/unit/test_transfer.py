@@ -1,0 +1,372 @@
+"""Taking a run away in each format, and taking one in: exact where it is honest, refused with a sentence where it is not."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import pickle
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from engine_runs import exact, same_weights, saved_weights, small
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from safetensors.torch import load
+
+from trainer.__main__ import main
+from trainer.export.events import crc32c, event_file
+from trainer.export.formats import FORMATS, ExportError
+from trainer.export.unbundle import BundleError, import_bundle, read_bundle
+from trainer.settings import get_settings
+from trainer.store import Points, Store
+from trainer.worker import train_attempt
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home with a finished run, a stopped one and a queued one."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRAINSCOPE_HOME", str(folder))
+        settings = get_settings()
+        store = Store(settings.url)
+        config = small(normalization="batch", epochs=4, early_stopping="patience")
+        finished = store.create_run(config.to_dict(), "me", "Ünïcode <b>*", "running", "noted\n**this**")
+        train_attempt(store, finished, 1, settings, lambda: None)
+        stopped = store.create_run(config.to_dict(), "me", "", "running")
+        train_attempt(store, stopped, 1, settings, Stop())
+        store.create_run(config.to_dict(), "me")
+        assert [run.status for run in store.runs()] == ["queued", "stopped", "finished"]
+        yield settings, store
+        store.close()
+
+
+class Stop:
+    """Asks for the end after a few steps."""
+
+    flag = None
+
+    def __init__(self):
+        self.left = 8
+
+    def __call__(self):
+        self.left -= 1
+        return "stop" if self.left < 0 else None
+
+    def set(self, flag):
+        self.left = 0
+
+
+def written(home, name, run_id=1):
+    settings, store = home
+    return FORMATS[name].write(store, settings, store.run(run_id))
+
+
+def test_weights_leave_as_safetensors_bit_for_bit(home):
+    settings, _ = home
+    for run_id in (1, 2):
+        assert same_weights(
+            load(written(home, "safetensors", run_id)), saved_weights(settings.run_folder(run_id))
+        )
+
+
+def test_tables_hold_every_number(home):
+    _, store = home
+    steps, epochs = store.read_points(1, "step"), store.read_points(1, "epoch")
+    tables = [
+        pd.read_csv(io.BytesIO(written(home, "csv")), converters=dict.fromkeys(("loss", "val_loss"), number)),
+        pd.read_parquet(io.BytesIO(written(home, "parquet"))),
+    ]
+    for table in tables:
+        assert list(table["step"]) == list(steps.column("step"))
+        for name in ("loss", "clipped"):
+            assert np.array_equal(table[name], steps.column(name), equal_nan=True), name
+        ends = table.dropna(subset=["val_loss"])
+        assert list(ends["val_loss"]) == list(epochs.column("val_loss"))
+        assert list(ends["epoch"]) == [1, 2, 3, 4]
+
+
+def number(text):
+    """A cell to its last digit, whichever way pandas reads numbers by itself."""
+    return float(text or "nan")
+
+
+def event_message():
+    """`tensorflow.Event` as its .proto file declares it, read by protobuf itself."""
+    kinds = {"double": 1, "float": 2, "int64": 3, "string": 9, "message": 11}
+    messages = {
+        "Value": [("tag", 1, "string", ""), ("simple_value", 2, "float", "")],
+        "Summary": [("value", 1, "message", "Value")],
+        "Event": [("wall_time", 1, "double", ""), ("step", 2, "int64", ""), ("file_version", 3, "string", ""),
+                  ("summary", 5, "message", "Summary")],
+    }  # fmt: skip
+    file = descriptor_pb2.FileDescriptorProto(name="event.proto", package="t", syntax="proto3")
+    for name, fields in messages.items():
+        message = file.message_type.add(name=name)
+        for field, number, kind, of in fields:
+            label = 3 if name == "Summary" else 1
+            added = message.field.add(name=field, number=number, type=kinds[kind], label=label)
+            if of:
+                added.type_name = f".t.{of}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("t.Event"))
+
+
+def masked(data: bytes) -> int:
+    crc = int(crc32c(np.frombuffer(data, np.uint8)[None])[0])
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+
+def events_in(data: bytes):
+    """Reads the records one by one and checks both checksums of each."""
+    kind, place = event_message(), 0
+    while place < len(data):
+        length = int.from_bytes(data[place : place + 8], "little")
+        assert int.from_bytes(data[place + 8 : place + 12], "little") == masked(data[place : place + 8])
+        body = data[place + 12 : place + 12 + length]
+        assert int.from_bytes(data[place + 12 + length : place + 16 + length], "little") == masked(body)
+        yield kind.FromString(body)
+        place += 16 + length
+
+
+def test_the_checksum_is_that_of_rfc_3720():
+    for text, wanted in ((b"123456789", 0xE3069283), (bytes(32), 0x8A9136AA), (b"\xff" * 32, 0x62A8AB43)):
+        assert int(crc32c(np.frombuffer(text, np.uint8)[None])[0]) == wanted
+
+
+def test_tensorboard_reads_the_curves(home):
+    _, store = home
+    first, *events = events_in(written(home, "tensorboard"))
+    assert first.file_version == "brain.Event:2"
+    steps = store.read_points(1, "step")
+    losses = [
+        (event.step, value.simple_value)
+        for event in events
+        for value in event.summary.value
+        if value.tag == "step/loss"
+    ]
+    assert losses == list(zip(steps.column("step"), np.float32(steps.column("loss")).tolist(), strict=True))
+    assert {value.tag for event in events for value in event.summary.value} >= {"epoch/val_loss", "step/lr"}
+
+
+def test_what_is_no_number_survives_in_events():
+    points = Points(
+        ("step", "seconds", "loss"), np.array([[1, 0, math.inf], [300, 1, math.nan], [70_000, 2, -1e300]])
+    )
+    _, *events = events_in(event_file([("step", points)], 1e9))
+    assert [[value.simple_value for value in event.summary.value] for event in events] == [
+        [math.inf],
+        [],
+        [-math.inf],
+    ]
+    assert [event.step for event in events] == [1, 300, 70_000]
+
+
+def test_a_run_that_has_nothing_yet_says_so(home):
+    for name in ("safetensors", "csv", "parquet", "tensorboard"):
+        with pytest.raises(ExportError, match="Run 3 has"):
+            written(home, name, 3)
+
+
+@pytest.fixture
+def other(tmp_path, monkeypatch):
+    """Another installation."""
+    monkeypatch.setenv("TRAINSCOPE_HOME", str(tmp_path / "other"))
+    settings = get_settings()
+    store = Store(settings.url)
+    yield settings, store
+    store.close()
+
+
+def test_a_run_comes_over_whole(home, other):
+    (_, before), (settings, store) = home, other
+    for run_id in (1, 2):
+        new = import_bundle(store, settings, io.BytesIO(written(home, "zip", run_id)), "you")
+        old, run = before.run(run_id), store.run(new)
+        for name in (
+            "name",
+            "notes",
+            "status",
+            "config",
+            "results",
+            "error",
+            "notices",
+            "created",
+            "started",
+            "ended",
+        ):
+            assert exact(getattr(run, name)) == exact(getattr(old, name)), name
+        assert run.owner == "you"
+        assert run.progress["parameters"] == old.progress["parameters"]
+        for kind in ("step", "epoch", "health"):
+            one, two = before.read_points(run_id, kind), store.read_points(new, kind)
+            assert one.columns == two.columns
+            assert one.array.tobytes() == two.array.tobytes()
+        assert written((settings, store), "safetensors", new) == written(home, "safetensors", run_id)
+    assert not (settings.run_folder(1) / "checkpoint.pt").exists()
+
+
+def test_a_stopped_run_goes_on_where_it_was_taken_to(home, other):
+    settings, store = other
+    new = import_bundle(store, settings, io.BytesIO(written(home, "zip", 2)), "you")
+    assert store.resume(new) == "queued"
+    train_attempt(store, new, store.claim(new), settings, lambda: None)
+    run, twin = store.run(new), home[1].run(1)
+    assert run.status == "finished"
+    assert exact(run.results["test"]) == exact(twin.results["test"])
+
+
+def changed(data, change=lambda files: None, sign=True, **entries):
+    """The zip with other contents, its manifest made to fit unless `sign` is off."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files |= {name.replace("__", "."): value for name, value in entries.items()}
+    change(files)
+    if sign:
+        manifest = json.loads(files["manifest.json"])
+        manifest["files"] = {
+            name: {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+            for name, body in files.items()
+            if name != "manifest.json"
+        }
+        files["manifest.json"] = json.dumps(manifest).encode()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in files.items():
+            archive.writestr(name, body)
+    return out.getvalue()
+
+
+def edited(name, /, **values):
+    """A change of some keys in a JSON file."""
+
+    def change(files):
+        files[name] = json.dumps({**json.loads(files[name]), **values}).encode()
+
+    return change
+
+
+def replaced(name, old, new):
+    def change(files):
+        assert old in files[name]
+        files[name] = files[name].replace(old, new, 1)
+
+    return change
+
+
+def torch_file(value):
+    out = io.BytesIO()
+    torch.save(value, out)
+    return out.getvalue()
+
+
+class Evil:
+    def __reduce__(self):
+        return print, ("gotcha",)
+
+
+def evil_checkpoint(protocol):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("x/data.pkl", pickle.dumps(Evil(), protocol=protocol))
+    return out.getvalue()
+
+
+HOSTILE = {
+    "another version": (edited("manifest.json", version=2), "version 2"),
+    "another format": (edited("manifest.json", format="x" * 10**5), "this installation reads"),
+    "no manifest": (lambda files: files.update({"manifest.json": b"[]"}), "no JSON object"),
+    "deep JSON": (lambda files: files.update({"run.json": b"[" * 100_000}), "not JSON"),
+    "broken JSON": (replaced("config.json", b"{", b"{{"), "config.json is not JSON"),
+    "an impossible knob": (edited("config.json", learning_rate=-1), "learning_rate is -1"),
+    "an unknown knob": (edited("config.json", evil=1), "evil"),
+    "a live run": (edited("run.json", status="running"), "only one that is over"),
+    "a name that is no text": (edited("run.json", name=["x"]), "must be text"),
+    "a moment that is none": (edited("run.json", created="0001-01-01T00:00:00+00:00"), "no moment"),
+    "results that are none": (edited("results.json", best=[1]), "results.json does not fit"),
+    "results of another kind": (edited("results.json", train={"loss": "x" * 9}), "does not fit"),
+    "results that are text": (edited("results.json", seconds="1"), "does not fit"),
+    "a step that is NaN": (replaced("metrics/step.csv", b"\n2,", b"\nnan,"), "no whole numbers"),
+    "a step that falls": (replaced("metrics/step.csv", b"\n2,", b"\n1,"), "do not rise"),
+    "a step below zero": (replaced("metrics/step.csv", b"\n1,", b"\n-1,"), "do not rise"),
+    "half a step": (replaced("metrics/step.csv", b"\n2,", b"\n1.5,"), "no whole numbers"),
+    "a word": (replaced("metrics/step.csv", b"\n2,", b"\nevil,"), "no number"),
+    "a cell too many": (replaced("metrics/epoch.csv", b"\n", b"\n0,1,2,3,4,5,6,7,8,9,10\n"), "no number"),
+    "another column": (replaced("metrics/step.csv", b"loss", b"evil"), "columns that a run does not have"),
+    "columns that are tags": (lambda files: files.update({"metrics/health.csv": b"step,<b>\n1,2\n"}), "columns"),
+    "no table": (lambda files: files.update({"metrics/step.csv": b"\x00\xff"}), "columns"),
+    "weights that are none": (lambda files: files.update({"weights.safetensors": b"\xff" * 64}), "safetensors"),
+    "a checkpoint that prints": (lambda files: files.update({"checkpoint.pt": evil_checkpoint(2)}), "could run code"),
+    "one of protocol 4": (lambda files: files.update({"checkpoint.pt": evil_checkpoint(4)}), "could run code"),
+    "a checkpoint of objects": (lambda files: files.update({"checkpoint.pt": torch_file(Evil())}), "could run code"),
+    "no checkpoint": (lambda files: files.update({"checkpoint.pt": b"x"}), "cannot be read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_zip_is_refused_with_a_sentence(name, home, other):
+    change, sentence = HOSTILE[name]
+    signs = "manifest" not in name and not name.startswith("another v")
+    data = changed(written(home, "zip"), change, sign=signs)
+    settings, store = other
+    with pytest.raises(BundleError) as error:
+        import_bundle(store, settings, io.BytesIO(data), "you")
+    assert sentence in str(error.value)
+    assert len(str(error.value)) < 500
+    assert "\n" not in str(error.value)
+    assert store.runs(archived=None) == []
+    assert not (settings.home / "runs").exists()
+
+
+def test_zips_that_lie_about_themselves_are_refused(home, monkeypatch):
+    good = written(home, "zip")
+    assert read_bundle(io.BytesIO(changed(good))).values["status"] == "finished"
+    with pytest.raises(BundleError, match="checksum differs"):
+        read_bundle(io.BytesIO(changed(good, edited("results.json", seconds=1.0), sign=False)))
+    for broken in (b"", b"PK", good[:-30], good[: len(good) // 2], b"x" * 1000):
+        with pytest.raises(BundleError, match="no whole zip"):
+            read_bundle(io.BytesIO(broken))
+    many = changed(good, lambda files: files.update({f"{number}.txt": b"" for number in range(100)}))
+    with pytest.raises(BundleError, match="at most 40"):
+        read_bundle(io.BytesIO(many))
+    bomb = changed(good, lambda files: files.update({"run.json": b" " * 2_000_000}))
+    assert len(bomb) < 100_000
+    with pytest.raises(BundleError, match=r"run\.json has 2 MB; the limit is 1 MB"):
+        read_bundle(io.BytesIO(bomb))
+    monkeypatch.setattr("trainer.export.unbundle.LARGEST_SUM", 1000)
+    with pytest.raises(BundleError, match="too much for a run"):
+        read_bundle(io.BytesIO(good))
+
+
+def test_names_that_point_elsewhere_are_never_written(home, other, tmp_path):
+    settings, store = other
+    names = ("../../evil.txt", "/tmp/evil.txt", "..\\evil", "data/x.npy")
+    data = changed(written(home, "zip"), lambda files: files.update(dict.fromkeys(names, b"evil")))
+    import_bundle(store, settings, io.BytesIO(data), "you")
+    assert not list(tmp_path.rglob("*evil*"))
+    assert sorted(file.name for file in settings.run_folder(1).iterdir()) == ["weights.safetensors"]
+
+
+def test_the_command_line_exports_and_imports(home, tmp_path, monkeypatch, capfd):
+    settings, _ = home
+    monkeypatch.setenv("TRAINSCOPE_HOME", str(settings.home))
+    monkeypatch.chdir(tmp_path)
+    for name, one in FORMATS.items():
+        assert main(["export", "1", "--format", name]) == 0
+        assert capfd.readouterr().out == f"run-1{one.suffix}\n"
+        assert (tmp_path / f"run-1{one.suffix}").stat().st_size > 100
+    assert main(["export", "3", "--format", "safetensors"]) == 2
+    assert capfd.readouterr().err.count("\n") == 1
+    assert main(["export", "99", "--format", "csv"]) == 2
+    assert "There is no run 99" in capfd.readouterr().err
+    monkeypatch.setenv("TRAINSCOPE_HOME", str(tmp_path / "new"))
+    assert main(["import", "run-1.zip"]) == 0
+    assert capfd.readouterr().out == "1\n"
+    for bad in ("missing.zip", "run-1.csv"):
+        assert main(["import", bad]) == 2
+        assert capfd.readouterr().err.count("\n") == 1

@@ -1,0 +1,111 @@
+"""A run as one zip that another installation imports: what it was, what it measured, its weights and its script."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from trainer import checkpoint
+from trainer.config import ConfigError, RunConfig
+from trainer.data.uploads import find_manifest, upload_folder
+from trainer.export.curves import frame
+from trainer.export.script import script
+from trainer.settings import Settings
+from trainer.store import ENDED, Run, Store
+
+FORMAT, VERSION = "trainscope-run", 1
+KINDS = ("step", "epoch", "health")
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Content:
+    """One file of the zip: its name, and its bytes or where they lie."""
+
+    name: str
+    source: bytes | Path
+
+
+def write_bundle(store: Store, settings: Settings, run: Run, out: IO[bytes]) -> None:
+    """Writes the zip, its manifest last: format, version, and each file's size and SHA-256."""
+    files = {}
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
+        for content in contents(store, settings, run):
+            files[content.name] = add(archive, content)
+        manifest = {"format": FORMAT, "version": VERSION, "files": files}
+        archive.writestr("manifest.json", json.dumps(manifest, indent=1))
+
+
+def add(archive: zipfile.ZipFile, content: Content) -> dict[str, Any]:
+    """Copies one file into the zip piece by piece, and returns its size and checksum."""
+    digest, size = hashlib.sha256(), 0
+    with archive.open(content.name, "w", force_zip64=True) as target:
+        for piece in pieces(content.source):
+            target.write(piece)
+            digest.update(piece)
+            size += len(piece)
+    return {"bytes": size, "sha256": digest.hexdigest()}
+
+
+def pieces(source: bytes | Path) -> Iterator[bytes]:
+    """The bytes, a megabyte at a time where they lie on disk."""
+    if isinstance(source, bytes):
+        yield source
+        return
+    with source.open("rb") as file:
+        while piece := file.read(CHUNK):
+            yield piece
+
+
+def contents(store: Store, settings: Settings, run: Run) -> Iterator[Content]:
+    """Everything that there is of a run."""
+    yield Content("run.json", as_json(facts(run)))
+    yield Content("config.json", as_json(run.config))
+    if run.results is not None:
+        yield Content("results.json", as_json(run.results))
+    for kind in KINDS:
+        points = store.read_points(run.id, kind)
+        if len(points):
+            yield Content(f"metrics/{kind}.csv", frame(points).to_csv(index=False, na_rep="nan").encode())
+    folder = settings.run_folder(run.id)
+    names = (checkpoint.WEIGHTS,) if run.status == "finished" else (checkpoint.WEIGHTS, checkpoint.CURRENT)
+    yield from (Content(name, folder / name) for name in names if (folder / name).is_file())
+    yield from code(run)
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """What the store knows of a run besides its configuration, results and curves."""
+    times = {name: getattr(run, name) for name in ("created", "started", "ended")}
+    return {
+        "name": run.name,
+        "notes": run.notes,
+        "status": run.status if run.status in ENDED else "stopped",
+        "error": run.error,
+        "notices": run.notices,
+        "progress": run.progress,
+        **{name: time.isoformat() if isinstance(time, datetime) else None for name, time in times.items()},
+    }
+
+
+def code(run: Run) -> Iterator[Content]:
+    """The script, and what it reads beside it where the run trained on a person's own file."""
+    try:
+        config = RunConfig.parse(run.config)
+    except ConfigError:  # set in another version; the rest of the run is whole all the same
+        return
+    yield Content("run.py", script(config, run.name or f"Run {run.id}", run.results).encode())
+    if "own" in config.technique("data").facts and find_manifest(digest := config.data.knobs["file"]):
+        for path in sorted(upload_folder(digest).iterdir()):
+            if path.suffix in (".npy", ".json"):
+                yield Content(f"data/{path.name}", path)
+
+
+def as_json(value: Any) -> bytes:
+    """JSON as the store writes it: NaN and infinity as Python reads them back."""
+    return json.dumps(value, indent=1).encode()

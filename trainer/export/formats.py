@@ -1,0 +1,126 @@
+"""The ways to take a run away; the page and the command line offer what is listed here."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trainer import checkpoint
+from trainer.config import ConfigError, RunConfig
+from trainer.export.bundle import write_bundle
+from trainer.export.curves import as_csv, as_events, as_parquet
+from trainer.export.script import script
+from trainer.settings import Settings
+from trainer.store import Run, Store
+
+
+class ExportError(ValueError):
+    """What is asked for is not there; the text is one sentence."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way: what it is called, what it is good for, and how its bytes are made."""
+
+    name: str
+    label: str
+    help: str
+    suffix: str
+    mime: str
+    write: Callable[[Store, Settings, Run], bytes]
+
+    def file_name(self, run: Run) -> str:
+        """A name that any system takes: other people's words have no place in it."""
+        return f"run-{run.id}{self.suffix}"
+
+
+def run_script(run: Run) -> str:
+    """The script of a run. Raises ExportError when its knobs were set in another version."""
+    try:
+        return script(RunConfig.parse(run.config), run.name or f"Run {run.id}", run.results)
+    except ConfigError as error:
+        raise ExportError(f"The knobs of run {run.id} were set in another version: {error}") from error
+
+
+def _script(store: Store, settings: Settings, run: Run) -> bytes:
+    return run_script(run).encode()
+
+
+def _weights(store: Store, settings: Settings, run: Run) -> bytes:
+    path = settings.run_folder(run.id) / checkpoint.WEIGHTS
+    if not path.is_file():
+        raise ExportError(
+            f"Run {run.id} has no saved weights: they are written when a run finishes, or is stopped or paused."
+        )
+    return path.read_bytes()
+
+
+def _bundle(store: Store, settings: Settings, run: Run) -> bytes:
+    out = io.BytesIO()
+    write_bundle(store, settings, run, out)
+    return out.getvalue()
+
+
+def _measured(write: Callable[[Store, Run], bytes]) -> Callable[[Store, Settings, Run], bytes]:
+    def checked(store: Store, settings: Settings, run: Run) -> bytes:
+        if store.last_step(run.id, "step") < 0:
+            raise ExportError(f"Run {run.id} has not measured anything yet.")
+        return write(store, run)
+
+    return checked
+
+
+FORMATS = {
+    one.name: one
+    for one in (
+        Format(
+            "script",
+            "PyTorch script",
+            "One readable file that trains this run again without Trainscope and prints the same numbers.",
+            ".py",
+            "text/x-python",
+            _script,
+        ),
+        Format(
+            "safetensors",
+            "Weights",
+            "The trained weights by name, in the safetensors format; the best ones where early stopping restored them.",
+            ".safetensors",
+            "application/octet-stream",
+            _weights,
+        ),
+        Format(
+            "csv",
+            "Metrics (CSV)",
+            "A row for each step, for spreadsheets; values of an epoch stand in the row of its last step.",
+            ".csv",
+            "text/csv",
+            _measured(as_csv),
+        ),
+        Format(
+            "parquet",
+            "Metrics (Parquet)",
+            "The same table for pandas, Polars or DuckDB: smaller, and read at once.",
+            ".parquet",
+            "application/vnd.apache.parquet",
+            _measured(as_parquet),
+        ),
+        Format(
+            "tensorboard",
+            "TensorBoard events",
+            "The curves for TensorBoard: put the file into a folder and start tensorboard --logdir FOLDER.",
+            ".tfevents",
+            "application/octet-stream",
+            _measured(as_events),
+        ),
+        Format(
+            "zip",
+            "Everything (zip)",
+            "Knobs, curves, notes, weights and script in one file, which another installation imports on its Runs page.",
+            ".zip",
+            "application/zip",
+            _bundle,
+        ),
+    )
+}

@@ -1,0 +1,272 @@
+"""Taking in a run's zip from elsewhere. Whoever made it may mean harm: nothing is trusted, everything is bounded.
+
+Names are compared with a list and never used as paths; a file is read up to the size that it may have and no further; its
+checksum must fit; numbers must be numbers. Only then a run is created.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO, Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from trainer import checkpoint
+from trainer.config import ConfigError, RunConfig
+from trainer.export.bundle import FORMAT, VERSION
+from trainer.export.pickles import problem_of_checkpoint, problem_of_weights
+from trainer.loop import Results
+from trainer.settings import Settings
+from trainer.store import ENDED, EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
+
+MB = 1_000_000
+LARGEST_ZIP = 1_000 * MB
+MOST_FILES = 40
+LIMITS = {
+    "manifest.json": 1 * MB,
+    "run.json": 1 * MB,
+    "config.json": 1 * MB,
+    "results.json": 1 * MB,
+    "metrics/step.csv": 400 * MB,
+    "metrics/epoch.csv": 100 * MB,
+    "metrics/health.csv": 400 * MB,
+    checkpoint.WEIGHTS: 1_000 * MB,
+    checkpoint.CURRENT: 2_000 * MB,
+}
+"""What a zip may hold, and how large each may be. Other files, such as the script, are left where they are."""
+LARGEST_SUM = 2_000 * MB
+LAYER = re.compile(r"[a-z_]{1,40}(/[\w.\-]{1,200})?")
+MOST_COLUMNS, MOST_CELLS = 4_000, 60 * MB
+LONGEST = {"name": 120, "notes": 5_000, "error": 5_000}
+MOST_NOTICES = 100
+KNOWN_PROGRESS = (
+    *("device", "precision", "parameters", "epochs", "total_steps", "steps_per_epoch"),
+    *("step", "epoch", "metric", "unit", "seconds", "steps_per_s"),
+)
+
+
+class BundleError(ValueError):
+    """The file is no run that can be taken in; the text is one sentence."""
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A run that was read and found to be in order."""
+
+    values: dict[str, Any]
+    batches: list[Batch]
+    files: dict[str, bytes]
+
+
+def import_bundle(store: Store, settings: Settings, file: IO[bytes], owner: str) -> int:
+    """Adds the run in a zip to the store and returns its id. Raises BundleError, and then nothing has changed."""
+    incoming = read_bundle(file)
+    try:
+        run_id = store.import_run(owner, incoming.values, incoming.batches)
+    except ValueError as error:
+        raise BundleError(f"The curves cannot be read: {error}") from error
+    folder = settings.run_folder(run_id)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, data in incoming.files.items():
+            (folder / name).write_bytes(data)
+    except OSError as error:
+        store.delete(run_id)
+        settings.remove_run_folder(run_id)
+        raise BundleError(f"The weights could not be saved: {error.strerror}. Free some space.") from error
+    return run_id
+
+
+def read_bundle(file: IO[bytes]) -> Incoming:
+    """Reads and checks everything."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            contents = read_files(archive)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError) as error:
+        raise BundleError(
+            f"The file is no whole zip ({str(error)[:100] or type(error).__name__})."
+        ) from error
+    config = config_of(contents)
+    values = run_values(as_object(contents, "run.json"), config)
+    values["results"] = results_of(contents, config)
+    for name, check in (
+        (checkpoint.WEIGHTS, problem_of_weights),
+        (checkpoint.CURRENT, problem_of_checkpoint),
+    ):
+        if name in contents and (problem := check(contents[name])):
+            raise BundleError(f"{name} {problem}.")
+    kinds = {name: contents[name] for name in contents if name.startswith("metrics/")}
+    batches = [curve(name[8:-4], data) for name, data in kinds.items()]
+    files = {name: contents[name] for name in (checkpoint.WEIGHTS, checkpoint.CURRENT) if name in contents}
+    return Incoming(values, batches, files)
+
+
+def read_files(archive: zipfile.ZipFile) -> dict[str, bytes]:
+    """The files that a run may have, by name, each as long and as whole as the manifest says."""
+    entries = archive.infolist()
+    names = [entry.filename for entry in entries]
+    if len(entries) > MOST_FILES or len(set(names)) != len(names):
+        raise BundleError(
+            f"The zip has {len(entries):,} files, or two of one name; a run has at most {MOST_FILES}."
+        )
+    by_name = {entry.filename: entry for entry in entries if entry.filename in LIMITS}
+    if sum(entry.file_size for entry in by_name.values()) > LARGEST_SUM:
+        raise BundleError(
+            f"The zip would take more than {LARGEST_SUM // MB:,} MB; that is too much for a run."
+        )
+    if "manifest.json" not in by_name:
+        raise BundleError("The zip has no manifest.json: it is not a run that was exported here.")
+    manifest = as_object({"manifest.json": read_file(archive, by_name["manifest.json"])}, "manifest.json")
+    if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
+        raise BundleError(
+            f"The zip is {shown(manifest.get('format'))} in version {shown(manifest.get('version'))}; "
+            f"this installation reads {FORMAT} in version {VERSION}."
+        )
+    listed = manifest.get("files")
+    if not isinstance(listed, dict):
+        raise BundleError("The manifest lists no files.")
+    return {
+        name: verified(name, read_file(archive, entry), listed.get(name))
+        for name, entry in by_name.items()
+        if name != "manifest.json"
+    }
+
+
+def read_file(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """One file, up to its limit: what an entry says of its size may be a lie."""
+    limit = LIMITS[entry.filename]
+    if entry.file_size > limit:
+        raise BundleError(
+            f"{entry.filename} has {entry.file_size // MB:,} MB; the limit is {limit // MB:,} MB."
+        )
+    with archive.open(entry) as file:
+        data = file.read(entry.file_size + 1)
+    if len(data) != entry.file_size:
+        raise BundleError(f"{entry.filename} is not as long as the zip says.")
+    return data
+
+
+def verified(name: str, data: bytes, listed: object) -> bytes:
+    """The data, if the manifest knows them."""
+    if not isinstance(listed, dict) or listed.get("sha256") != hashlib.sha256(data).hexdigest():
+        raise BundleError(f"{name} is not what the manifest says: its checksum differs.")
+    return data
+
+
+def as_object(contents: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    """A file's JSON object."""
+    try:
+        value = json.loads(contents[name])
+    except KeyError:
+        raise BundleError(f"The zip has no {name}.") from None
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{name} is not JSON ({str(error)[:100]}).") from error
+    if not isinstance(value, dict):
+        raise BundleError(f"{name} holds no JSON object.")
+    return value
+
+
+def config_of(contents: Mapping[str, bytes]) -> RunConfig:
+    """The configuration, checked like any other."""
+    try:
+        return RunConfig.parse(as_object(contents, "config.json"))
+    except ConfigError as error:
+        raise BundleError(f"The configuration is not possible here: {error}") from error
+
+
+def run_values(facts: dict[str, Any], config: RunConfig) -> dict[str, Any]:
+    """What the store keeps of a run, from run.json."""
+    if facts.get("status") not in ENDED:
+        raise BundleError(f"The run is {shown(facts.get('status'))}; only one that is over can be imported.")
+    values: dict[str, Any] = {"status": facts["status"], "config": config.to_dict()}
+    for name, longest in LONGEST.items():
+        text = facts.get(name) or ""
+        if not isinstance(text, str):
+            raise BundleError(f"The run's {name} is {shown(text)}, but must be text.")
+        values[name] = text[:longest]
+    values["error"] = values["error"] or None
+    notices = facts.get("notices")
+    notices = notices if isinstance(notices, list) else []
+    values["notices"] = [text[:2_000] for text in notices[:MOST_NOTICES] if isinstance(text, str)]
+    progress = facts.get("progress")
+    progress = progress if isinstance(progress, dict) else {}
+    values["progress"] = {name: progress[name] for name in KNOWN_PROGRESS if plain(progress.get(name))}
+    return values | {name: moment(facts.get(name), name) for name in ("created", "started", "ended")}
+
+
+def plain(value: object) -> bool:
+    """Whether a value is a short text or a number of ordinary size."""
+    if isinstance(value, str):
+        return len(value) <= 100
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
+
+
+def moment(text: object, name: str) -> datetime:
+    """A moment with its time zone; now, where the run has none."""
+    if text is None:
+        return datetime.now(UTC)
+    try:
+        time = datetime.fromisoformat(str(text)[:64])
+        if time.tzinfo is None or not 2000 <= time.year < 2200:
+            raise ValueError
+    except ValueError:
+        raise BundleError(f"The run's {name} is {shown(text)}, which is no moment.") from None
+    return time.astimezone(UTC)
+
+
+def results_of(contents: Mapping[str, bytes], config: RunConfig) -> dict[str, Any] | None:
+    """What the run measured at its end, each value of its type."""
+    if "results.json" not in contents:
+        return None
+    values = as_object(contents, "results.json")
+    values.pop("steps_per_second", None)
+    try:
+        results = TypeAdapter(Results).validate_python({**values, "config": config.to_dict()}, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleError(f"results.json does not fit: {where[:100]}: {first['msg']}.") from None
+    known = {
+        name: values[name] for name in results.to_dict() if name in values
+    }  # as they were: 4 stays 4, not 4.0
+    return {**known, "config": config.to_dict(), "steps_per_second": results.steps_per_second}
+
+
+def curve(kind: str, data: bytes) -> Batch:
+    """One kind of points. The store checks that its steps rise."""
+    name = f"metrics/{kind}.csv"
+    header = data.split(b"\n", 1)[0].decode("utf-8", "replace").strip().split(",")
+    known = {"step": list(STEP_COLUMNS), "epoch": list(EPOCH_COLUMNS)}.get(kind)
+    fits = header == known if known else header[:1] == ["step"] and all(map(LAYER.fullmatch, header))
+    if not fits or len(header) > MOST_COLUMNS or len(set(header)) != len(header):
+        raise BundleError(f"{name} has columns that a run does not have: {shown(','.join(header))}.")
+    if data.count(b"\n") * len(header) > MOST_CELLS:
+        raise BundleError(f"{name} has more than {MOST_CELLS // MB} million values.")
+    if b"\n" not in data.strip():
+        return Batch(kind, header, np.empty((0, len(header))))
+    try:
+        rows = np.loadtxt(io.BytesIO(data), delimiter=",", skiprows=1, ndmin=2, comments=None)
+    except (ValueError, OverflowError) as error:
+        raise BundleError(f"{name} holds something that is no number ({str(error)[:100]}).") from error
+    if rows.shape[1] != len(header):
+        raise BundleError(f"{name} has rows of {rows.shape[1]} values under {len(header)} names.")
+    steps = rows[:, 0]
+    if not (np.isfinite(steps).all() and (steps == np.round(steps)).all() and (np.abs(steps) < 1e12).all()):
+        raise BundleError(f"{name} has steps that are no whole numbers.")
+    if steps.min() < 0 or (np.diff(steps) <= 0).any():
+        raise BundleError(f"{name} has steps that do not rise from row to row.")
+    return Batch(kind, header, rows)
+
+
+def shown(value: object) -> str:
+    """A foreign value in a sentence: short, and on one line."""
+    return repr(value)[:60]

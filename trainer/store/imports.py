@@ -1,0 +1,49 @@
+"""A run that was trained elsewhere, put into this store as it ended there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from trainer.store import points
+from trainer.store.database import Database, tick
+from trainer.store.points import Batch
+from trainer.store.runs import ENDED, clean
+from trainer.store.schema import runs
+
+
+class ImportStore(Database):
+    """Taking runs in."""
+
+    def import_run(self, owner: str, values: Mapping[str, Any], batches: Iterable[Batch]) -> int:
+        """Add a run that is over, with its points, in one transaction; return its id.
+
+        `values`: name, notes, status, config, created, started, ended, progress, results, error and notices.
+        Raises ValueError for a run that is not over, or points that do not fit together.
+        """
+        if values["status"] not in ENDED:
+            raise ValueError(f"Only a run that is over can be imported, not one that is {values['status']}.")
+        texts = {name: clean(values[name]) for name in ("name", "notes")}
+        error = None if values["error"] is None else clean(values["error"])
+        with self.writing() as connection:
+            version = tick(connection)
+            row = {
+                **values,
+                **texts,
+                "error": error,
+                "notices": [clean(notice) for notice in values["notices"]],
+                "owner": clean(owner),
+                "archived": False,
+                "attempt": 1,
+                "beat": 0,
+                "version": version,
+                "place": version,
+                "losses": 0,
+                "lost_step": -1,
+            }
+            run_id = int(connection.execute(sa.insert(runs).returning(runs.c.id), row).scalar_one())
+            for batch in batches:
+                points.append(connection, run_id, batch)
+        return run_id
