@@ -230,7 +230,8 @@ def results_of(contents: Mapping[str, bytes], config: RunConfig) -> dict[str, An
     values = as_object(contents, "results.json")
     values.pop("steps_per_second", None)
     try:
-        results = TypeAdapter(Results).validate_python({**values, "config": config.to_dict()}, strict=True)
+        text = json.dumps({**values, "config": config.to_dict()})
+        results = TypeAdapter(Results).validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

@@ -1,0 +1,58 @@
+"""The section to take a run away, and the uploader that takes one in."""
+
+import io
+from types import SimpleNamespace
+
+import pytest
+from page_testing import VISITOR, text_of, widget
+
+from trainer.config import RunConfig
+from trainer.export.formats import FORMATS
+from trainer.settings import get_settings
+from trainer.store import Batch
+
+
+@pytest.fixture
+def measured(lab):
+    """A finished run with a hostile name and a few points."""
+    config = RunConfig().to_dict()
+    run_id = lab.store.create_run(config, VISITOR, '<b>"""*x*', status="running")
+    steps = Batch(
+        "step",
+        ("step", "seconds", "loss", "lr", "grad_norm", "clipped", "loss_scale"),
+        [[1, 0.1, 2, 0.1, 1, 0, 1]],
+    )
+    lab.store.record(run_id, 1, [steps], {"step": 1}, [])
+    lab.store.finish(run_id, 1, status="finished")
+    return run_id
+
+
+def test_the_script_is_shown_when_asked_for(lab, measured):
+    app = lab.open(run=str(measured))
+    app = lab.go(app, "runs")
+    assert not app.exception
+    assert not app.code
+    for one in FORMATS.values():
+        assert one.label in [button.proto.label for button in app.get("download_button")]
+    app = widget(app, f"show-script-{measured}").set_value(True).run()
+    assert not app.exception
+    assert "def main() -> None:" in app.code[0].value
+    assert "There are weights once" in text_of(app)
+
+
+def test_a_zip_comes_in_and_a_bad_one_is_refused(lab, measured, monkeypatch):
+    data = FORMATS["zip"].write(lab.store, get_settings(), lab.store.run(measured))
+    handed = SimpleNamespace(file=io.BytesIO(b"no zip *at all*"))
+    monkeypatch.setattr("pages.widgets.import_run.st.file_uploader", lambda *_, **__: handed.file)
+    app = lab.go(lab.open(), "runs")
+    assert "no whole zip" in app.error[0].value
+    assert len(lab.runs()) == 1
+
+    files = [io.BytesIO(data)]
+    monkeypatch.setattr(
+        "pages.widgets.import_run.st.file_uploader", lambda *_, **__: files.pop() if files else None
+    )
+    app = app.run()
+    assert not app.exception
+    assert [run.status for run in lab.runs()] == ["finished", "finished"]
+    assert str(lab.runs()[0].id) in app.query_params["run"]
