@@ -8,7 +8,7 @@ import numpy as np
 
 from trainer.config import RunConfig
 from trainer.diagnosis.evidence import Evidence, tail
-from trainer.diagnosis.fit import strong_decay
+from trainer.diagnosis.fit import strong_decay, widened
 from trainer.diagnosis.gradients import deadest, exploding
 from trainer.diagnosis.registry import Found, Mark, rule
 from trainer.diagnosis.setup import wrong_start
@@ -116,6 +116,8 @@ def lr_too_low(run: Evidence) -> Found | None:
     if not run.long_enough or run.non_finite or run.progress < 0.5 or run.learned > 0.7 or wrong_start(run):
         return None
     rate, ratio = run.config.learning_rate, update_ratio(run)
+    if rate >= run.usual_rate and widened(run)[1]:
+        return None  # what hardly moves is a network with next to nothing to move
     slow = rate <= run.usual_rate / 8 if ratio is None else ratio < 3e-4
     drop = (run.train[0] - run.train_end) / run.guess
     crawls = ratio is not None and ratio < 1e-4
