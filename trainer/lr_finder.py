@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from trainer.config import RunConfig
 from trainer.datasplit import batch_sizes
-from trainer.loop import Recorder, Request, Results, train
+from trainer.loop import Request, train
 from trainer.preview import training_samples
+from trainer.report import Recorder, Results
 
 NAME = "LR finder"
 MEMORY = 0.9  # of the smoothed loss: it averages over about ten steps

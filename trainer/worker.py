@@ -25,7 +25,7 @@ from trainer.settings import Settings
 from trainer.store import Store, Superseded
 
 if TYPE_CHECKING:
-    from trainer.loop import Results
+    from trainer.report import Results
 
 BUSY = 75  # exit code: another process still holds the run's lock (EX_TEMPFAIL)
 UNRECORDED = 74  # exit code: points or the end could not be written (EX_IOERR)

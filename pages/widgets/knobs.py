@@ -27,7 +27,8 @@ from pages.widgets.link import (
 )
 from pages.widgets.share import copy_button
 from pages.widgets.text import escape_markdown
-from trainer.config import Choice, ConfigError, RunConfig, conflicts, plain_knobs
+from trainer.config import Choice, ConfigError, RunConfig, plain_knobs
+from trainer.conflicts import conflicts
 from trainer.registry import Family, Knob, Technique, families
 
 FIRST_GROUP = "techniques"

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import json
 import pickle
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
 import torch
 from interleaved import ratio, rounds
 from torchvision.transforms import v2

@@ -10,6 +10,7 @@ The last contestants are the product's own loop with a recorder that throws ever
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+
 import torch
 from interleaved import ratio, rounds
 from torch.utils.data import DataLoader, TensorDataset

@@ -24,7 +24,7 @@ from trainer import checkpoint
 from trainer.config import ConfigError, RunConfig
 from trainer.export.bundle import FORMAT, VERSION
 from trainer.export.pickles import problem_of_checkpoint, problem_of_weights
-from trainer.loop import Results
+from trainer.report import Results
 from trainer.settings import Settings
 from trainer.store import ENDED, EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
 

@@ -1,0 +1,69 @@
+"""Values that are fine alone but not together: each combination that cannot train, as a sentence with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from trainer.registry import Technique, families
+
+if TYPE_CHECKING:
+    from trainer.config import RunConfig
+
+PLURALS = {"table": "tables", "plane": "points", "image": "images", "sequence": "sequences", "text": "texts"}
+
+
+def conflicts(config: RunConfig) -> Iterable[str]:
+    """Sentences about values that are fine alone but not together."""
+    norm, model, data = (config.technique(family) for family in ("normalization", "model", "data"))
+    smallest = norm.facts.get("smallest_batch", 1)
+    if config.batch_size < smallest:
+        yield (
+            f"BatchNorm needs a batch size of at least {smallest}; got {config.batch_size}. "
+            f"Set batch_size={smallest} or more, or another normalization."
+        )
+    yield from misfits(config, data)
+    if model.facts.get("own_normalization") and norm.name != "none":
+        yield f"The {model.label} has layer norm of its own; got normalization={norm.name}. Set normalization=none."
+    if config.validation_share + config.test_share > 0.6:
+        yield (
+            f"validation_share {config.validation_share:g} and test_share {config.test_share:g} "
+            "leave less than 40 % to train on; lower one of them."
+        )
+    for name in ("final_lr", "min_lr"):
+        lowest = config.schedule.knobs.get(name, 0)
+        if lowest > config.learning_rate:
+            yield (
+                f"schedule.{name} {lowest:g} is above the learning rate {config.learning_rate:g}; "
+                "lower it or raise learning_rate."
+            )
+    first, last = (config.schedule.knobs.get(end, 0) for end in ("start", "end"))
+    if first > last:
+        yield f"schedule.start {first:g} is above schedule.end {last:g}; swap them."
+    low, high = (config.schedule.knobs.get(f"{end}_momentum", 0) for end in ("low", "high"))
+    if low > high:
+        yield f"schedule.low_momentum {low:g} is above schedule.high_momentum {high:g}; swap them."
+
+
+def misfits(config: RunConfig, data: Technique) -> Iterable[str]:
+    """Sentences about techniques that cannot work on the chosen data set, with data sets that would do."""
+    facts = config.data_facts()
+    for name in type(config).model_fields:
+        if name not in families():
+            continue
+        used, sets = config.technique(name), families()["data"].techniques.values()
+        accepts, task = used.facts.get("accepts"), used.facts.get("task", facts["task"])
+        if name == "data" or ((not accepts or facts["kind"] in accepts) and task == facts["task"]):
+            continue
+        fitting = [
+            item.name
+            for item in sets
+            if (not accepts or item.facts["kind"] in accepts)
+            and ("task" not in used.facts or item.facts["task"] == task)
+        ]
+        what = f"The {used.label}" if name == "model" else families()[name].label
+        wanted = " or ".join(PLURALS[kind] for kind in accepts) if accepts else f"{task} data"
+        default = "mlp" if name == "model" else families()[name].default
+        yield f"{what} needs {wanted}; got {data.label}. Set {name}={default}, or data to one of {', '.join(fitting)}."
+    if config.label_smoothing.knobs["amount"] and facts["task"] != "classification":
+        yield f"Label smoothing needs classes; got {data.label}. Set label_smoothing=0."
