@@ -94,7 +94,7 @@ def check_entries(entries: Sequence[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
     files = []
     for entry in entries:
         _refuse_unsafe(entry)
-        if not entry.is_dir() and not _ignored(entry.filename):
+        if not entry.filename.endswith("/") and not _ignored(entry.filename):
             files.append(entry)
     unpacked = sum(entry.file_size for entry in files)
     if unpacked > MOST_UNPACKED:
