@@ -4,7 +4,9 @@
 
 The tutorial loop: DataLoader over a TensorDataset, zero_grad, `.item()` every step, gradient norm as a Python sum over the
 parameters. Same network, batch size, optimizer and one thread each; neither evaluates nor saves within the measured time.
-The last contestants are the product's own loop with a recorder that throws everything away, for the cost of streaming.
+The curves are streamed; the looks into layers are switched off, but for the contestant that has them on, too (what they
+cost over whole runs is `health_cost.py`'s). The last contestant is the product's own loop with a recorder that throws
+everything away, for the cost of streaming.
 """
 
 from __future__ import annotations
@@ -69,17 +71,20 @@ def main() -> None:
 
 def measure(name: str, home: Path) -> dict[str, float]:
     """Ratios of one model: ours over the tutorial's loop, and ours with streaming over ours without."""
-    config = RunConfig().changed({**MODELS[name], "epochs": EPOCHS[name]})
+    config = RunConfig().changed({**MODELS[name], "epochs": EPOCHS[name], "health": False})
+    watched = config.changed({"health": True})
     measured = rounds(
         {
             "tutorial": lambda: tutorial(config, home),
             "ours": lambda: streamed(config, home),
+            "watched": lambda: streamed(watched, home),
             "silent": lambda: ours(config, home, Silent()),
         }
     )
     return {
         "steps_per_s": round(max(measured["ours"])),
         "vs_tutorial": ratio(measured, "ours", "tutorial"),
+        "vs_tutorial_with_health": ratio(measured, "watched", "tutorial"),
         "streaming_cost": round(1 - ratio(measured, "ours", "silent"), 3),
         "record_us": round(record_cost(config, home), 2),
     }
