@@ -166,6 +166,12 @@ def test_a_name_is_never_code(title, runner, tmp_path):
     assert code == 0
 
 
+def test_results_taken_in_from_elsewhere_are_never_code():
+    evil = {"validation": {"loss": 1.0, "metric": 0.5}, "metric": '"""; raise SystemExit(9); """'}
+    config = RunConfig()
+    assert len(ast.parse(script(config, "", evil)).body) == len(ast.parse(script(config)).body)
+
+
 def test_only_what_the_run_needs_is_in_it():
     text = script(RunConfig())
     for absent in ("Annotated", "knob(", "technique", "trainer", "config", "Rates", "nn.Dropout", "Embedding(", "lazy",
