@@ -343,6 +343,21 @@ def test_zips_that_lie_about_themselves_are_refused(home, monkeypatch):
         read_bundle(io.BytesIO(good))
 
 
+def test_rows_wider_than_their_header_cost_no_memory(home, monkeypatch):
+    wide = b"step,grad_norm/a\n" + b"0," * 50_000 + b"0\n"
+    data = changed(written(home, "zip"), lambda files: files.update({"metrics/health.csv": wide}))
+    monkeypatch.setattr("trainer.export.unbundle.MOST_CELLS", 20_000)
+    with pytest.raises(BundleError, match=r"health\.csv has more than"):
+        read_bundle(io.BytesIO(data))
+
+
+def test_progress_that_pages_count_with_is_numbers(home):
+    facts = {"parameters": "many", "step": 1.5, "seconds": True, "epoch": 10**20, "device": 7, "epochs": 3}
+    facts |= {"unit": "half a \ud800 sign", "metric": "two\nlines"}
+    values = read_bundle(io.BytesIO(changed(written(home, "zip"), edited("run.json", progress=facts)))).values
+    assert values["progress"] == {"epochs": 3}
+
+
 def test_names_that_point_elsewhere_are_never_written(home, other, tmp_path):
     settings, store = other
     names = ("../../evil.txt", "/tmp/evil.txt", "..\\evil", "data/x.npy")

@@ -48,10 +48,11 @@ LAYER = re.compile(r"[a-z_]{1,40}(/[\w.\-]{1,200})?")
 MOST_COLUMNS, MOST_CELLS = 4_000, 60 * MB
 LONGEST = {"name": 120, "notes": 5_000, "error": 5_000}
 MOST_NOTICES = 100
-KNOWN_PROGRESS = (
-    *("device", "precision", "parameters", "epochs", "total_steps", "steps_per_epoch"),
-    *("step", "epoch", "metric", "unit", "seconds", "steps_per_s"),
-)
+KNOWN_PROGRESS = {
+    **dict.fromkeys(("device", "precision", "metric", "unit"), str),
+    **dict.fromkeys(("parameters", "epochs", "total_steps", "steps_per_epoch", "step", "epoch"), int),
+    **dict.fromkeys(("seconds", "steps_per_s"), float),
+}
 
 
 class BundleError(ValueError):
@@ -199,15 +200,18 @@ def run_values(facts: dict[str, Any], config: RunConfig) -> dict[str, Any]:
     values["notices"] = [text[:2_000] for text in notices[:MOST_NOTICES] if isinstance(text, str)]
     progress = facts.get("progress")
     progress = progress if isinstance(progress, dict) else {}
-    values["progress"] = {name: progress[name] for name in KNOWN_PROGRESS if plain(progress.get(name))}
+    values["progress"] = {
+        name: progress[name] for name, kind in KNOWN_PROGRESS.items() if plain(progress.get(name), kind)
+    }
     return values | {name: moment(facts.get(name), name) for name in ("created", "started", "ended")}
 
 
-def plain(value: object) -> bool:
-    """Whether a value is a short text or a number of ordinary size."""
-    if isinstance(value, str):
-        return len(value) <= 100
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
+def plain(value: object, kind: type) -> bool:
+    """Whether a value is a short line of text (`str`), or a number of ordinary size: pages count with these."""
+    if kind is str:
+        return isinstance(value, str) and len(value) <= 100 and value.isprintable()
+    fits = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
+    return fits and abs(value) < 1e15  # type: ignore[arg-type]
 
 
 def moment(text: object, name: str) -> datetime:
@@ -250,7 +254,7 @@ def curve(kind: str, data: bytes) -> Batch:
     fits = header == known if known else header[:1] == ["step"] and all(map(LAYER.fullmatch, header))
     if not fits or len(header) > MOST_COLUMNS or len(set(header)) != len(header):
         raise BundleError(f"{name} has columns that a run does not have: {shown(','.join(header))}.")
-    if data.count(b"\n") * len(header) > MOST_CELLS:
+    if data.count(b",") + data.count(b"\n") > MOST_CELLS:  # of rows wider than the header, too
         raise BundleError(f"{name} has more than {MOST_CELLS // MB} million values.")
     if b"\n" not in data.strip():
         return Batch(kind, header, np.empty((0, len(header))))
