@@ -29,7 +29,6 @@ from trainer.settings import Settings
 from trainer.store import ENDED, EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
 
 MB = 1_000_000
-LARGEST_ZIP = 1_000 * MB
 MOST_FILES = 40
 LIMITS = {
     "manifest.json": 1 * MB,
