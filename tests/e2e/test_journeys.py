@@ -66,6 +66,10 @@ def test_a_newcomers_first_minutes(shared_site, visitor):
     start(page)
     wait_for_step(page, 100)
     expect(page.get_by_text("Test accuracy")).to_be_visible()
+    page.wait_for_function(  # 150 epochs are a line by then, no longer dots that run into each other
+        "document.querySelector('[data-testid=live-chart-metric]').data.filter(line => line.x.length > 100)"
+        ".map(line => line.mode).join() === 'lines,lines'"
+    )
     page.get_by_text("Batch norm", exact=True).click()
     expect(page.get_by_text("Next run changes")).to_be_visible()
     expect(page.locator(".st-key-controls .tp-chip")).to_have_text("Normalization None → Batch norm")

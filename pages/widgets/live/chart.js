@@ -4,6 +4,7 @@ import { TITLES, scaleOf } from "./axes.js";
 import { CHARTS, Line, describe, plain } from "./lines.js";
 
 const FAINT = 0.28;
+const FEW = 40; // points of a line that are marked one by one
 const BUSY = 1.5; // a chart rests this many times as long as it takes to draw
 
 export class Chart {
@@ -72,8 +73,8 @@ export class Chart {
     const { x, y, smoothX, smoothY } = this.#withDetail(line, part);
     const label = part.label ? `${name} · ${part.label}` : name;
     const style = { color, width: part.dashed ? 1.8 : 1.6, dash: part.dashed ? "dash" : "solid", shape: "linear" };
-    const few = part.kind === "epoch" && x.length < 40;
-    const base = { type: "scatter", mode: few ? "lines+markers" : "lines", visible, line: style, marker: { size: 4, color },
+    line.marked = part.kind === "epoch" && x.length < FEW;
+    const base = { type: "scatter", mode: line.marked ? "lines+markers" : "lines", visible, line: style, marker: { size: 4, color },
       hoverinfo: "none", connectgaps: true, name: label };
     line.index = this.#count(line);
     const raw = { ...base, x, y };
@@ -162,6 +163,7 @@ export class Chart {
       line.curve ??= line.run.curve(line.part.kind, line.part.name);
       const points = line.take();
       if (!points.x.length) continue;
+      if (line.marked && line.next >= FEW) this.schedule(true);
       x.push(points.x);
       y.push(points.y);
       indices.push(line.index);
