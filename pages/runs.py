@@ -27,7 +27,7 @@ def page() -> None:
     changes = changes_by_run(everything)
     st.html('<h1 class="tp-page">Runs</h1>')
     _say_if_missing(everything)
-    import_run(here.store, here.owner)
+    import_run(here.owner)
     if not everything:
         _none_yet()
         return

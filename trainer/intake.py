@@ -122,12 +122,26 @@ def _turn(report: Progress, cancelled: Callable[[], bool]) -> Iterator[None]:
 
 def _check(folder: Path, report: Progress, cancelled: Callable[[], bool]) -> None:
     """Runs the child and passes on what it says. Raises DataError with its sentence, or when it had to be ended."""
-    command = [sys.executable, "-m", "trainer.intake", str(folder)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    said = bounded("trainer.intake", folder, report, cancelled)
+    if cancelled():
+        raise CancelledError
+    if "problem" in said:
+        raise DataError(said["problem"])
+    if not said.get("done"):
+        raise DataError(
+            "The file could not be checked within the limits on memory and time. Upload a smaller part of it."
+        )
+
+
+def bounded(
+    module: str, folder: Path, report: Progress = silent, cancelled: Callable[[], bool] = lambda: False
+) -> dict[str, Any]:
+    """Runs `python -m module FOLDER`, whose `main` calls `limit_itself`, and returns the last thing it said: a JSON object
+    on a line of its own. Empty when the child had to be ended."""
     child = subprocess.Popen(  # noqa: S603 - our own module on a path of our own making
-        command,
+        [sys.executable, "-m", module, str(folder)],
         cwd=ROOT,
-        env=environment,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -148,14 +162,7 @@ def _check(folder: Path, report: Progress, cancelled: Callable[[], bool]) -> Non
         child.kill()
         child.wait()
         watchdog.join()
-    if cancelled():
-        raise CancelledError
-    if "problem" in said:
-        raise DataError(said["problem"])
-    if not said.get("done"):
-        raise DataError(
-            "The file could not be checked within the limits on memory and time. Upload a smaller part of it."
-        )
+    return said
 
 
 def _watch(child: subprocess.Popen[str], cancelled: Callable[[], bool]) -> None:
@@ -186,15 +193,15 @@ def main(folder: Path) -> int:
     """Reads `folder`/original, writes what it holds beside it, and says on standard output how far it is."""
     limit_itself()
     try:
-        manifest = inspect(folder, lambda share, words: _say(share=round(share, 3), words=words))
+        manifest = inspect(folder, lambda share, words: say(share=round(share, 3), words=words))
         (folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=True, allow_nan=False))
-        _say(done=True)
+        say(done=True)
     except DataError as error:
-        _say(problem=str(error))
+        say(problem=str(error))
     except MemoryError:
-        _say(problem="The file needs more memory than a check may take. Upload a smaller part of it.")
+        say(problem="The file needs more memory than a check may take. Upload a smaller part of it.")
     except Exception as error:  # no traceback for a person who uploaded a strange file
-        _say(
+        say(
             problem=f"The file cannot be read ({type(error).__name__}). Save it again in a plain form and retry."
         )
     return 0
@@ -239,7 +246,7 @@ def inspect(folder: Path, report: Progress) -> dict[str, Any]:
     }
 
 
-def _say(**facts: Any) -> None:
+def say(**facts: Any) -> None:
     print(json.dumps(facts), flush=True)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.widgets.text import escape_markdown
-from trainer.export.unbundle import BundleError, import_bundle
+from trainer.export.arrival import receive
+from trainer.export.unbundle import BundleError
 from trainer.settings import get_settings
-from trainer.store import Store
 
 DONE, TURN = "imported-run", "import-turn"
 
 
-def import_run(store: Store, owner: str) -> None:
+def import_run(owner: str) -> None:
     """Draw the uploader; a run that comes in is selected."""
     if (done := st.session_state.pop(DONE, None)) is not None:
         st.toast(f"Run {done} is here, with its curves and notes.", icon=":material/download_done:")
@@ -28,7 +28,7 @@ def import_run(store: Store, owner: str) -> None:
             return
         try:
             with st.spinner("Checking and taking it in …"):
-                run_id = import_bundle(store, get_settings(), file, owner)
+                run_id = receive(get_settings(), file, owner)
         except BundleError as error:
             st.error(escape_markdown(error), icon=":material/error:")
             return

@@ -18,6 +18,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from safetensors.torch import load
 
 from trainer.__main__ import main
+from trainer.export.arrival import receive
 from trainer.export.events import crc32c, event_file
 from trainer.export.formats import FORMATS, ExportError
 from trainer.export.unbundle import BundleError, import_bundle, read_bundle
@@ -356,6 +357,19 @@ def test_progress_that_pages_count_with_is_numbers(home):
     facts |= {"unit": "half a \ud800 sign", "metric": "two\nlines"}
     values = read_bundle(io.BytesIO(changed(written(home, "zip"), edited("run.json", progress=facts)))).values
     assert values["progress"] == {"epochs": 3}
+
+
+def test_a_page_takes_a_run_in_through_a_bounded_process(home, other, monkeypatch):
+    settings, store = other
+    data = written(home, "zip")
+    assert store.run(receive(settings, io.BytesIO(data), "you")).owner == "you"
+    with pytest.raises(BundleError, match="no whole zip"):
+        receive(settings, io.BytesIO(data[:-30]), "you")
+    monkeypatch.setattr("trainer.intake.WALL_SECONDS", 0.0)
+    with pytest.raises(BundleError, match="within the limits on memory and time"):
+        receive(settings, io.BytesIO(data), "you")
+    assert len(store.runs()) == 1
+    assert not list(settings.home.glob("incoming-*"))
 
 
 def test_names_that_point_elsewhere_are_never_written(home, other, tmp_path):

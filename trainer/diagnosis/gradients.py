@@ -43,7 +43,7 @@ def exploding(run: Evidence) -> tuple[float, int, float] | None:
         return None
     if run.config.learning_rate > 30 * run.usual_rate:
         return None
-    norms = run.steps["grad_norm"]
+    norms = run.steps.get("grad_norm", np.empty(0))
     finite = norms[np.isfinite(norms)]
     if len(finite) < 20:
         return None

@@ -10,11 +10,13 @@ import hashlib
 import io
 import json
 import re
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -71,18 +73,25 @@ def import_bundle(store: Store, settings: Settings, file: IO[bytes], owner: str)
     """Adds the run in a zip to the store and returns its id. Raises BundleError, and then nothing has changed."""
     incoming = read_bundle(file)
     try:
-        run_id = store.import_run(owner, incoming.values, incoming.batches)
+        settings.home.mkdir(parents=True, exist_ok=True)
+        # Files first, under another name: a run that is killed in here must not begin anew on the curves of its past.
+        with tempfile.TemporaryDirectory(dir=settings.home, prefix="incoming-") as staged:
+            files = Path(staged) / "files"
+            files.mkdir()
+            for name, data in incoming.files.items():
+                (files / name).write_bytes(data)
+            run_id = store.import_run(owner, incoming.values, incoming.batches)
+            folder = settings.run_folder(run_id)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                files.rename(folder)
+            except OSError:
+                store.delete(run_id)
+                raise
+    except OSError as error:
+        raise BundleError(f"The weights could not be saved: {error.strerror}. Free some space.") from error
     except ValueError as error:
         raise BundleError(f"The curves cannot be read: {error}") from error
-    folder = settings.run_folder(run_id)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, data in incoming.files.items():
-            (folder / name).write_bytes(data)
-    except OSError as error:
-        store.delete(run_id)
-        settings.remove_run_folder(run_id)
-        raise BundleError(f"The weights could not be saved: {error.strerror}. Free some space.") from error
     return run_id
 
 

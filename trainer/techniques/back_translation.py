@@ -28,7 +28,7 @@ else:
     torch = lazy("torch")
 transformers = lazy("transformers")  # an optional extra, imported only when chosen
 
-TOGETHER = 32  # texts translated at once
+TOGETHER = 32  # texts between two words on progress, and two saves
 LONGEST = (
     128  # word pieces of a translation; the same for all, so that one text does not depend on its neighbours
 )
@@ -132,7 +132,8 @@ def translate(
             report(len(texts) - len(missing) + start, len(texts))
             part = missing[start : start + TOGETHER]
             there, back = steps
-            known |= dict(zip(part, back(there(part)), strict=True))
+            # One by one: padded beside others, the last bit of a sum may differ, and with it a word.
+            known |= {text: back(there([text]))[0] for text in part}
             _save(store, known)
     return [known[text] for text in texts]
 
