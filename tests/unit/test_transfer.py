@@ -18,6 +18,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from safetensors.torch import load
 
 from trainer.__main__ import main
+from trainer.config import RunConfig
 from trainer.export.arrival import receive
 from trainer.export.events import crc32c, event_file
 from trainer.export.formats import FORMATS, ExportError
@@ -220,6 +221,19 @@ def test_a_stopped_run_goes_on_where_it_was_taken_to(home, other):
     run, twin = store.run(new), home[1].run(1)
     assert run.status == "finished"
     assert exact(run.results["test"]) == exact(twin.results["test"])
+
+
+def test_a_run_on_a_file_that_is_elsewhere_says_so(home):
+    def foreign(files):
+        config = RunConfig.from_flat({"data": "csv", "data.file": "ab" * 32, "data.target": "price"})
+        files["config.json"] = config.to_json().encode()
+
+    told = read_bundle(io.BytesIO(changed(written(home, "zip"), foreign))).values["notices"]
+    assert any("file that is not on this machine" in text for text in told)
+    assert not any(
+        "not on this machine" in text
+        for text in read_bundle(io.BytesIO(written(home, "zip"))).values["notices"]
+    )
 
 
 def changed(data, change=lambda files: None, sign=True, **entries):

@@ -24,6 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from trainer import checkpoint
 from trainer.config import ConfigError, RunConfig
+from trainer.data.uploads import find_manifest
 from trainer.export.bundle import FORMAT, VERSION
 from trainer.export.pickles import problem_of_checkpoint, problem_of_weights
 from trainer.report import Results
@@ -31,6 +32,7 @@ from trainer.settings import Settings
 from trainer.store import ENDED, EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
 
 MB = 1_000_000
+ELSEWHERE = "This run trained on a file that is not on this machine. To repeat it, add the very same file on the page Your data."
 MOST_FILES = 40
 LIMITS = {
     "manifest.json": 1 * MB,
@@ -206,6 +208,8 @@ def run_values(facts: dict[str, Any], config: RunConfig) -> dict[str, Any]:
     notices = facts.get("notices")
     notices = notices if isinstance(notices, list) else []
     values["notices"] = [text[:2_000] for text in notices[:MOST_NOTICES] if isinstance(text, str)]
+    if config.technique("data").facts.get("own") and find_manifest(config.data.knobs["file"]) is None:
+        values["notices"].append(ELSEWHERE)
     progress = facts.get("progress")
     progress = progress if isinstance(progress, dict) else {}
     values["progress"] = {
