@@ -38,9 +38,9 @@ def main() -> None:
         page = context.new_page()
         train_twins(page, url)
         page.screenshot(path=ROOT / "docs" / "train-light.png")
-        for link, picture in (("Train", "train-dark"), ("Runs", "runs-light")):
+        for link, picture in (("Train", "train-dark"), ("Health", "health-light")):
             page.emulate_media(color_scheme="dark" if picture.endswith("dark") else "light")
-            page.get_by_role("link", name=link, exact=True).click()
+            page.get_by_role("link", name=link, exact=True).first.click()
             page.wait_for_timeout(3000)
             page.screenshot(path=ROOT / "docs" / f"{picture}.png")
         browser.close()

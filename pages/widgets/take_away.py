@@ -6,6 +6,7 @@ from functools import partial
 
 import streamlit as st
 
+from pages.widgets.history import config_of
 from trainer import checkpoint
 from trainer.export.formats import FORMATS, ExportError, Format, run_script
 from trainer.settings import get_settings
@@ -48,6 +49,8 @@ def _lacking(run: Run, one: Format) -> str:
     if one.name == "safetensors":
         path = get_settings().run_folder(run.id) / checkpoint.WEIGHTS
         return "" if path.is_file() else "There are weights once it finishes, or is stopped or paused."
+    if one.name in ("script", "zip") and config_of(run) is None:
+        return "Its knobs were set in another version of this lab."
     if one.name in ("csv", "parquet", "tensorboard") and not run.progress.get("step"):
         return "Nothing is measured yet."
     return ""

@@ -56,3 +56,13 @@ def test_a_zip_comes_in_and_a_bad_one_is_refused(lab, measured, monkeypatch):
     assert not app.exception
     assert [run.status for run in lab.runs()] == ["finished", "finished"]
     assert str(lab.runs()[0].id) in app.query_params["run"]
+
+
+def test_a_run_of_another_version_says_what_cannot_leave(lab):
+    run_id = lab.store.create_run({"epochs": 3, "unheard_of": 1}, VISITOR, status="running")
+    lab.store.finish(run_id, 1, status="finished")
+    app = lab.go(lab.open(run=str(run_id)), "runs")
+    assert not app.exception
+    barred = [button.proto.label for button in app.get("download_button") if button.proto.disabled]
+    assert {FORMATS["script"].label, FORMATS["zip"].label} <= set(barred)
+    assert "set in another version" in text_of(app)
