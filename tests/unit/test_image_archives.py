@@ -123,7 +123,7 @@ def test_damaged_images_are_left_out_up_to_a_share(read, refused):
     ("files", "words"),
     [
         ({"../../etc/cron.d/x.png": b"x"}, "leads out of its folder"),
-        ({"/root/x.png": b"x"}, "leads out of its folder"),
+        ({"/etc/x.png": b"x"}, "leads out of its folder"),
         ({"a\\..\\..\\x.png": b"x"}, "leads out of its folder"),
         ({"C:/x.png": b"x"}, "leads out of its folder"),
         ({"a/more.zip": b"PK"}, "another archive"),
