@@ -46,10 +46,15 @@ def initialize(model: torch.nn.Module, config: RunConfig) -> None:
         if isinstance(module, torch.nn.Embedding):  # a table of vectors, as torch.nn.Embedding draws it
             stream = generator(config.seed, "weights", f"{name}.weight")
             torch.nn.init.normal_(module.weight, generator=stream)
-        elif any(parameter.ndim >= 2 for parameter in module.parameters(recurse=False)):
+        elif has_matrix(module):
             draw_weights(name, module, config)
         elif hasattr(module, "reset_parameters"):
             module.reset_parameters()
+
+
+def has_matrix(module: torch.nn.Module) -> bool:
+    """Whether a module is a layer with weights that mix its inputs; norms and positions only scale."""
+    return any(parameter.ndim >= 2 for parameter in module.parameters(recurse=False))
 
 
 def draw_weights(name: str, module: torch.nn.Module, config: RunConfig) -> None:

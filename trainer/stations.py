@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from trainer.health.probe import NEAR_ZERO
 from trainer.lazy import lazy
+from trainer.network import has_matrix
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +20,6 @@ else:
 SHAPERS = tuple(f"torch.nn.modules.{name}" for name in ("activation", "batchnorm", "normalization"))
 SUMS = ("Residual", "EncoderBlock")
 """Blocks of `trainer.layers` that add to their input: the signal travels along these sums."""
-NEAR_ZERO = 1e-6
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def stations(model: torch.nn.Module) -> dict[str, str]:
     for name, module in parents.items():
         if type(module).__name__ in SUMS:
             found[name] = name
-        elif any(parameter.ndim >= 2 for parameter in module.parameters(recurse=False)):
+        elif has_matrix(module):
             found[_last_of_block(name, parents)] = name
     return found
 

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 import torch
 from interleaved import ratio, rounds
 from torchvision.transforms import v2
+from training_speed import Silent
 
 from trainer.build import build
 from trainer.config import RunConfig
@@ -43,18 +44,6 @@ AUGMENTATIONS: dict[str, tuple[str, Any]] = {
     "color_jitter": ("jitter", v2.ColorJitter(0.2, 0.2, 0.2)),
     "random_erasing": ("erase", v2.RandomErasing()),
 }
-
-
-class Silent:
-    """Takes everything and keeps nothing."""
-
-    def step(self, *row: object) -> None: ...
-    def epoch(self, *row: object, **values: object) -> None: ...
-    def progress(self, facts: object) -> None: ...
-    def health(self, *look: object) -> None: ...
-    def view(self, *view: object) -> None: ...
-    def notice(self, text: str) -> None: ...
-    def flush(self) -> None: ...
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ from trainer.flat import Weights
 from trainer.health.looks import looks
 from trainer.health.rows import Layout
 from trainer.lazy import lazy
+from trainer.network import has_matrix
 
 if TYPE_CHECKING:
     import torch
@@ -139,11 +140,6 @@ class Parameters:
 
     def _cut(self, vector: torch.Tensor) -> list[torch.Tensor]:
         return [vector[piece.start : piece.end] for piece in self.inner]
-
-
-def has_matrix(module: torch.nn.Module) -> bool:
-    """Whether a module is a layer with weights that mix its inputs; norms and positions only scale."""
-    return any(parameter.ndim >= 2 for parameter in module.parameters(recurse=False))
 
 
 def pieces(layer: int, module: torch.nn.Module, weights: Weights) -> Iterator[Piece]:
