@@ -1,15 +1,19 @@
-"""Locks that the operating system lets go of when their holder dies, however it dies."""
+"""File locks that the operating system releases when their holder dies, however it dies."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import struct
 from pathlib import Path
+
+_FLOCK = struct.Struct("hhqqi4x")  # struct flock: type, whence, start, length (0: the whole file), process id
 
 
 class FileLock:
-    """An exclusive lock on a file (flock), with the holder's process id written into it for a person to read.
+    """An exclusive lock on a file, with the holder's process id written into it for a person to read.
 
+    It is an open file description lock (fcntl(2), F_OFD_SETLK), so that `is_locked` can ask without taking it.
     A child made by fork shares its parent's lock and would keep it after the parent's death: it must `abandon` it.
     """
 
@@ -22,7 +26,7 @@ class FileLock:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, _exclusive())
         except OSError:
             os.close(file)
             return False
@@ -43,6 +47,10 @@ class FileLock:
         """Whether this object holds the lock."""
         return self._file is not None
 
+    def held_by_anyone(self) -> bool:
+        """Whether any process holds the lock; asking disturbs nobody."""
+        return bool(is_locked(self.path))
+
     def _sign(self) -> None:
         assert self._file is not None
         try:
@@ -53,16 +61,20 @@ class FileLock:
 
 
 def is_locked(path: Path) -> bool | None:
-    """Whether any process holds the lock on this file; None when there is no such file."""
+    """Whether any process holds the lock on this file; None when there is no such file.
+
+    Only asks (F_OFD_GETLK): a lock taken to find out, even a shared one, would make another's single attempt fail.
+    """
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask do not see each other
-    except OSError:
-        return True
-    else:
-        return False
+        answer = fcntl.fcntl(file, fcntl.F_OFD_GETLK, _exclusive())
+        return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
     finally:
         os.close(file)
+
+
+def _exclusive() -> bytes:
+    return _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)

@@ -22,7 +22,7 @@ from trainer.locks import is_locked
 from trainer.settings import Settings, SettingsError, get_settings
 from trainer.store import Run, Store, StoreError
 from trainer.store.database import Watch
-from trainer.store.guard import Guard, acquire_patiently, supervisor_guard
+from trainer.store.guard import Guard, supervisor_guard
 
 POLL = 0.025
 """Seconds between two looks at the database's change stamp."""
@@ -301,7 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.error("The database %s cannot be used: %s.", settings.url.split("@")[-1], error.orig)
         return 1
     guard = supervisor_guard(store)
-    if not acquire_patiently(guard):
+    if not guard.acquire():
         log.info("Another supervisor serves this database already; nothing to do.")
         return 0
     supervisor = Supervisor(settings, store, guard, server)

@@ -57,22 +57,45 @@ def test_a_pulse_that_stands_still_is_noticed() -> None:
 def test_a_file_lock_excludes_and_dies_with_its_holder(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "lock"
     assert is_locked(path) is None
+    taken, tell = os.pipe()
     holder = os.fork()
     if not holder:
-        lock = FileLock(path)
-        lock.acquire()
+        os.write(tell, b"y" if FileLock(path).acquire() else b"n")
         signal.pause()
-    while not is_locked(path):
-        pass
-    assert not FileLock(path).acquire()
-    os.kill(holder, 9)
-    os.waitpid(holder, 0)
+    try:
+        assert os.read(taken, 1) == b"y"
+        assert is_locked(path)
+        assert not FileLock(path).acquire()
+    finally:
+        os.kill(holder, signal.SIGKILL)
+        os.waitpid(holder, 0)
     assert is_locked(path) is False
     mine = FileLock(path)
     assert mine.acquire()
     assert mine.still_held()
     mine.release()
     assert not mine.still_held()
+
+
+def test_asking_disturbs_nobody(tmp_path: Path) -> None:
+    """Others ask all the while, yet each of a thousand single attempts to take the free lock succeeds."""
+    path = tmp_path / "lock"
+    path.touch()
+    askers = []
+    for _ in range(2):
+        if not (asker := os.fork()):
+            while True:
+                is_locked(path)
+        askers.append(asker)
+    try:
+        for _ in range(1000):
+            lock = FileLock(path)
+            assert lock.acquire()
+            lock.release()
+    finally:
+        for asker in askers:
+            os.kill(asker, signal.SIGKILL)
+            os.waitpid(asker, 0)
 
 
 def test_an_abandoned_lock_stays_with_the_parent(tmp_path: Path) -> None:

@@ -61,9 +61,7 @@ class Store(RunStore, AttemptStore, DownloadStore, ImportStore, InspectionStore,
     def supervisor_status(self) -> str:
         """ "starting" or "ready" while a supervisor serves this database, else "absent": its lock says whether it
         lives, its row how far it has come."""
-        guard = supervisor_guard(self)
-        if guard.acquire():
-            guard.release()
+        if not supervisor_guard(self).held_by_anyone():
             return "absent"
         with self.reading() as connection:
             said = connection.execute(sa.select(supervisor.c.state)).scalar()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +28,9 @@ class Guard(Protocol):
     def abandon(self) -> None:
         """In a forked child: leave it with the parent."""
 
+    def held_by_anyone(self) -> bool:
+        """Whether any process holds it; asking disturbs nobody."""
+
     def still_held(self) -> bool:
         """False when it was lost, which a broken connection to PostgreSQL can do."""
 
@@ -38,16 +40,6 @@ def supervisor_guard(database: Database) -> Guard:
     if database.is_sqlite:
         return FileLock(Path(f"{database.engine.url.database}.supervisor"))
     return _AdvisoryLock(database.url)
-
-
-def acquire_patiently(guard: Guard, seconds: float = 1.0) -> bool:
-    """Take the lock, trying for a moment: whoever only asks whether it is held takes it for an instant."""
-    deadline = time.monotonic() + seconds
-    while not guard.acquire():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 class _AdvisoryLock:
@@ -75,8 +67,19 @@ class _AdvisoryLock:
         if self._connection is not None:
             os.close(self._connection.connection.driver_connection.fileno())  # type: ignore[union-attr]
 
+    def held_by_anyone(self) -> bool:
+        with self._engine.connect() as connection:
+            return bool(connection.execute(_HELD).scalar())
+
     def still_held(self) -> bool:
         try:
             return self._connection is not None and self._connection.execute(sa.select(1)).scalar() == 1
         except DBAPIError:
             return False
+
+
+_HELD = sa.text(
+    "select exists (select from pg_locks where locktype = 'advisory' and objsubid = 1 and granted"
+    " and database = (select oid from pg_database where datname = current_database())"
+    " and classid = :high and objid = :low)"
+).bindparams(high=_KEY >> 32, low=_KEY & 0xFFFF_FFFF)
