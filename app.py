@@ -3,9 +3,9 @@
 import streamlit as st
 from starlette.middleware import Middleware
 
-from pages.preload import Preload
-from pages.service import api, lifespan
-from pages.visitor import VisitorCookie
+from pages.server.lifespan import api, lifespan
+from pages.server.preload import Preload
+from pages.server.visitor import VisitorCookie
 
 app = st.App(
     "pages/shell.py",

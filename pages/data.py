@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.frame import Frame, frame
-from pages.uploading import Job, begin, dismiss, job_of
+from pages.page_context import Frame, frame
+from pages.server.uploads import Job, begin, dismiss, job_of
 from pages.widgets.images_view import images_view
+from pages.widgets.run_polling import telling
 from pages.widgets.table_view import table_view
 from pages.widgets.text import escape_html, escape_markdown, shorten
-from pages.widgets.watch import telling
 from trainer.data.images import MOST_BYTES as MOST_ARCHIVE_BYTES
 from trainer.data.images import MOST_IMAGES
 from trainer.data.tables import MOST_BYTES as MOST_TABLE_BYTES

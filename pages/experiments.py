@@ -7,8 +7,8 @@ import time
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from pages.frame import Frame, frame
-from pages.widgets.lineup import show_only
+from pages.page_context import Frame, frame
+from pages.widgets.chart_selection import show_only
 from pages.widgets.text import escape_html
 from trainer.config import RunConfig, diff
 from trainer.presets import PRESETS, Preset

@@ -7,12 +7,12 @@ from typing import Any
 
 import streamlit as st
 
-from pages.frame import Frame, frame
-from pages.tokens import page_token
+from pages.live.tokens import page_token
+from pages.page_context import Frame, frame
 from pages.widgets.health_panel import health_panel
 from pages.widgets.history import UNCHANGED, changes_by_run, config_of, is_probe, legend_label
+from pages.widgets.run_polling import watch_states
 from pages.widgets.text import chips, escape_html, escape_markdown, shorten
-from pages.widgets.watch import watch_states
 from trainer.config import Change
 from trainer.settings import get_settings
 from trainer.store import Run

@@ -8,14 +8,14 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.frame import Frame, frame
+from pages.page_context import Frame, frame
 from pages.widgets.history import config_of, is_probe
 from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
+from pages.widgets.run_polling import watch_states
 from pages.widgets.text import escape_html, escape_markdown
-from pages.widgets.watch import watch_states
 from trainer.config import ConfigError, RunConfig
-from trainer.lr_finder import NAME, Suggestion, finder_config, smoothed, suggest
+from trainer.engine.lr_finder import NAME, Suggestion, finder_config, smoothed, suggest
 from trainer.registry import find
 from trainer.store import Run, Store
 

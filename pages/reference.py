@@ -11,11 +11,11 @@ from typing import Any
 
 import streamlit as st
 
-from pages.frame import frame
+from pages.page_context import frame
 from pages.widgets.failures import failures
 from pages.widgets.knobs import load_config
 from pages.widgets.text import escape_html, escape_markdown, shorten
-from pages.widgets.worked import worked_example
+from pages.widgets.worked_example import worked_example
 from trainer.config import ConfigError, RunConfig
 from trainer.registry import Family, Knob, Technique, families
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import streamlit as st
 
-from pages.frame import frame
+from pages.page_context import frame
 from pages.widgets.history import changes_by_run
 from pages.widgets.import_run import import_run
 from pages.widgets.run_detail import run_detail
+from pages.widgets.run_polling import watch_states
 from pages.widgets.run_table import matching, run_table
 from pages.widgets.text import escape_markdown, shorten
-from pages.widgets.watch import watch_states
 from trainer.config import Change
 from trainer.store import Run
 

@@ -10,9 +10,9 @@ import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
 from pages import data, experiments, health, lr_finder, reference, runs, train
-from pages.frame import Frame
-from pages.service import store
-from pages.visitor import visitor
+from pages.page_context import Frame
+from pages.server.lifespan import store
+from pages.server.visitor import visitor
 from pages.widgets.knobs import draw_knobs, show_link_notices
 from pages.widgets.text import escape_markdown
 from trainer.settings import SettingsError, get_settings

@@ -7,19 +7,19 @@ from typing import Any
 
 import streamlit as st
 
-from pages.before import before_section
-from pages.frame import Frame, frame
-from pages.tokens import page_token
+from pages.live.tokens import page_token
+from pages.page_context import Frame, frame
+from pages.widgets.chart_selection import Place, lineup
 from pages.widgets.download import data_is_ready
 from pages.widgets.history import changes_by_run, config_of, is_probe, legend_label, task_of
 from pages.widgets.launch import launch
-from pages.widgets.lineup import Place, lineup
 from pages.widgets.live_chart import Metric, ShownRun, live_panel
+from pages.widgets.preflight import before_section
 from pages.widgets.run_card import run_card
+from pages.widgets.run_polling import ask, telling, watch_states
 from pages.widgets.text import chips, escape_html
-from pages.widgets.watch import ask, telling, watch_states
 from trainer.config import Change, RunConfig, diff
-from trainer.preview import planned_rate, steps_per_epoch
+from trainer.preflight.plan import planned_rate, steps_per_epoch
 from trainer.settings import get_settings
 from trainer.store import Run, Store
 

@@ -20,23 +20,23 @@ import orjson
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
-from trainer import terminal
-from trainer.add_data import add_file, with_file
-from trainer.augment import lacking
+from trainer.cli import terminal
+from trainer.cli.own_data import add_file, with_file
 from trainer.config import ConfigError, RunConfig, label_of, plain_knobs
 from trainer.data import DataError, download, missing_files
 from trainer.data.own import data_problem
 from trainer.diagnosis import diagnose, gather
+from trainer.engine.augment import lacking
 from trainer.export.formats import FORMATS, ExportError
 from trainer.export.script import script
 from trainer.export.unbundle import BundleError, import_bundle
-from trainer.locks import FileLock, is_locked
 from trainer.presets import PRESETS, find_preset
-from trainer.recorder import Control
+from trainer.processes.recorder import Control
+from trainer.processes.worker import train_attempt
 from trainer.registry import Knob, families
 from trainer.settings import Settings, SettingsError, get_settings
 from trainer.store import COMMAND_LINE, Run, Store, StoreError
-from trainer.worker import train_attempt
+from trainer.store.file_lock import FileLock, is_locked
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -166,7 +166,7 @@ def add_config(command: argparse.ArgumentParser) -> None:
 
 def inspect_command(options: argparse.Namespace, settings: Settings) -> int:
     """Tells what a run would begin with; trains and saves nothing."""
-    from trainer.before import before, question_of
+    from trainer.preflight.dry_run import before, question_of
 
     config = read_config(options.config).changed(read_sets(options.set, options.seed))
     require_data(config, settings)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.frame import frame
+from pages.page_context import frame
+from pages.widgets.chart_selection import show
+from pages.widgets.diagnosis_cache import verdict
 from pages.widgets.history import config_of
 from pages.widgets.launch import launch
-from pages.widgets.lineup import show
+from pages.widgets.run_polling import telling
 from pages.widgets.text import chips, escape_html, escape_markdown, run_title, shorten
-from pages.widgets.verdicts import verdict
-from pages.widgets.watch import telling
 from trainer.config import Change, RunConfig, diff
 from trainer.diagnosis import Finding, mark_label
 from trainer.store import Run, Store

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.frame import frame
+from pages.page_context import frame
+from pages.widgets.run_polling import telling
 from pages.widgets.text import escape_html, escape_markdown
-from pages.widgets.watch import telling
-from trainer.augment import lacking
 from trainer.config import RunConfig
 from trainer.data import missing_files
 from trainer.data.own import data_problem
+from trainer.engine.augment import lacking
 from trainer.registry import Technique
 from trainer.settings import get_settings
 from trainer.store import Download, Store

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from PIL import Image
 
-from pages.frame import Frame
+from pages.page_context import Frame
 from pages.widgets.controls import problem as show_problem
 from pages.widgets.live_chart import PALETTE
 from pages.widgets.take_data import use_button

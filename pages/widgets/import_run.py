@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.widgets.text import escape_markdown
-from trainer.export.arrival import receive
+from trainer.export.sandboxed_import import receive
 from trainer.export.unbundle import BundleError
 from trainer.settings import get_settings
 

@@ -6,7 +6,7 @@ import time
 
 import streamlit as st
 
-from pages.widgets.lineup import show
+from pages.widgets.chart_selection import show
 from trainer.config import RunConfig
 from trainer.store import Store
 

@@ -1,6 +1,6 @@
-"""The live charts on a page: one Components-v2 component, mounted once, fed over the WebSocket of `pages.api`.
+"""The live charts on a page: one Components-v2 component, mounted once, fed over the WebSocket of `pages.live.routes`.
 
-The scripts are served as files (`pages/widgets/live`), so that a rerun sends only the few lines that load them, and
+The scripts are served as files (`pages/widgets/charts`), so that a rerun sends only the few lines that load them, and
 the browser keeps them; the data of a rerun are labels, colours and a token, never curves.
 """
 
@@ -16,7 +16,7 @@ import plotly
 import streamlit as st
 from streamlit import config
 
-from pages.api import assets_version
+from pages.live.routes import assets_version
 
 PALETTE: Final[dict[str, list[str]]] = {
     "light": ["#0072B2", "#D55E00", "#009E73", "#B8588F", "#C98500", "#3D97CC", "#8C6D00", "#6B6B6B"],
@@ -79,7 +79,7 @@ def live_panel(
 ) -> None:
     """Draw the status line and the four live charts.
 
-    `runs` are drawn in this order, later ones on top. `token` comes from `pages.tokens.page_token` and must name every
+    `runs` are drawn in this order, later ones on top. `token` comes from `pages.live.tokens.page_token` and must name every
     run in `runs`. `planned` is a learning-rate curve to draw dotted before and behind the runs: `{"steps": [...],
     "lr": [...], "steps_per_epoch": n}`. `follow` is the run that the status line tells of (else the newest that is
     not over, else the last). Keep `key` the same on every rerun: it is what keeps the charts mounted.

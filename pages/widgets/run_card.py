@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.frame import frame
-from pages.widgets import lineup
+from pages.page_context import frame
+from pages.widgets import chart_selection as lineup
 from pages.widgets.diagnosis import diagnosis
 from pages.widgets.history import UNCHANGED, config_of, measured
 from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
+from pages.widgets.run_polling import ask
 from pages.widgets.text import chips, duration, elapsed, escape_html, escape_markdown, run_title, status_pill
-from pages.widgets.watch import ask
 from trainer.config import Change
 from trainer.store import Run, Store
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from pages.widgets.chart_selection import show
 from pages.widgets.diagnosis import diagnosis
+from pages.widgets.export_section import take_away
 from pages.widgets.history import UNCHANGED, config_of, measured
 from pages.widgets.knobs import load_config
-from pages.widgets.lineup import show
 from pages.widgets.run_card import show_error, state_of
-from pages.widgets.take_away import take_away
+from pages.widgets.run_polling import telling
 from pages.widgets.text import chips, escape_html, escape_markdown, run_title
-from pages.widgets.watch import telling
 from trainer.config import Change, RunConfig, diff
 from trainer.data.uploads import remove_upload
 from trainer.settings import get_settings

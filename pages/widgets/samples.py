@@ -13,7 +13,7 @@ from pages.widgets.text import escape_html, shorten
 
 
 def samples_html(gallery: Mapping[str, Any]) -> str:
-    """The gallery of `trainer.gallery`, whatever its kind."""
+    """The gallery of `trainer.preflight.sample_batch`, whatever its kind."""
     draw = {"images": _image, "texts": _text, "rows": _row}[gallery["kind"]]
     items = "".join(f"<li>{draw(item, gallery)}</li>" for item in gallery["items"])
     kind = "images tp-pairs" if gallery["kind"] == "images" and gallery["changed"] else gallery["kind"]

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.frame import Frame
+from pages.page_context import Frame
 from pages.widgets.controls import problem as show_problem
 from pages.widgets.live_chart import PALETTE
 from pages.widgets.take_data import use_button

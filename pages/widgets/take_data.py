@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.frame import Frame
+from pages.page_context import Frame
 from pages.widgets.knobs import load_config
 from trainer.config import ConfigError, RunConfig
 from trainer.registry import families

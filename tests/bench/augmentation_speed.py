@@ -26,11 +26,11 @@ from interleaved import ratio, rounds
 from torchvision.transforms import v2
 from training_speed import Silent
 
-from trainer.build import build
 from trainer.config import RunConfig
-from trainer.loop import Trainer
+from trainer.engine.build import build
+from trainer.engine.loop import Trainer
+from trainer.engine.state import State
 from trainer.registry import find
-from trainer.state import State
 
 BATCH, SHAPE, SAMPLES = 64, (3, 32, 32), 1300
 AUGMENTATIONS: dict[str, tuple[str, Any]] = {

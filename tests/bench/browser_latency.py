@@ -73,7 +73,9 @@ def supervising(home: Path, marks: Path) -> Iterator[Store]:
 
 def supervise(marks: Path) -> int:
     """The product's supervisor; its workers write down when they are forked and when training begins."""
-    from trainer import children, loop, supervisor
+    from trainer.engine import loop
+    from trainer.processes import launcher as children
+    from trainer.processes import supervisor
 
     begin, work = loop.Trainer.__init__, children.work
 

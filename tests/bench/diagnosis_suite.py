@@ -39,13 +39,13 @@ from sklearn.metrics import log_loss
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
-from trainer.build import load_data
 from trainer.config import RunConfig
 from trainer.diagnosis import Finding, diagnose, gather, rules
-from trainer.recorder import Control
+from trainer.engine.build import load_data
+from trainer.processes.recorder import Control
+from trainer.processes.worker import train_attempt
 from trainer.settings import Settings
 from trainer.store import Run, Store
-from trainer.worker import train_attempt
 
 BETTER = 0.85  # of the sick run's test loss: what the cured twin must reach at most
 SEQUENCES = {

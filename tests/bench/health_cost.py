@@ -20,11 +20,11 @@ import torch
 from interleaved import ratio, rounds
 from training_speed import MODELS, with_recorder, write_mnist
 
-from trainer.build import build
 from trainer.config import RunConfig
-from trainer.loop import Trainer
-from trainer.recorder import Recorder
-from trainer.state import State
+from trainer.engine.build import build
+from trainer.engine.loop import Trainer
+from trainer.engine.state import State
+from trainer.processes.recorder import Recorder
 
 CASES = MODELS | {
     "default": {},

@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tests.bench.live_server import Served, open_socket
-from trainer import live
+from trainer.curves import deltas as live
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
 
 RUNS, STEPS, EPOCHS = 20, 100_000, 500

@@ -18,9 +18,9 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
-from pages.tokens import Tokens, tokens_for
+from pages.live.tokens import Tokens, tokens_for
 from trainer.store import Store
-from trainer.store.guard import supervisor_guard
+from trainer.store.supervisor_lock import supervisor_guard
 
 ROOT = Path(__file__).parent.parent.parent
 SECRET = "bench"
@@ -114,7 +114,7 @@ def serve(url: str, port: int) -> None:
     import uvicorn
     from starlette.applications import Starlette
 
-    from pages.api import Api
+    from pages.live.routes import Api
 
     store = Store(url)
     api = Api(lambda: store, lambda: Tokens(SECRET), lambda: {"state": "bench"})

@@ -18,8 +18,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
-from trainer import live
-from trainer.health.news import Seen, news
+from trainer.curves import deltas as live
+from trainer.health.messages import Seen, news
 from trainer.store import STEP_COLUMNS, Batch, Store
 
 ROUNDS = 9

@@ -22,7 +22,7 @@ from websockets.protocol import State
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tests.bench.live_server import ROOT, ServedApp, open_session, open_socket
-from trainer import live
+from trainer.curves import deltas as live
 from trainer.store import STEP_COLUMNS, Batch, Store
 
 VIEWERS, WRITERS, RATE, SECONDS = 30, 2, 500, 20

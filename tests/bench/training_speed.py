@@ -27,11 +27,11 @@ import torch
 from interleaved import ratio, rounds
 from torch.utils.data import DataLoader, TensorDataset
 
-from trainer.build import build
 from trainer.config import RunConfig
-from trainer.loop import Trainer
-from trainer.recorder import Control, Recorder
-from trainer.state import State
+from trainer.engine.build import build
+from trainer.engine.loop import Trainer
+from trainer.engine.state import State
+from trainer.processes.recorder import Control, Recorder
 from trainer.store import Store
 
 MODELS: dict[str, dict[str, Any]] = {

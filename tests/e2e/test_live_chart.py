@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from trainer.store import STEP_COLUMNS, Batch, Store
-from trainer.store.guard import supervisor_guard
+from trainer.store.supervisor_lock import supervisor_guard
 
 HERE = Path(__file__).parent
 HOSTILE = "<b>bold</b> %{y} <img src=x onerror=alert(1)>"

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from trainer.locks import is_locked
 from trainer.settings import Settings
 from trainer.store import Run, Store
+from trainer.store.file_lock import is_locked
 
 ROOT = Path(__file__).parent.parent.parent
 LIVENESS = 90.0  # seconds; far more than anything takes, so that only a hang fails
 
 SERVER = """
 import os, subprocess, sys
-subprocess.run([sys.executable, "-m", "trainer.supervisor", "--server", str(os.getpid())])
+subprocess.run([sys.executable, "-m", "trainer.processes.supervisor", "--server", str(os.getpid())])
 """
 
 CONFIG: dict[str, Any] = {
@@ -47,7 +47,7 @@ class Lab:
 
     def start(self, wait: bool = True) -> subprocess.Popen[bytes]:
         """Start a supervisor, as a user would, and wait until it serves."""
-        process = self._spawn("-m", "trainer.supervisor")
+        process = self._spawn("-m", "trainer.processes.supervisor")
         self.supervisors.append(process)
         if wait:
             self.until(lambda: self.store.supervisor_status() == "ready")

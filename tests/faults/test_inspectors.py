@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 from lab import Lab
 
-from trainer.before import question_of
 from trainer.config import RunConfig
+from trainer.preflight.dry_run import question_of
 from trainer.store import Inspection
 
 SLOW = {

@@ -3,7 +3,7 @@
 import pytest
 from page_testing import VISITOR, Lab
 
-from pages import service
+from pages.server import lifespan as service
 from trainer.settings import get_settings
 from trainer.store import Store
 
@@ -11,7 +11,9 @@ from trainer.store import Store
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
     monkeypatch.setenv("TRAINSCOPE_HOME", str(tmp_path))
-    monkeypatch.setattr("pages.visitor.visitor", lambda: VISITOR)  # there is no browser, so no cookie either
+    monkeypatch.setattr(
+        "pages.server.visitor.visitor", lambda: VISITOR
+    )  # there is no browser, so no cookie either
     service.store.cache_clear()
     store = Store(get_settings().url)
     yield Lab(store)

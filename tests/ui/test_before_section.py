@@ -3,8 +3,8 @@
 import pytest
 from page_testing import has, text_of, widget
 
-from trainer.before import before, question_of
 from trainer.config import RunConfig
+from trainer.preflight.dry_run import before, question_of
 from trainer.settings import get_settings
 from trainer.store import inspections
 

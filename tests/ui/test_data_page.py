@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from page_testing import VISITOR, text_of, widget
 
-from pages import uploading
+from pages.server import uploads as uploading
 from pages.widgets.run_detail import _delete
 from trainer.config import RunConfig
 from trainer.data.uploads import disk_bytes, find_manifest, upload_folder

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from page_testing import VISITOR, has, text_of, widget
 
-from pages.widgets import verdicts
+from pages.widgets import diagnosis_cache as verdicts
 from trainer.config import RunConfig, diff
 from trainer.diagnosis import IMPOSSIBLE, rules
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch

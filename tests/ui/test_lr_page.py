@@ -4,7 +4,7 @@ import numpy as np
 from page_testing import VISITOR, has, text_of, widget
 
 from trainer.config import RunConfig
-from trainer.lr_finder import NAME, finder_config
+from trainer.engine.lr_finder import NAME, finder_config
 from trainer.store import STEP_COLUMNS
 
 

@@ -5,7 +5,7 @@ from page_testing import text_of, widget
 
 from pages.reference import title_of
 from trainer.examples import makers, question_of
-from trainer.inspection import answer
+from trainer.processes.inspection import answer
 from trainer.registry import families, find
 from trainer.settings import get_settings
 

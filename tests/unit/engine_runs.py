@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from trainer import checkpoint, loop
-from trainer.build import Experiment, build
 from trainer.config import RunConfig
-from trainer.loop import Trainer, train
+from trainer.engine import checkpoint, loop
+from trainer.engine.build import Experiment, build
+from trainer.engine.loop import Trainer, train
+from trainer.engine.state import State
 from trainer.registry import families, find
-from trainer.state import State
 
 torch.set_num_threads(1)
 

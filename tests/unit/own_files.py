@@ -11,7 +11,7 @@ from PIL import Image
 
 from trainer.data.choosing import suggested_values
 from trainer.data.uploads import find_manifest
-from trainer.intake import take_in
+from trainer.processes.sandboxed_reader import take_in
 from trainer.settings import get_settings
 
 

@@ -19,12 +19,12 @@ from starlette.applications import Starlette
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from pages import connection as connections
-from pages import hub as hubs
-from pages.api import Api, assets_version
-from pages.tokens import TokenError, Tokens, page_token, read_secret
-from pages.visitor import VisitorCookie, known_visitor
-from trainer import live
+from pages.live import connection as connections
+from pages.live import hub as hubs
+from pages.live.routes import Api, assets_version
+from pages.live.tokens import TokenError, Tokens, page_token, read_secret
+from pages.server.visitor import VisitorCookie, known_visitor
+from trainer.curves import deltas as live
 from trainer.store import STEP_COLUMNS, Batch, Store
 
 

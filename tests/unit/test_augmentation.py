@@ -7,7 +7,7 @@ import torch
 from engine_runs import exact, go, same_weights, small, trainer_of, weights_of
 from torchvision.transforms.v2 import functional as vision
 
-from trainer.augment import chosen_changes
+from trainer.engine.augment import chosen_changes
 from trainer.registry import families, find
 from trainer.techniques import augmentation
 

@@ -8,14 +8,14 @@ import torch
 from engine_runs import exact, go, small, trainer_of
 from test_contract import each, using
 
-from trainer.before import LATER, before, first_batch, question_of
-from trainer.build import build
 from trainer.config import ConfigError, RunConfig
 from trainer.data import DataError
-from trainer.inspection import answer
-from trainer.reading import findings
+from trainer.engine.build import build
+from trainer.preflight.activation_hooks import stations
+from trainer.preflight.dry_run import LATER, before, first_batch, question_of
+from trainer.preflight.findings import findings
+from trainer.processes.inspection import answer
 from trainer.settings import Settings
-from trainer.stations import stations
 
 
 def look(tmp_path, **values):

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from trainer.build import build_model
 from trainer.config import RunConfig
-from trainer.flat import flatten
+from trainer.engine.build import build_model
+from trainer.engine.flat import flatten
 from trainer.registry import find
 
 BY_NORM, BY_VALUE = find("clipping", "by_norm").function, find("clipping", "by_value").function
@@ -73,7 +73,7 @@ def test_worked_example_by_norm():
 @pytest.mark.parametrize("large", [100, 50_000])
 def test_the_flat_gradient_is_the_models_gradient(model, large, monkeypatch):
     """Its norm is the global one, and writing to it reaches every parameter, convolutions included."""
-    monkeypatch.setattr("trainer.flat.LARGE", large)
+    monkeypatch.setattr("trainer.engine.flat.LARGE", large)
     config = RunConfig.from_flat({"model": model})
     net = build_model(config, (1, 8, 8), 10, torch.device("cpu"))
     twin = copy.deepcopy(net)

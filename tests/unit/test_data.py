@@ -11,10 +11,10 @@ from engine_runs import CPU, small
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from trainer.build import build
 from trainer.config import RunConfig
 from trainer.data.samples import Samples
-from trainer.datasplit import batch_sizes, split
+from trainer.engine.build import build
+from trainer.engine.datasplit import batch_sizes, split
 from trainer.registry import families, find
 from trainer.techniques.input_scaling import standardize
 

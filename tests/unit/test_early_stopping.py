@@ -8,7 +8,7 @@ from engine_runs import go, same_weights, saved_weights, small, trainer_of, weig
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.loop import Trainer
+from trainer.engine.loop import Trainer
 from trainer.registry import find
 
 PATIENCE = find("early_stopping", "patience").function
@@ -68,7 +68,7 @@ def test_a_run_stops_and_restores_the_best_weights(tmp_path):
             kept[self.state.epoch] = weights_of(self.run)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trainer.loop.Trainer", Keeping)
+        patch.setattr("trainer.engine.loop.Trainer", Keeping)
         results, log = go(small().changed(STOPS), tmp_path)
     losses = [row["val_loss"] for row in log.epochs]
     assert results.stopped_by == "early_stopping"

@@ -14,7 +14,7 @@ import vision_files
 from trainer.config import ConfigError
 from trainer.data import DataError
 from trainer.examples import answer, makers, question_of
-from trainer.inspection import answer as inspect
+from trainer.processes.inspection import answer as inspect
 from trainer.registry import families, find
 from trainer.settings import Settings, get_settings
 

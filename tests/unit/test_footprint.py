@@ -6,13 +6,13 @@ import pytest
 import torch
 from engine_runs import small
 
-from trainer.before import before, question_of
-from trainer.build import build
-from trainer.footprint import activation_bytes, optimizer_bytes
-from trainer.reading import bytes_text
+from trainer.engine.build import build
+from trainer.preflight.activation_hooks import Kept
+from trainer.preflight.dry_run import before, question_of
+from trainer.preflight.findings import bytes_text
+from trainer.preflight.footprint import activation_bytes, optimizer_bytes
 from trainer.registry import families
 from trainer.settings import Settings
-from trainer.stations import Kept
 
 HERE = Path("no-data-here")
 

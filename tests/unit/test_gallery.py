@@ -10,9 +10,9 @@ from engine_runs import small
 from PIL import Image
 
 from pages.widgets.samples import samples_html
-from trainer.before import before, first_batch, question_of
-from trainer.build import build
-from trainer.gallery import LARGEST_SIDE, MOST, _pixels
+from trainer.engine.build import build
+from trainer.preflight.dry_run import before, first_batch, question_of
+from trainer.preflight.sample_batch import LARGEST_SIDE, MOST, _pixels
 from trainer.settings import Settings
 
 

@@ -18,8 +18,9 @@ from engine_runs import (
     weights_of,
 )
 
-from trainer import guard, loop
-from trainer.guard import CHECK_EVERY, Guard, NonFiniteError
+from trainer.engine import loop
+from trainer.engine import non_finite_guard as guard
+from trainer.engine.non_finite_guard import CHECK_EVERY, Guard, NonFiniteError
 
 DIVERGES = {
     "data": "delivery_time",

@@ -19,10 +19,10 @@ from engine_runs import (
     trainer_of,
 )
 
-from trainer.health.looks import LOOKS, looks
 from trainer.health.probe import Activations
 from trainer.health.rows import Layout
-from trainer.recorder import Control, Recorder
+from trainer.health.sampling import LOOKS, looks
+from trainer.processes.recorder import Control, Recorder
 from trainer.store import Store
 
 MODELS = {
@@ -247,7 +247,7 @@ def test_looking_changes_no_bit_of_augmented_training(tmp_path):
 
 
 def test_after_a_kill_the_looks_are_those_of_an_uninterrupted_run(tmp_path, monkeypatch):
-    monkeypatch.setattr("trainer.loop.CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr("trainer.engine.loop.CHECKPOINT_EVERY", 0.0)
     config = small(epochs=5, dropout__rate=0.2)
     _, whole = go(config)
     with pytest.raises(Killed):

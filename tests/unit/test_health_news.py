@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from test_api import Server, go
 
-from pages import health_desk
-from trainer.health.news import COLUMNS, EPOCHS, Seen, news
+from pages.live import health_feed as health_desk
+from trainer.health.messages import COLUMNS, EPOCHS, Seen, news
 from trainer.health.packing import pack, unpack
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
 

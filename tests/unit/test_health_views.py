@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from trainer.engine.loop import predict
 from trainer.health import pictures
 from trainer.health.packing import pack, unpack
-from trainer.loop import predict
-from trainer.recorder import Control, Recorder
+from trainer.processes.recorder import Control, Recorder
 from trainer.store import Store, Superseded
 
 DIGITS = {"data": "digits", "batch_size": 256}

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from own_files import image_files, png, zip_bytes
 from PIL import Image
 
-from trainer.build import build
 from trainer.config import RunConfig
 from trainer.data import images
 from trainer.data.images import read_archive
 from trainer.data.own import data_problem, scaled
 from trainer.data.samples import DataError
 from trainer.data.uploads import find_manifest
-from trainer.preview import training_samples
+from trainer.engine.build import build
+from trainer.preflight.plan import training_samples
 
 
 @pytest.fixture

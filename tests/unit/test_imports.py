@@ -19,26 +19,31 @@ LAYERS = [
         "trainer.lazy",
         "trainer.registry",
         "trainer.streams",
-        "trainer.flat",
-        "trainer.checkpoint",
+        "trainer.engine.flat",
+        "trainer.engine.checkpoint",
         "trainer.layers",
-        "trainer.measures",
+        "trainer.engine.measures",
     ),
     DECLARATIONS,
-    ("trainer.conflicts", "trainer.config", "trainer.datasplit"),
-    ("trainer.network", "trainer.augment", "trainer.presets"),
-    ("trainer.build",),
-    ("trainer.state", "trainer.preview"),
-    ("trainer.guard", "trainer.health", "trainer.report"),
-    ("trainer.loop", "trainer.stations", "trainer.footprint", "trainer.gallery"),
-    ("trainer.lr_finder",),
+    ("trainer.conflicts", "trainer.config", "trainer.engine.datasplit"),
+    ("trainer.engine.network", "trainer.engine.augment", "trainer.presets"),
+    ("trainer.engine.build",),
+    ("trainer.engine.state", "trainer.preflight.plan"),
+    ("trainer.engine.non_finite_guard", "trainer.health", "trainer.engine.report"),
+    (
+        "trainer.engine.loop",
+        "trainer.preflight.activation_hooks",
+        "trainer.preflight.footprint",
+        "trainer.preflight.sample_batch",
+    ),
+    ("trainer.engine.lr_finder",),
     ("trainer.export",),
-    ("trainer.before", "trainer.examples"),
-    ("trainer.inspection",),
-    ("trainer.recorder",),
-    ("trainer.worker", "trainer.inspector"),
-    ("trainer.children",),
-    ("trainer.supervisor", "trainer.__main__"),
+    ("trainer.preflight.dry_run", "trainer.examples"),
+    ("trainer.processes.inspection",),
+    ("trainer.processes.recorder",),
+    ("trainer.processes.worker", "trainer.processes.inspector"),
+    ("trainer.processes.launcher",),
+    ("trainer.processes.supervisor", "trainer.__main__"),
 ]
 
 
@@ -130,7 +135,7 @@ def test_reading_the_registry_and_planning_imports_no_torch():
         "    for name in families()[family].techniques:\n"
         "        families()[family][name].help\n"
         "RunConfig.from_json(RunConfig.from_flat({'schedule': 'cosine', 'dropout': 0.5}).to_json())\n"
-        "from trainer.preview import planned_rate\n"
+        "from trainer.preflight.plan import planned_rate\n"
         "planned_rate(RunConfig())\n"
         "print([name for name in ('torch', 'torchvision', 'sklearn', 'scipy', 'streamlit') if name in sys.modules])"
     )

@@ -8,7 +8,7 @@ from engine_runs import CPU, small
 from scipy import stats
 
 from trainer.config import RunConfig
-from trainer.network import build_model
+from trainer.engine.network import build_model
 from trainer.registry import families, find
 
 SCHEMES = list(families()["initialization"].techniques)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from trainer import inspection, inspector
-from trainer.before import question_of
-from trainer.build import build
-from trainer.children import Child
 from trainer.config import ConfigError, RunConfig
+from trainer.engine.build import build
+from trainer.preflight.dry_run import question_of
+from trainer.processes import inspection, inspector
+from trainer.processes.launcher import Child
 from trainer.settings import Settings
 from trainer.store import Store, StoreError, inspections
 

@@ -8,12 +8,12 @@ import time
 import own_files
 import pytest
 
-from trainer import intake
 from trainer.__main__ import main
 from trainer.config import RunConfig
 from trainer.data.samples import DataError
 from trainer.data.uploads import disk_bytes, find_manifest, upload_folder
-from trainer.intake import CancelledError, take_in
+from trainer.processes import sandboxed_reader as intake
+from trainer.processes.sandboxed_reader import CancelledError, take_in
 from trainer.settings import get_settings
 from trainer.store import COMMAND_LINE, Store, StoreError
 

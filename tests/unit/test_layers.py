@@ -8,7 +8,7 @@ from engine_runs import CPU, go, small
 from torch import nn
 
 from trainer.config import ConfigError, RunConfig
-from trainer.network import build_model
+from trainer.engine.network import build_model
 from trainer.registry import families, find
 
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)

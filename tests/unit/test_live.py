@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer import live
+from trainer.curves import deltas as live
+from trainer.curves.thinning import thin
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Points, Store
-from trainer.thinning import thin
 
 
 @dataclass

@@ -8,8 +8,8 @@ import pytest
 import torch
 from engine_runs import asks, go, small, trainer_of
 
-from trainer.build import build
 from trainer.config import ConfigError
+from trainer.engine.build import build
 from trainer.streams import generator
 
 REMEMBERED = {"stop", "pause", "interrupt"}
@@ -142,8 +142,8 @@ def test_auto_takes_what_there_is():
 
 @pytest.mark.parametrize("freed", [True, False])
 def test_a_full_disk_is_said_and_waited_for_unless_told_to_leave(freed, tmp_path, monkeypatch):
-    import trainer.checkpoint as checkpoint
-    import trainer.loop as loop
+    import trainer.engine.checkpoint as checkpoint
+    import trainer.engine.loop as loop
 
     write, tries = torch.save, []
 

@@ -8,7 +8,7 @@ import pytest
 from engine_runs import Log, exact, go, small
 
 from trainer.config import ConfigError, RunConfig
-from trainer.lr_finder import WORSE, finder_config, longest_fall, smoothed, suggest, train_range_test
+from trainer.engine.lr_finder import WORSE, finder_config, longest_fall, smoothed, suggest, train_range_test
 from trainer.registry import find
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from trainer import layers
 from trainer.config import RunConfig
-from trainer.network import build_model
+from trainer.engine.network import build_model
 from trainer.registry import find
 
 WORDS, SIZE = 30, 64

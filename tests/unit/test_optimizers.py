@@ -6,9 +6,9 @@ import math
 import pytest
 import torch
 
-from trainer.build import build_model
 from trainer.config import RunConfig
-from trainer.flat import flatten
+from trainer.engine.build import build_model
+from trainer.engine.flat import flatten
 from trainer.registry import families, find
 
 NAMES = list(families()["optimizer"].techniques)
@@ -58,7 +58,7 @@ def trained(network, optimizer, steps=STEPS):
 @pytest.mark.parametrize("changed", [False, True], ids=["defaults", "knobs"])
 @pytest.mark.parametrize("name", NAMES)
 def test_flat_training_equals_torch_on_separate_tensors(name, changed, model, large, monkeypatch):
-    monkeypatch.setattr("trainer.flat.LARGE", large)
+    monkeypatch.setattr("trainer.engine.flat.LARGE", large)
     make, settings = REFERENCE[name]
     knobs, theirs = KNOBS[name] if changed else ({}, {})
     config = RunConfig.from_flat({"model": model, "activation": "tanh"})

@@ -6,15 +6,15 @@ import pytest
 import torch
 from engine_runs import asks, exact, go, same_weights, saved_weights, small
 
-from trainer.build import build
 from trainer.config import ConfigError, RunConfig
 from trainer.data.columns import read_column
 from trainer.data.encoding import Encoding, plan_of
 from trainer.data.own import data_problem
 from trainer.data.samples import DataError, Samples
 from trainer.data.uploads import find_manifest, remove_upload, upload_folder
-from trainer.datasplit import split
-from trainer.preview import training_samples
+from trainer.engine.build import build
+from trainer.engine.datasplit import split
+from trainer.preflight.plan import training_samples
 from trainer.techniques.input_scaling import standardize
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ import torch
 from engine_runs import go, small, spoil_losses, trainer_of, weights_of
 from engine_runs import same_weights as same
 
-from trainer.loop import evaluate
+from trainer.engine.loop import evaluate
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -6,8 +6,8 @@ import re
 import plotly
 import pytest
 
-from pages.api import ASSETS, TYPES, assets_version
-from pages.preload import Preload, links
+from pages.live.routes import ASSETS, TYPES, assets_version
+from pages.server.preload import Preload, links
 
 
 def answered(content_type: str) -> dict[bytes, bytes]:

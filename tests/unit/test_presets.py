@@ -4,7 +4,7 @@ import pytest
 from engine_runs import CPU
 
 from trainer.config import ConfigError, RunConfig, diff
-from trainer.network import build_model
+from trainer.engine.network import build_model
 from trainer.presets import PRESETS, find_preset
 
 # What each run says it changes: flat keys that may differ from the preset's first run.

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.config import RunConfig
-from trainer.preview import MOST_POINTS, REACTS, planned_rate, steps_per_epoch, training_samples
+from trainer.preflight.plan import MOST_POINTS, REACTS, planned_rate, steps_per_epoch, training_samples
 from trainer.registry import families
 
 
@@ -19,7 +19,7 @@ def test_digits_leave_1257_samples_and_40_steps():
 
 def test_the_step_count_is_the_one_that_the_split_gives(tmp_path):
     torch = pytest.importorskip("torch")
-    from trainer.datasplit import batch_sizes, split
+    from trainer.engine.datasplit import batch_sizes, split
     from trainer.techniques.input_scaling import standardize
 
     for values in ({}, {"data": "two_moons", "data.samples": 331, "batch_size": 15, "test_share": 0.25}):

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from trainer import recorder as module
-from trainer.recorder import Control, Recorder, RecordingError, fetch, to_array
+from trainer.processes import recorder as module
+from trainer.processes.recorder import Control, Recorder, RecordingError, fetch, to_array
 from trainer.store import Store, database
 
 

@@ -9,7 +9,7 @@ from engine_runs import Killed, Log, asks, exact, go, same_weights, saved_weight
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer import checkpoint, loop
+from trainer.engine import checkpoint, loop
 from trainer.registry import families
 
 BASE = {

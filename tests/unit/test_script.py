@@ -13,8 +13,8 @@ from test_contract import ALL, using
 
 from trainer.config import RunConfig
 from trainer.data.uploads import upload_folder
+from trainer.engine.lr_finder import train_range_test
 from trainer.export.script import script
-from trainer.lr_finder import train_range_test
 
 ids = ["-".join(pair) for pair in ALL]
 

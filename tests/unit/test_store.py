@@ -364,7 +364,7 @@ def test_downloads(store: Store) -> None:
 
 
 def test_supervisor_status(store: Store) -> None:
-    from trainer.store.guard import supervisor_guard
+    from trainer.store.supervisor_lock import supervisor_guard
 
     store.set_supervisor("ready")
     assert store.supervisor_status() == "absent"  # its word outlived it

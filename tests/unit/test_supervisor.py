@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from trainer.children import HUNG_SECONDS, Child
-from trainer.locks import FileLock, is_locked
+from trainer.processes.launcher import HUNG_SECONDS, Child
+from trainer.processes.supervisor import next_run
+from trainer.processes.worker import sentence
 from trainer.store import Run, Store
-from trainer.supervisor import next_run
-from trainer.worker import sentence
+from trainer.store.file_lock import FileLock, is_locked
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from engine_runs import Log, asks, exact, go, same_weights, small, trainer_of, w
 from text_files import SYNSETS, write_translators, write_wordnet
 
 from trainer.__main__ import main
-from trainer.augment import chosen_changes, lacking
 from trainer.data import DataError
-from trainer.loop import train
+from trainer.engine.augment import chosen_changes, lacking
+from trainer.engine.loop import train
 from trainer.registry import families, find
 from trainer.techniques.back_translation import lacks_models, paraphrases, tokens, translate
 from trainer.techniques.text_augmentation import synonym_table

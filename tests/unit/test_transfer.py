@@ -19,13 +19,13 @@ from safetensors.torch import load
 
 from trainer.__main__ import main
 from trainer.config import RunConfig
-from trainer.export.arrival import receive
 from trainer.export.events import crc32c, event_file
 from trainer.export.formats import FORMATS, ExportError
+from trainer.export.sandboxed_import import receive
 from trainer.export.unbundle import BundleError, import_bundle, read_bundle
+from trainer.processes.worker import train_attempt
 from trainer.settings import get_settings
 from trainer.store import Points, Store
-from trainer.worker import train_attempt
 
 
 @pytest.fixture(scope="module")
@@ -379,7 +379,7 @@ def test_a_page_takes_a_run_in_through_a_bounded_process(home, other, monkeypatc
     assert store.run(receive(settings, io.BytesIO(data), "you")).owner == "you"
     with pytest.raises(BundleError, match="no whole zip"):
         receive(settings, io.BytesIO(data[:-30]), "you")
-    monkeypatch.setattr("trainer.intake.WALL_SECONDS", 0.0)
+    monkeypatch.setattr("trainer.processes.sandboxed_reader.WALL_SECONDS", 0.0)
     with pytest.raises(BundleError, match="within the limits on memory and time"):
         receive(settings, io.BytesIO(data), "you")
     assert len(store.runs()) == 1

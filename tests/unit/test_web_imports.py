@@ -13,7 +13,7 @@ for path in sorted(pathlib.Path("pages").rglob("*.py")):
         importlib.import_module(".".join(path.with_suffix("").parts))
 import app
 from trainer.config import RunConfig
-from trainer.preview import planned_rate
+from trainer.preflight.plan import planned_rate
 planned_rate(RunConfig())
 print([name for name in %r if name in sys.modules])
 """
@@ -35,8 +35,8 @@ def test_no_page_imports_torch(tmp_path):
 
 def test_drawing_the_shell_imports_no_torch(tmp_path):
     look = (
-        "import sys\nfrom streamlit.testing.v1 import AppTest\nimport pages.visitor\n"
-        "pages.visitor.visitor = lambda: 'A' * 22\n"
+        "import sys\nfrom streamlit.testing.v1 import AppTest\nimport pages.server.visitor\n"
+        "pages.server.visitor.visitor = lambda: 'A' * 22\n"
         "app = AppTest.from_file('pages/shell.py', default_timeout=60).run()\nassert not app.exception, app.exception\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )

@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from trainer.config import RunConfig
+from trainer.engine.network import build_model
 from trainer.examples import Case, Values, example, plot, says, table
 from trainer.lazy import lazy
-from trainer.network import build_model
 from trainer.streams import generator
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from trainer import checkpoint
 from trainer.config import ConfigError, RunConfig
 from trainer.data.uploads import find_manifest, upload_folder
+from trainer.engine import checkpoint
 from trainer.export.curves import frame
 from trainer.export.script import script
 from trainer.settings import Settings

@@ -6,8 +6,8 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from trainer import checkpoint
 from trainer.config import ConfigError, RunConfig
+from trainer.engine import checkpoint
 from trainer.export.bundle import write_bundle
 from trainer.export.curves import as_csv, as_events, as_parquet
 from trainer.export.script import script

@@ -1,6 +1,6 @@
 """Training, in the order in which things happen.
 
-What an exported script does from top to bottom: trainer/loop.py without what a lab has around it – recorder, requests,
+What an exported script does from top to bottom: trainer/engine/loop.py without what a lab has around it – recorder, requests,
 checkpoints. The exporter puts the values of one configuration in the place of `config` and takes out the branches that it
 rules out; a test for each technique holds the numbers to those of the real loop, bit for bit. Nothing imports this module.
 """
@@ -14,16 +14,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.augment import Augmenter
-from trainer.build import silent
 from trainer.config import RunConfig
-from trainer.datasplit import Part, SplitData, batch_order, batch_sizes, split
-from trainer.flat import flatten
+from trainer.engine.augment import Augmenter
+from trainer.engine.build import silent
+from trainer.engine.datasplit import Part, SplitData, batch_order, batch_sizes, split
+from trainer.engine.flat import flatten
+from trainer.engine.lr_finder import WARMING_UP, WORSE, Smooth
+from trainer.engine.measures import absolute_error, accuracy, classification_loss, regression_loss
+from trainer.engine.network import initialize
 from trainer.lazy import lazy
-from trainer.lr_finder import WARMING_UP, WORSE, Smooth
-from trainer.measures import absolute_error, accuracy, classification_loss, regression_loss
 from trainer.models.parts import Parts
-from trainer.network import initialize
 from trainer.registry import families
 from trainer.streams import stream_seed
 from trainer.techniques.schedules import Moment, rates, set_rates

@@ -15,8 +15,8 @@ from functools import cache
 from importlib.metadata import packages_distributions, version
 from typing import Any
 
-from trainer.augment import chosen_changes
 from trainer.config import RunConfig, diff, plain_knobs
+from trainer.engine.augment import chosen_changes
 from trainer.export.closure import Closure
 from trainer.export.sources import Import, Item, read
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from trainer.augment import chosen_changes
 from trainer.config import Choice, RunConfig
+from trainer.engine.augment import chosen_changes
 from trainer.export.edits import Edit, Text, literal, signature
 from trainer.export.sources import Item, read
 from trainer.registry import Technique, families

@@ -22,12 +22,12 @@ from typing import IO, Any
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from trainer import checkpoint
 from trainer.config import ConfigError, RunConfig
 from trainer.data.uploads import find_manifest
+from trainer.engine import checkpoint
+from trainer.engine.report import Results
 from trainer.export.bundle import FORMAT, VERSION
 from trainer.export.pickles import problem_of_checkpoint, problem_of_weights
-from trainer.report import Results
 from trainer.settings import Settings
 from trainer.store import ENDED, EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from trainer.build import Experiment
+from trainer.engine.build import Experiment
 from trainer.health.packing import Array, pack
 from trainer.lazy import lazy
 

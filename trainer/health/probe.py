@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from trainer.build import Experiment
-from trainer.datasplit import batch_sizes
-from trainer.flat import Weights
-from trainer.health.looks import looks
+from trainer.engine.build import Experiment
+from trainer.engine.datasplit import batch_sizes
+from trainer.engine.flat import Weights
+from trainer.engine.network import has_matrix
 from trainer.health.rows import Layout
+from trainer.health.sampling import looks
 from trainer.lazy import lazy
-from trainer.network import has_matrix
 
 if TYPE_CHECKING:
     import torch

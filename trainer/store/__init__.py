@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from trainer.store.attempts import LOSSES_ALLOWED, AttemptStore, Superseded
 from trainer.store.database import StoreError, tick
 from trainer.store.downloads import Download, DownloadStore
-from trainer.store.guard import supervisor_guard
 from trainer.store.imports import ImportStore
 from trainer.store.inspections import Inspection, InspectionStore
 from trainer.store.points import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Points
 from trainer.store.runs import COMMAND_LINE, ENDED, LIVE, STATUSES, Changes, Run, RunStore
 from trainer.store.schema import supervisor
+from trainer.store.supervisor_lock import supervisor_guard
 from trainer.store.uploads import Upload, UploadStore
 from trainer.store.views import View, ViewStore
 

@@ -2,6 +2,6 @@
 
 import streamlit as st
 
-from pages.service import api, lifespan
+from pages.server.lifespan import api, lifespan
 
 app = st.App("shell.py", routes=api.routes(), lifespan=lifespan)

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages.service import store
-from pages.tokens import page_token
+from pages.live.tokens import page_token
+from pages.server.lifespan import store
 from pages.widgets.live_chart import ShownRun, live_panel
 from trainer.settings import get_settings
 

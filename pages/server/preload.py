@@ -1,0 +1,43 @@
+"""Tells the browser with the first answer what the charts will need, so that it fetches that beside Streamlit's own scripts.
+
+Without it the charts' files are asked for only once the first script run has come back: their addresses are in its data.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import plotly
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pages.live.routes import asset_names, assets_version
+
+
+class Preload:
+    """ASGI middleware: adds a `Link` header to every page."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on; an HTML answer names the charts' files."""
+
+        async def send_with_links(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers.append("link", links())
+            await send(message)
+
+        await self._app(scope, receive, send_with_links if scope["type"] == "http" else send)
+
+
+@lru_cache(maxsize=1)
+def links() -> str:
+    """The header. Addresses are relative, like those in Streamlit's page, so that they are right under any base path."""
+    found = [f"<./api/plotly.js?v={plotly.__version__}>; rel=preload; as=script; fetchpriority=low"]
+    for name in asset_names():
+        kind = "modulepreload" if name.endswith(".js") else "preload; as=style"
+        found.append(f"<./api/assets/{assets_version()}/{name}>; rel={kind}")
+    return ", ".join(found)

@@ -1,0 +1,146 @@
+"""How the command line looks: progress bars, tables and summaries in plain text."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tqdm import tqdm
+
+from trainer.config import ConfigError, RunConfig, diff
+from trainer.diagnosis import Evidence, Finding, mark_label
+from trainer.preflight.findings import bytes_text, findings, short
+from trainer.store import Run, Store
+
+
+def show_progress(store: Store, run_id: int, over: threading.Event) -> None:
+    """Draws a bar with rate and time left on a terminal until `over`; prints nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return
+    with tqdm(unit="step", dynamic_ncols=True, leave=False) as bar:
+        while not over.wait(0.2):
+            progress = store.run(run_id).progress
+            bar.total = progress.get("total_steps")
+            bar.set_description(
+                f"epoch {progress.get('epoch', 0)}/{progress.get('epochs', '?')}", refresh=False
+            )
+            bar.update(progress.get("step", 0) - bar.n)
+
+
+@contextmanager
+def byte_bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar in megabytes; yields the function to call with (done, total)."""
+    with tqdm(unit="B", unit_scale=True, desc=name, disable=not sys.stderr.isatty()) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
+
+
+def summary(run: Run) -> str:
+    """What a person wants to know at the end, in a few lines."""
+    results = run.results
+    if results is None or run.status == "failed":
+        return f"Run {run.id} {run.status}" + (f": {run.error}" if run.error else "")
+    lines = [
+        f"Run {run.id} {run.status} by {results['stopped_by'].replace('_', ' ')} after {results['epochs']} epochs, "
+        f"{results['steps']} steps, {results['seconds']:.1f} s ({results['steps_per_second']:.0f} steps/s, "
+        f"{results['device']}, {results['precision']}, {results['parameters']:,} parameters)"
+    ]
+    lines += [
+        f"  {part:10} loss {_number(results[part]['loss'])}   {results['metric']} {_number(results[part]['metric'])}"
+        for part in ("train", "validation", "test")
+    ]
+    if best := results["best"]:
+        lines.append(f"  best validation loss {_number(best['val_loss'])} in epoch {best['epoch']:.0f}")
+    return "\n".join([*lines, *(f"  {notice}" for notice in run.notices)])
+
+
+def run_table(runs: Sequence[Run]) -> str:
+    """One line a run: id, status, validation, what differs from the defaults, name."""
+    if not runs:
+        return "No runs yet. Start one with: python -m trainer run"
+    rows = [["id", "status", "steps", "val loss", "changed", "name"]]
+    for run in runs:
+        best = (run.results or {}).get("best") or {}
+        steps = str(run.progress.get("step", ""))
+        rows.append(
+            [str(run.id), run.status, steps, _number(best.get("val_loss")), changes(run.config), run.name]
+        )
+    return columns(rows)
+
+
+def changes(config: Mapping[str, Any]) -> str:
+    """What differs from the defaults, in a few words."""
+    try:
+        return ", ".join(map(str, diff(RunConfig(), RunConfig.parse(config)))) or "defaults"
+    except ConfigError as error:  # written by another version
+        return str(error)
+
+
+def diagnosis(run: Run, evidence: Evidence | None, found: Sequence[Finding]) -> str:
+    """Each finding with its evidence and its fix."""
+    if evidence is None:
+        return f"Run {run.id} is not judged: a probe, slow motion, or knobs that this version cannot read."
+    if not found:
+        return f"Run {run.id}: " + ("no problems found." if evidence.long_enough else "too short to tell.")
+    parts = []
+    for finding in found:
+        changes = diff(evidence.config, evidence.config.changed(finding.fix))
+        marks = [f"  - {mark_label(mark, evidence.config)}: {mark.text}" for mark in finding.evidence]
+        fix = f"  Fix: {', '.join(map(str, changes))}"
+        parts.append("\n".join([f"{finding.title}. {' '.join(finding.sentences)}", *marks, fix]))
+    return "\n\n".join(parts)
+
+
+def knob_table(entries: Sequence[Mapping[str, Any]]) -> str:
+    """The knobs as aligned text."""
+    rows = [["knob", "default", "allowed", "meaning"]]
+    for entry in entries:
+        allowed = entry["allowed"]
+        allowed = allowed if isinstance(allowed, str) else ", ".join(allowed)
+        when = f" [{entry['when']}]" if "when" in entry else ""
+        rows.append(
+            [entry["knob"], str(entry["default"]), allowed, f"{entry['label']}: {entry['help']}{when}"]
+        )
+    return columns(rows)
+
+
+def columns(rows: Sequence[Sequence[str]], widest: int = 40) -> str:
+    """Rows as aligned columns; a cell wider than `widest` does not push the others. Control characters are dropped."""
+    clean = [["".join(sign for sign in cell if sign.isprintable()) for cell in row] for row in rows]
+    widths = [min(widest, max(map(len, column))) for column in zip(*clean, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in clean
+    )
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def before_text(answer: Mapping[str, Any]) -> str:
+    """What `inspect` found, as text."""
+    lines = [f"{'ok  ' if one.good else 'look'}  {one.text}" for one in findings(answer)]
+    lines += ["", f"{'Activations after':40} {'mean':>10} {'std':>10} {'zero':>6}"]
+    lines += [
+        f"{one['layer']:40} {short(one['mean']):>10} {short(one['std']):>10} {100 * one['zero']:5.0f}%"
+        for one in answer["activations"]
+    ]
+    lines += ["", f"{'Layer':40} {'parameters':>10} {'gradient':>10} {'weights':>8}"]
+    lines += [
+        f"{one['layer']:40} {one['parameters']:10,} {short(one['grad_norm']):>10} {short(one['weight_norm']):>8}"
+        for one in answer["gradients"]
+    ]
+    lines += ["", f"{'Memory':40} {'weights':>10} {'gradients':>10} {'optimizer':>10} {'activations':>12}"]
+    for one in answer["memory"]["precisions"]:
+        sizes = [bytes_text(one[name]) for name in ("weights", "gradients", "optimizer", "activations")]
+        label = one["label"] + (" (chosen)" if one["chosen"] else "")
+        lines.append(f"{label:40} {sizes[0]:>10} {sizes[1]:>10} {sizes[2]:>10} {sizes[3]:>12}")
+    return "\n".join([*lines, "", *answer["notices"]]).rstrip()

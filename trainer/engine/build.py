@@ -1,0 +1,149 @@
+"""From a configuration to live objects: data on the device, initialized model, optimizer, schedule, precision."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer.config import ConfigError, RunConfig
+from trainer.engine.augment import Augmenter, build_augmenter, chosen_changes
+from trainer.engine.datasplit import SplitData, split
+from trainer.engine.flat import Weights, flatten
+from trainer.engine.measures import absolute_error, accuracy, classification_loss, regression_loss
+from trainer.engine.network import build_model
+from trainer.lazy import lazy
+from trainer.streams import stream_seed
+from trainer.techniques.precision import Precision
+from trainer.techniques.schedules import Moment, Rates, rates
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+
+@dataclass
+class Experiment:
+    """Everything one run trains with. `weights` is what the optimizer works on."""
+
+    config: RunConfig
+    device: torch.device
+    data: SplitData
+    model: torch.nn.Module
+    weights: Weights
+    optimizer: torch.optim.Optimizer
+    precision: Precision
+    schedule: Callable[[Moment], Rates]
+    schedule_per_step: bool
+    clip: Callable[[list[torch.Tensor], torch.Tensor], torch.Tensor | None]
+    patience_left: Callable[[Sequence[float]], float]
+    augment: Augmenter | None
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    evaluation_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    notices: tuple[str, ...]
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric: accuracy (share of 1), or mean absolute error in the target's unit."""
+        return "accuracy" if self.data.task == "classification" else "mae"
+
+    def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> float:
+        """The metric of [n, classes] logits against [n] classes, or of [n, 1] predictions against [n, 1] targets."""
+        if self.data.task == "classification":
+            return accuracy(outputs, targets)
+        return absolute_error(outputs, targets, self.data.target_scale)
+
+    @property
+    def parameters(self) -> int:
+        """Number of trainable parameters."""
+        return self.weights.count
+
+
+def silent(done: int, total: int) -> None:
+    """Hears how far the preparation is, and keeps it to itself."""
+
+
+def build(config: RunConfig, data_folder: Path, report: Callable[[int, int], None] = silent) -> Experiment:
+    """Builds all parts of a run. Raises ConfigError or DataError with a sentence where that is impossible.
+
+    `report` hears how far the preparation of the training data is, where that takes long: parts done, parts in all.
+    """
+    device = pick_device(config.device)
+    if device.type == "cuda":  # the same numbers every time, at a small price
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    data = load_data(config, data_folder, device)
+    samples = data.samples
+    model = build_model(config, samples.shape, data.outputs, device, len(samples.vocabulary))
+    weights = flatten(model)
+    classifies = data.task == "classification"
+    learning_rate, schedule = config.learning_rate, config.bound("schedule")
+    torch.manual_seed(stream_seed(config.seed, "dropout"))
+    return Experiment(
+        config=config,
+        device=device,
+        data=data,
+        model=model,
+        weights=weights,
+        optimizer=config.bound("optimizer")(weights.parameters, learning_rate),
+        precision=config.bound("precision")(device.type),
+        schedule=lambda at: rates(schedule(at, learning_rate)),
+        schedule_per_step="step"
+        in (config.technique("schedule").facts["per"], config.schedule.knobs.get("moves")),
+        clip=config.bound("clipping"),
+        patience_left=config.bound("early_stopping"),
+        augment=build_augmenter(config, data, data_folder, report),
+        loss=config.bound("label_smoothing") if classifies else regression_loss,
+        evaluation_loss=classification_loss if classifies else regression_loss,
+        notices=(*notices_about(config, device, len(data.train)), *samples.notices),
+    )
+
+
+def pick_device(wanted: str) -> torch.device:
+    """The device for a run. Raises ConfigError when a GPU is asked for and there is none."""
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("device is cuda, but PyTorch finds no GPU here. Set device=cpu or device=auto.")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def load_data(config: RunConfig, folder: Path, device: torch.device) -> SplitData:
+    """Reads and splits the configured data set."""
+    data = split(
+        config.bound("data")(folder),
+        seed=config.seed,
+        validation_share=config.validation_share,
+        test_share=config.test_share,
+        device=device,
+        scaling=config.bound("input_scaling"),
+        scale_train=not chosen_changes(config),
+    )
+    smallest = config.technique("normalization").facts.get("smallest_batch", 1)
+    if len(data.train) < smallest:
+        raise ConfigError(
+            f"{len(data.train)} training samples are too few for batch norm; it needs {smallest}."
+        )
+    return data
+
+
+def notices_about(config: RunConfig, device: torch.device, samples: int) -> list[str]:
+    """What a person should know about this run although nothing is wrong."""
+    notices = []
+    if samples > config.batch_size and samples % config.batch_size == 1:
+        notices.append(
+            f"{samples} training samples in batches of {config.batch_size} leave one over: it joins the last batch, "
+            f"which has {config.batch_size + 1}. No sample is dropped."
+        )
+    if config.precision.name != "fp32" and device.type == "cpu":
+        notices.append(
+            f"{config.technique('precision').label} on a CPU shows the mechanics; it is usually slower than float 32."
+        )
+    moves_momentum = config.schedule.name == "one_cycle"
+    knobs = config.optimizer.knobs
+    if moves_momentum and not (knobs.get("momentum") or "beta1" in knobs):
+        notices.append(
+            "One cycle also moves momentum, but this optimizer has none: only the learning rate moves."
+        )
+    return notices

@@ -1,0 +1,314 @@
+"""The training loop, in the order in which things happen.
+
+Fast by design: the data set lies in memory on the device and batches are picked by index; small parameters share a vector
+(see flat.py); on a GPU nothing is read back between steps. Everything random has a stream of its own (see streams.py).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from trainer.config import RunConfig
+from trainer.engine import checkpoint
+from trainer.engine.build import Experiment, build
+from trainer.engine.datasplit import Part, batch_order, batch_sizes
+from trainer.engine.non_finite_guard import Guard, NonFiniteError
+from trainer.engine.report import Recorder, Results, facts, not_begun, results
+from trainer.engine.state import State, restore, snapshot, weights_copy
+from trainer.health.pictures import Pictures
+from trainer.health.probe import Probe
+from trainer.lazy import lazy
+from trainer.techniques.schedules import Moment, Rates, set_rates
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = lazy("torch")
+
+Request = Literal["stop", "pause", "interrupt"]
+EVALUATION_BATCH = 4096  # samples; large enough to be fast, small enough for any memory
+CHECKPOINT_EVERY = 1.0  # seconds at least between two: an epoch of a small run takes milliseconds
+
+
+def train(
+    config: RunConfig,
+    *,
+    data_folder: Path,
+    run_folder: Path | None,
+    recorder: Recorder,
+    control: Callable[[], Request | None] = lambda: None,
+) -> Results:
+    """Trains one configuration to its end, or to where `control` asks it to leave; resumes from `run_folder` if it can.
+
+    Without a `run_folder` nothing is saved. Raises ConfigError or DataError when the run cannot begin; a loss that is no
+    longer finite ends the run with `stopped_by="non_finite_loss"` and a sentence in `error`.
+    """
+    torch.set_num_threads(1)  # two runs with a thread each beat one run with two; and sums keep their order
+    try:
+        run = build(config, data_folder, partial(preparing, recorder, control))
+    except Left as left:
+        return not_begun(config, left.request)
+    state = take_up(run, run_folder, recorder)
+    recorder.progress(facts(run, state))
+    trainer = Trainer(run, state, run_folder, recorder, control)
+    try:
+        reason = trainer.run_epochs()
+        if reason not in ("epochs", "early_stopping"):
+            trainer.guard.settle(
+                run.optimizer.param_groups[0]["lr"]
+            )  # a bad step must not reach a checkpoint
+            if reason == "stop":
+                trainer.pictures.take(state.step, state.epoch, final=True)
+            trainer.save_and_leave()
+            return results(run, state, reason)
+    except NonFiniteError as error:
+        trainer.probe.at_failure(state.step)
+        state.seconds = time.perf_counter() - trainer.started
+        return results(run, state, "non_finite_loss", error=str(error))
+    return finish(run, state, reason, trainer)
+
+
+class Left(BaseException):
+    """Somebody asked for the end before the first step; no error, and not to be taken for one."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+
+
+def preparing(recorder: Recorder, control: Callable[[], Request | None], done: int, total: int) -> None:
+    """Says how far the training data is prepared. Raises Left when there is a request."""
+    recorder.progress({"preparing": [done, total]})
+    if request := control():
+        raise Left(request)
+
+
+class Trainer:
+    """One run under way: the epochs, the batches, and when to save."""
+
+    def __init__(
+        self,
+        run: Experiment,
+        state: State,
+        folder: Path | None,
+        recorder: Recorder,
+        control: Callable[[], Request | None],
+    ) -> None:
+        self.run, self.state, self.folder = run, state, folder
+        self.recorder, self.control = recorder, control
+        self.sizes = batch_sizes(len(run.data.train), run.config.batch_size)
+        self.started = time.perf_counter() - state.seconds
+        self.saved_at = time.perf_counter()
+        self.guard = Guard(run)
+        self.probe = Probe(run, recorder, state.step)
+        self.pictures = Pictures(run, recorder, partial(predict, run))
+
+    def run_epochs(self) -> str:
+        """Trains epoch after epoch. Returns "epochs", "early_stopping", or the request that ended it."""
+        state = self.state
+        while not state.finished:
+            if request := self.train_epoch():
+                return request
+            self.end_epoch()
+            if time.perf_counter() - self.saved_at > CHECKPOINT_EVERY:
+                self.save()
+        return state.finished
+
+    def train_epoch(self) -> Request | None:
+        """One pass over the training part. Returns a request as soon as there is one, between two steps."""
+        run, state, recorder, control = self.run, self.state, self.recorder, self.control
+        model, optimizer, scaler, weights = run.model, run.optimizer, run.precision.scaler, run.weights
+        inputs, targets = run.data.train.inputs, run.data.train.targets
+        augment, mixes, probe = run.augment, run.config.mixing.name != "none", self.probe
+        model.train()
+        forward = autocast(run)
+        for index, rate in zip(self.batches(), self.rates(), strict=True):
+            if request := control():
+                return request
+            self.keep_pace()
+            set_rates(optimizer, rate)
+            batch, wanted = inputs.index_select(0, index), targets.index_select(0, index)
+            if augment is not None:
+                batch, wanted = augment(batch, wanted, state.step)
+            weights.clear()
+            probe.before_forward(state.step + 1)
+            with forward:
+                outputs = model(batch)
+            loss = run.loss(outputs, wanted)
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)  # so that norm and clipping see true gradients
+            norm = weights.norm()
+            probe.after_backward(state.step + 1)
+            loss_value, norm_value = self.guard.read(loss, norm)
+            clipped = run.clip(weights.gradients(), norm)
+            state.step += 1
+            state.batch += 1
+            recorder.step(
+                state.step,
+                time.perf_counter() - self.started,
+                loss_value,
+                rate.lr,
+                norm_value,
+                math.nan if clipped is None else clipped,
+                self.guard.loss_scale(state.step),
+            )
+            self.guard.check(state, rate.lr, loss_value, norm_value)
+            scaler.step(optimizer)  # skips the step where float16 overflowed
+            scaler.update()
+            self.guard.after_step()
+            probe.after_step(state.step)
+            state.batch_losses.append(loss_value)
+            state.outputs.append(outputs.detach())
+            if mixes:
+                state.mixed_targets.append(wanted)
+        return None
+
+    def batches(self) -> Iterator[torch.Tensor]:
+        """Index tensors of this epoch's remaining batches; the order depends on seed and epoch alone."""
+        order = self.order().to(self.run.device)
+        return iter(order.split(self.sizes)[self.state.batch :])
+
+    def order(self) -> torch.Tensor:
+        """The permutation of the training samples in this epoch."""
+        return batch_order(self.run.config.seed, self.state.epoch, len(self.run.data.train))
+
+    def rates(self) -> list[Rates]:
+        """The learning rate of each remaining batch of this epoch."""
+        run, state, batches = self.run, self.state, len(self.sizes)
+        total = batches * run.config.epochs
+
+        def at(batch: int) -> Rates:
+            step = state.epoch * batches + batch
+            return run.schedule(Moment(step, state.epoch, total, run.config.epochs, state.validation_losses))
+
+        if run.schedule_per_step:
+            return [at(batch) for batch in range(state.batch, batches)]
+        return [at(0)] * (batches - state.batch)
+
+    def end_epoch(self) -> None:
+        """Measures, remembers the best, and decides whether to go on; looks at train and validation only."""
+        run, state = self.run, self.state
+        self.guard.settle(run.optimizer.param_groups[0]["lr"])
+        if state.mixed_targets:
+            targets = torch.cat(state.mixed_targets)
+        else:
+            targets = run.data.train.targets[self.order().to(run.device)]
+        losses = [float(loss) for loss in state.batch_losses]
+        weighted = (loss * size for loss, size in zip(losses, self.sizes, strict=True))
+        outputs = predict(run, run.data.validation.inputs)
+        validation = judge(run, outputs, run.data.validation)
+        values = {
+            "train_loss": math.fsum(weighted) / len(targets),
+            "train_metric": run.score(torch.cat(state.outputs), targets),
+            "val_loss": validation["loss"],
+            "val_metric": validation["metric"],
+            "lr": run.optimizer.param_groups[0]["lr"],
+        }
+        state.batch_losses, state.outputs, state.mixed_targets = [], [], []
+        state.epoch, state.batch = state.epoch + 1, 0
+        state.last_epoch = values
+        state.validation_losses.append(values["val_loss"])
+        state.seconds = time.perf_counter() - self.started
+        state.skipped_steps += self.guard.skipped_steps()
+        patience = run.patience_left(state.validation_losses)
+        left = patience if math.isfinite(patience) else None
+        self.recorder.epoch(state.step, state.epoch, state.seconds, **values, patience_left=left)
+        if values["val_loss"] < state.best_loss:
+            state.best = {"epoch": state.epoch, "step": state.step, **values}
+            if run.config.early_stopping.name != "none":
+                state.best_weights = weights_copy(run.model)
+        self.recorder.progress(facts(run, state))
+        self.pictures.after_epoch(state.step, state.epoch, outputs)
+        if patience <= 0:
+            state.finished = "early_stopping"
+        elif state.epoch >= run.config.epochs:
+            state.finished = "epochs"
+
+    def keep_pace(self) -> None:
+        """Slow motion: waits until the next step is due, without making a request wait."""
+        if pace := self.run.config.pace:
+            due = time.perf_counter() + 1 / pace
+            while not self.control() and (left := due - time.perf_counter()) > 0:
+                time.sleep(min(left, 0.05))
+
+    def save_and_leave(self) -> None:
+        """Writes the last checkpoint of this process: waits for a full disk to be freed, unless told to leave at once."""
+        while not self.save() and self.control() != "interrupt":
+            time.sleep(1)
+        if self.folder is not None and self.control() != "interrupt":
+            try:
+                checkpoint.save_weights(self.folder, self.run.model.state_dict())
+            except checkpoint.CheckpointError as error:
+                self.recorder.notice(str(error))
+
+    def save(self) -> bool:
+        """Writes a checkpoint from which the run goes on exactly. A full disk is said, and the run goes on: False."""
+        self.state.seconds = time.perf_counter() - self.started
+        self.state.skipped_steps += self.guard.skipped_steps()
+        if self.folder is not None:
+            try:
+                checkpoint.save(self.folder, snapshot(self.run, self.state), self.recorder.flush)
+            except checkpoint.CheckpointError as error:
+                self.recorder.notice(str(error))
+                return False
+            finally:
+                self.saved_at = time.perf_counter()
+        return True
+
+
+def take_up(run: Experiment, folder: Path | None, recorder: Recorder) -> State:
+    """The state to go on from: the checkpoint's, or a new one."""
+    for notice in run.notices:
+        recorder.notice(notice)
+    saved, problems = checkpoint.load(folder) if folder is not None else (None, [])
+    for problem in problems:
+        recorder.notice(problem)
+    return restore(run, saved) if saved is not None else State()
+
+
+def autocast(run: Experiment) -> AbstractContextManager[Any]:
+    """16-bit arithmetic for the forward pass where the precision asks for it."""
+    dtype = run.precision.autocast
+    return nullcontext() if dtype is None else torch.autocast(run.device.type, dtype=dtype)
+
+
+def evaluate(run: Experiment, part: Part) -> dict[str, float]:
+    """Loss and metric of a part in evaluation mode: no dropout, running statistics."""
+    return judge(run, predict(run, part.inputs), part)
+
+
+def predict(run: Experiment, inputs: torch.Tensor) -> torch.Tensor:
+    """Outputs [n, outputs] in evaluation mode."""
+    run.model.eval()
+    with torch.no_grad(), autocast(run):
+        return torch.cat([run.model(batch).float() for batch in inputs.split(EVALUATION_BATCH)])
+
+
+def judge(run: Experiment, outputs: torch.Tensor, part: Part) -> dict[str, float]:
+    """Loss and metric of outputs for a part."""
+    return {
+        "loss": float(run.evaluation_loss(outputs, part.targets)),
+        "metric": run.score(outputs, part.targets),
+    }
+
+
+def finish(run: Experiment, state: State, reason: str, trainer: Trainer) -> Results:
+    """Restores the best weights if early stopping kept them, looks at the test part for the only time, and saves."""
+    restored = state.best_weights is not None
+    if state.best_weights is not None:
+        run.model.load_state_dict(state.best_weights)
+        trainer.recorder.notice(
+            f"The weights of epoch {state.best['epoch']:.0f}, the best on validation, are restored."
+        )
+    ended = results(run, state, reason, restored=restored)
+    outputs = predict(run, run.data.validation.inputs)
+    trainer.pictures.take(state.step, state.epoch, outputs, final=True)
+    ended.validation = dict(judge(run, outputs, run.data.validation))
+    ended.test = dict(evaluate(run, run.data.test))
+    trainer.save_and_leave()
+    return ended

@@ -1,0 +1,58 @@
+"""Taking in a run for the web server: read in a process with limits of its own, as all files are that strangers bring."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from trainer.export.unbundle import BundleError, import_bundle
+from trainer.processes.sandboxed_reader import bounded, limit_itself, say
+from trainer.settings import Settings
+from trainer.store import Store
+
+TOO_MUCH = (
+    "The zip could not be read within the limits on memory and time of this page. "
+    "Take it in with python -m trainer import on the machine itself."
+)
+
+
+def receive(settings: Settings, file: IO[bytes], owner: str) -> int:
+    """Adds the run in a zip to the store from a child process and returns its id. Raises BundleError with a sentence."""
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=settings.home, prefix="incoming-") as name:
+            folder = Path(name)
+            with (folder / "run.zip").open("wb") as copy:
+                shutil.copyfileobj(file, copy)
+            # By a file and not as arguments, which every process on the machine may read.
+            order = {"home": str(settings.home.resolve()), "database_url": settings.url, "owner": owner}
+            (folder / "order.json").write_text(json.dumps(order))
+            said = bounded("trainer.export.sandboxed_import", folder)
+    except OSError as error:
+        raise BundleError(f"The zip could not be kept: {error.strerror}. Free some space.") from error
+    if "run" in said:
+        return int(said["run"])
+    raise BundleError(str(said.get("problem", TOO_MUCH)))
+
+
+def main(folder: Path) -> int:
+    """The child: takes the run in and says its number, or what is wrong."""
+    limit_itself()
+    order = json.loads((folder / "order.json").read_text())
+    settings = Settings(home=Path(order["home"]), database_url=order["database_url"])
+    try:
+        with (folder / "run.zip").open("rb") as file:
+            say(run=import_bundle(Store(settings.url), settings, file, order["owner"]))
+    except BundleError as error:
+        say(problem=str(error))
+    except MemoryError:
+        say(problem=TOO_MUCH)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

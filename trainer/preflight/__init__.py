@@ -1,0 +1,1 @@
+"""What a run is about to do, worked out before its first step."""

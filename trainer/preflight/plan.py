@@ -1,0 +1,68 @@
+"""What a configuration will do, worked out before anything runs: steps, and the planned learning rate.
+
+Schedules are pure functions, so the web process draws the very curve that training will follow. No torch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+from trainer.config import RunConfig
+from trainer.engine.datasplit import batch_sizes, share_of
+from trainer.techniques.schedules import Moment, rates
+
+MOST_POINTS = 400  # a curve in the sidebar is narrower than this in pixels
+REACTS = "reacts to the validation loss; the dotted line shows it as if that never stalled."
+
+
+@dataclass(frozen=True)
+class PlannedRate:
+    """The planned curve: `epochs` (fractional) and the learning rate `lr` at each, with a note where a plan is not all."""
+
+    epochs: list[float]
+    lr: list[float]
+    total_steps: int
+    note: str = ""
+
+
+def training_samples(config: RunConfig) -> int:
+    """Samples that are left to train on once validation and test parts are set aside."""
+    facts = config.data_facts()
+    samples = int(config.data.knobs.get("samples", facts.get("samples", 0)))
+    own_test = "files" in facts or facts.get("test")  # these bring a test part of their own
+    test = 0 if own_test else share_of(samples, config.test_share)
+    return max(1, samples - test - share_of(samples, config.validation_share))
+
+
+def steps_per_epoch(config: RunConfig) -> int:
+    """Optimizer steps in one pass over the training part."""
+    return max(1, len(batch_sizes(training_samples(config), config.batch_size)))
+
+
+def planned_rate(config: RunConfig, points: int = MOST_POINTS) -> PlannedRate:
+    """The learning rate over the run, at `points` steps at most, the first and the last among them."""
+    schedule = partial(config.technique("schedule").function, **config.schedule.knobs)
+    per_epoch = steps_per_epoch(config)
+    total = per_epoch * config.epochs
+    steps = _spread(total, per_epoch, points)
+    lr = [
+        rates(schedule(Moment(step, step // per_epoch, total, config.epochs), config.learning_rate)).lr
+        for step in steps
+    ]
+    reacts = config.technique("schedule").facts.get("per") == "validation"
+    return PlannedRate([step / per_epoch for step in steps], lr, total, REACTS if reacts else "")
+
+
+def _spread(total: int, per_epoch: int, points: int) -> list[int]:
+    """Steps evenly over the run. Where epochs are few enough, both ends of each are taken, so that drops stand upright."""
+    if total <= points:
+        return list(range(total))
+    epochs = total // per_epoch
+    even = [round(index * (total - 1) / (points - 1)) for index in range(points)]
+    if 4 * epochs > points:
+        return even
+    even = even[:: math.ceil(points / (points - 2 * epochs - 2))]
+    ends = {step for epoch in range(epochs) for step in (epoch * per_epoch, (epoch + 1) * per_epoch - 1)}
+    return sorted({*even, *ends, total - 1})

@@ -1,0 +1,1 @@
+"""Who trains a run: the supervisor, its workers, and the other processes that it forks."""

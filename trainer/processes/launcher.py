@@ -1,0 +1,204 @@
+"""The supervisor's child processes: forking, reaping, and telling a hung one from a busy one."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import select
+import signal
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trainer.processes.inspector import inspect_job
+from trainer.processes.recorder import say
+from trainer.processes.worker import BUSY, Pulse, work
+from trainer.settings import Settings
+
+HUNG_SECONDS = 4.0
+"""A worker whose pulse stands still this long, by this process's own clock, is ended."""
+_LONG_ROUND = 1.0  # after a pause of this length it was this process that stood still, so nobody is judged
+
+
+@dataclass
+class Child:
+    """One child process: a worker of a run, a download, or the answer to a question (`job_id` is its number)."""
+
+    pid: int
+    owner: str = ""
+    run_id: int | None = None
+    job_id: int = 0
+    job: Literal["run", "download", "inspection"] = "run"
+    pulse: Pulse = field(default_factory=Pulse)
+    status: int | None = None
+    _seen: tuple[int, float] = (-1, 0.0)
+
+    @property
+    def failed(self) -> bool:
+        """Ended by a signal or with an error."""
+        return self.status not in (None, 0)
+
+    @property
+    def was_busy(self) -> bool:
+        """Left at once, because an earlier worker still holds the run's lock."""
+        return self.status is not None and self.code == BUSY
+
+    @property
+    def code(self) -> int:
+        """Its exit code; minus the signal's number where one ended it."""
+        return os.waitstatus_to_exitcode(self.status or 0)
+
+    @property
+    def reason(self) -> str:
+        """How it ended, as the second half of a sentence."""
+        code = self.code
+        if code == -signal.SIGKILL:
+            return "its process was killed by SIGKILL (often because memory ran out)."
+        if code < 0:
+            return f"its process was ended by {signal.Signals(-code).name}."
+        return f"its process ended with code {code}; the run's worker.log may tell more."
+
+    def stands_still(self, now: float) -> bool:
+        """Whether the pulse has not moved for too long."""
+        count = self.pulse.count()
+        if count != self._seen[0]:
+            self._seen = (count, now)
+        return now - self._seen[1] > HUNG_SECONDS
+
+
+class Children:
+    """All children that have not been reaped, plus those whose end the store does not know yet (`keep`)."""
+
+    def __init__(
+        self, settings: Settings, before_fork: Callable[[], None], after_fork: Callable[[], None]
+    ) -> None:
+        """`before_fork` runs in the parent, `after_fork` in the child."""
+        self._settings, self._before_fork, self._after_fork = settings, before_fork, after_fork
+        self._children: dict[int, Child] = {}
+        self._ended: list[Child] = []
+        self._looked = time.monotonic()
+        # Signals wake the wait below at once: a worker's end is acted on without delay.
+        self._wake, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def __len__(self) -> int:
+        return len(self._children) + len(self._ended)
+
+    @property
+    def alive(self) -> bool:
+        """Whether any process is left."""
+        return bool(self._children)
+
+    def workers(self) -> list[Child]:
+        """Children that train."""
+        return [child for child in self._all() if child.run_id is not None]
+
+    @property
+    def downloading(self) -> bool:
+        """Whether a download job is under way."""
+        return any(child.job == "download" for child in self._all())
+
+    def inspectors(self) -> list[Child]:
+        """Children that answer a question."""
+        return [child for child in self._all() if child.job == "inspection"]
+
+    def fork_worker(self, run_id: int, owner: str) -> Child:
+        """Start a worker."""
+        pulse, parent = Pulse(), os.getpid()
+        pid = self._fork(lambda: work(run_id, self._settings, parent, pulse))
+        return self._add(Child(pid, owner, run_id, pulse=pulse))
+
+    def fork_download(self, job_id: int, dataset: str) -> Child:
+        """Start a download job."""
+        parent = os.getpid()
+
+        def job() -> int:
+            from trainer.processes.downloader import download_job
+
+            return download_job(job_id, dataset, self._settings, parent)
+
+        return self._add(Child(self._fork(job), job_id=job_id, job="download"))
+
+    def fork_inspector(self, inspection_id: int) -> Child:
+        """Start a process that answers one question."""
+        pid = self._fork(lambda: inspect_job(inspection_id, self._settings))
+        return self._add(Child(pid, job_id=inspection_id, job="inspection"))
+
+    def reap(self) -> list[Child]:
+        """Children that have ended since the last call."""
+        for child in list(self._children.values()):
+            pid, status = os.waitpid(child.pid, os.WNOHANG)
+            if pid:
+                child.status = status
+                self._ended.append(self._children.pop(pid))
+        ended, self._ended = self._ended, []
+        return ended
+
+    def keep(self, ended: list[Child]) -> None:
+        """Give them out again in the next `reap`."""
+        self._ended.extend(ended)
+
+    def kill_hung(self) -> list[Child]:
+        """End workers whose pulse stands still; `reap` finds them soon after."""
+        now, before = time.monotonic(), self._looked
+        self._looked = now
+        if now - before > _LONG_ROUND:
+            for child in self._children.values():
+                child._seen = (-1, now)
+            return []
+        hung = [
+            child for child in self._children.values() if child.run_id is not None and child.stands_still(now)
+        ]
+        if hung:
+            self.kill(*hung)
+        return hung
+
+    def terminate(self) -> None:
+        """Ask all to leave."""
+        for child in self._children.values():
+            self._signal(child, signal.SIGTERM)
+
+    def kill(self, *some: Child) -> None:
+        """End these now; none named: all."""
+        for child in some or tuple(self._children.values()):
+            self._signal(child, signal.SIGKILL)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until a signal arrives, at most so long."""
+        with contextlib.suppress(InterruptedError):
+            if select.select([self._wake], [], [], seconds)[0]:
+                os.read(self._wake, 4096)
+
+    def _all(self) -> list[Child]:
+        return [*self._children.values(), *self._ended]
+
+    def _add(self, child: Child) -> Child:
+        child._seen = (-1, time.monotonic())
+        self._children[child.pid] = child
+        return child
+
+    def _fork(self, job: Callable[[], int]) -> int:
+        self._before_fork()
+        gc.freeze()  # the collector would touch, and so copy, every page that parent and child share
+        pid = os.fork()
+        if pid:
+            return pid
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            self._after_fork()
+            code = job()
+        except BaseException:
+            say(traceback.format_exc())
+        finally:
+            os._exit(code)  # never back into the supervisor's stack, and none of its clean-up
+
+    @staticmethod
+    def _signal(child: Child, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child.pid, number)

@@ -1,0 +1,312 @@
+"""The recorder: takes points from the training thread for next to nothing and commits them from a thread of its own.
+
+`step` appends a tuple to a queue. The writer thread empties the queue about five times a second into one transaction,
+together with progress, notices and a heartbeat, and brings back what people ask of the run. When the database cannot
+be written (locked, disk full) it tries again until it can; the queue is bounded, so training waits rather than
+losing a point.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
+
+from trainer.health.rows import Layout
+from trainer.processes.progress import Progress
+from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store, Superseded
+from trainer.store.points import Array
+
+Flag = Literal["stop", "pause", "interrupt"]
+
+INTERVAL = 0.2
+"""Seconds between commits."""
+BEAT_INTERVAL = 0.5
+"""Seconds between beats while there is nothing to commit."""
+CAPACITY = 20_000
+"""Rows that may wait for the writer before training waits for it."""
+LEAVE_SECONDS = 5.0
+"""How long a worker that must leave still tries to write."""
+
+_RETRIED = (OperationalError, InterfaceError, InternalError)
+
+
+class RecordingError(Exception):
+    """Points cannot be written any more; the text is a sentence. The run goes on later from its checkpoint."""
+
+
+class Control:
+    """What the loop is asked to do; calling it is a plain attribute read. The first request counts."""
+
+    __slots__ = ("flag",)
+
+    def __init__(self) -> None:
+        self.flag: Flag | None = None
+
+    def __call__(self) -> Flag | None:
+        """None, "stop", "pause" or "interrupt"."""
+        return self.flag
+
+    def set(self, flag: Flag) -> None:
+        """Ask; safe from any thread and from a signal handler."""
+        if self.flag is None:
+            self.flag = flag
+
+
+class Recorder:
+    """Records one attempt of a run. `open` it before training and `close` it after; or use it as a context.
+
+    Values are floats, None (recorded as NaN) or zero-dimensional tensors on any device, which are fetched in batches
+    by the writer thread, on the default stream: the training thread neither waits nor synchronizes. A tensor that was
+    handed over must not be changed in place afterwards.
+    """
+
+    def __init__(
+        self, store: Store, run_id: int, attempt: int, control: Control, parent: int | None = None
+    ) -> None:
+        """`parent`: the supervisor's process id; when it is this process's parent no more, control says interrupt."""
+        self.superseded = False
+        self._store, self._run_id, self._attempt, self._control = store, run_id, attempt, control
+        self._parent = parent
+        self._steps: deque[tuple[Any, ...]] = deque()
+        self._epochs: deque[tuple[Any, ...]] = deque()
+        self._looks: deque[tuple[int, Layout, Any]] = deque()
+        self._views: dict[str, tuple[int, bytes]] = {}
+        self._notices: deque[str] = deque()
+        self._progress = Progress()
+        self._capacity = CAPACITY
+        self._eager = True
+        self._wake, self._closing = threading.Event(), False
+        self._waiters: deque[threading.Event] = deque()
+        self._failure: Exception | None = None
+        self._leaving_since: float | None = None
+        self._last_commit = -BEAT_INTERVAL
+        self._thread = threading.Thread(target=self._write, name="recorder", daemon=True)
+
+    # -- the training thread --------------------------------------------------------------------------------
+
+    def progress(self, facts: Mapping[str, Any]) -> None:
+        """Say something of the run besides its curves: device, parameters, total_steps, epoch, ... Facts said before
+        stay. Step, seconds and steps_per_s are added from the points themselves."""
+        self._progress.tell(facts)
+
+    def step(self, *row: Any) -> None:
+        """Record one optimizer step: (step, seconds, loss, lr, grad_norm, clipped, loss_scale)."""
+        self._steps.append(row)
+        if self._eager:  # the first point is committed at once
+            self._eager = False
+            self._wake.set()
+        if len(self._steps) >= self._capacity:
+            self._wait_for_room()
+
+    def epoch(
+        self, step: int, epoch: int, seconds: float, train_loss: float, train_metric: float,
+        val_loss: float, val_metric: float, lr: float, patience_left: float | None = None,
+    ) -> None:  # fmt: skip
+        """Record one finished epoch."""
+        row = (step, epoch, seconds, train_loss, train_metric, val_loss, val_metric, lr, patience_left)
+        self._epochs.append(row)
+
+    def health(self, step: int, layout: Layout, look: Any) -> None:
+        """Record a look at a step's layers: a tensor as `layout` describes it."""
+        self._looks.append((step, layout, look))
+
+    def view(self, name: str, step: int, data: bytes) -> None:
+        """Show the newest view of a name; one before that is not written yet is not written at all."""
+        self._views[name] = (step, data)
+
+    def notice(self, text: str) -> None:
+        """Add a sentence for a person to read."""
+        self._notices.append(text)
+
+    def flush(self) -> None:
+        """Wait until everything recorded so far is committed. To be called before a checkpoint takes its final name:
+        otherwise a kill between the two would leave a hole in the curve that no resume computes again.
+        `RecordingError` when that is impossible."""
+        done = threading.Event()
+        self._waiters.append(done)
+        self._wake.set()
+        while not done.wait(0.25):
+            self._check()
+
+    def open(self) -> Recorder:
+        """Start the writer thread."""
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Commit what is left and end the writer thread; `RecordingError` when that is impossible."""
+        self._closing = True
+        self._wake.set()
+        self._thread.join()
+        if self._failure is not None:
+            raise RecordingError(str(self._failure)) from self._failure
+
+    def __enter__(self) -> Recorder:
+        return self.open()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _wait_for_room(self) -> None:
+        self._wake.set()
+        while len(self._steps) >= self._capacity:
+            self._check()
+            if self._control.flag == "interrupt":
+                return
+            time.sleep(0.01)
+
+    def _check(self) -> None:
+        if self._failure is not None or not self._thread.is_alive():
+            raise RecordingError(str(self._failure or "The recorder is closed.")) from self._failure
+
+    # -- the writer thread ----------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        try:
+            while True:
+                closing = self._closing
+                waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]
+                self._round(force=closing or bool(waiters))
+                for waiter in waiters:
+                    waiter.set()
+                if closing and not self._notices:  # the last round itself may have had something to say
+                    return
+                self._wake.wait(INTERVAL)
+                self._wake.clear()
+        except Exception as error:  # reported where training can see it
+            self._failure = error
+            self._capacity = 0  # the next step takes the slow path and raises
+            say(f"Recording ended: {error}")
+
+    def _round(self, force: bool) -> None:
+        self._watch_parent()
+        batches = self._drain()
+        progress = self._progress.after(batches)
+        notices = [self._notices.popleft() for _ in range(len(self._notices))]
+        views = {name: self._views.pop(name) for name in list(self._views)}
+        idle = not (batches or notices or progress or views)
+        if idle and not force and time.monotonic() - self._last_commit < BEAT_INTERVAL:
+            return
+        self._obey(self._commit(batches, progress, notices, views))
+        self._last_commit = time.monotonic()
+
+    def _drain(self) -> list[Batch]:
+        taken = ((kind, columns, _take(rows)) for kind, columns, rows in self._queues())
+        found = [Batch(kind, columns, to_array(rows, columns)) for kind, columns, rows in taken if rows]
+        return [*health_batch(_take(self._looks)), *found]
+
+    def _queues(self) -> Sequence[tuple[str, Sequence[str], deque[tuple[Any, ...]]]]:
+        # Epochs first: what a person sees of an epoch always has its steps behind it already or in the same commit.
+        return (("epoch", EPOCH_COLUMNS, self._epochs), ("step", STEP_COLUMNS, self._steps))
+
+    def _commit(
+        self,
+        batches: list[Batch],
+        progress: dict[str, Any] | None,
+        notices: list[str],
+        views: dict[str, tuple[int, bytes]],
+    ) -> str | None:
+        """Write until it works: what was taken from the queues must not be lost."""
+        began, trouble = time.monotonic(), ""
+        while True:
+            try:
+                request = self._store.record(self._run_id, self._attempt, batches, progress, notices, views)
+            except Superseded:
+                self.superseded = True
+                self._control.set("interrupt")
+                raise
+            except _RETRIED as error:
+                trouble = self._complain(error, trouble)
+                self._give_up_when_leaving(trouble)
+                self._watch_parent()
+                time.sleep(INTERVAL)
+            else:
+                self._recovered(trouble, time.monotonic() - began)
+                return request
+
+    def _complain(self, error: DBAPIError, before: str) -> str:
+        trouble = str(error.orig).splitlines()[0]
+        if trouble != before:
+            say(
+                f"Recording waits: the database says {trouble!r}. Training goes on until {CAPACITY:,} steps wait; "
+                "nothing is lost. If the disk is full, free some space."
+            )
+        return trouble
+
+    def _recovered(self, trouble: str, seconds: float) -> None:
+        if trouble:
+            sentence = f"Recording waited {seconds:.0f} s for the database ({trouble}); nothing was lost."
+            self._notices.append(sentence)
+            say(sentence)
+
+    def _give_up_when_leaving(self, trouble: str) -> None:
+        if self._control.flag != "interrupt":
+            return
+        self._leaving_since = self._leaving_since or time.monotonic()
+        if time.monotonic() - self._leaving_since > LEAVE_SECONDS:
+            raise RecordingError(f"The last points could not be written before leaving: {trouble}.")
+
+    def _obey(self, request: str | None) -> None:
+        if request == "stop":
+            self._control.set("stop")
+        elif request == "pause":
+            self._control.set("pause")
+
+    def _watch_parent(self) -> None:
+        if self._parent is not None and os.getppid() != self._parent:
+            self._control.set("interrupt")
+
+
+def to_array(rows: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> Array:
+    """Rows of floats, None and zero-dimensional tensors as float64, shape (rows, columns)."""
+    array = np.empty((len(rows), len(columns)))
+    for index, values in enumerate(zip(*rows, strict=True)):
+        array[:, index] = fetch(values)
+    return array
+
+
+def health_batch(looks: Sequence[tuple[int, Layout, Any]]) -> list[Batch]:
+    """The looks of a run as one batch, or none."""
+    if not looks:
+        return []
+    layout, steps = looks[0][1], [step for step, _, _ in looks]
+    rows = layout.rows(steps, [look.detach().cpu().numpy() for _, _, look in looks])
+    return [Batch("health", layout.columns, rows)]
+
+
+def fetch(values: Sequence[Any]) -> Sequence[float | None]:
+    """The values as floats. Tensors come over together, one transfer for each dtype and device, not one each."""
+    groups: dict[Any, list[int]] = {}
+    for index, value in enumerate(values):
+        if hasattr(value, "detach"):
+            groups.setdefault((value.dtype, value.device), []).append(index)
+    if not groups:
+        return values
+    import torch
+
+    result = list(values)
+    for indices in groups.values():
+        stacked = torch.stack([values[index].detach() for index in indices]).tolist()
+        for index, value in zip(indices, stacked, strict=True):
+            result[index] = value
+    return result
+
+
+def _take(rows: deque[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Everything in the queue now. One at a time, because the training thread appends meanwhile."""
+    return [rows.popleft() for _ in range(len(rows))]
+
+
+def say(sentence: str) -> None:
+    """Write to the worker's log. The log may lie on the very disk that is full: then this goes unsaid."""
+    with contextlib.suppress(OSError):
+        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}", file=sys.stderr, flush=True)
