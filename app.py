@@ -3,13 +3,13 @@
 import streamlit as st
 from starlette.middleware import Middleware
 
-from pages.server.lifespan import api, lifespan
+from pages.server.lifespan import lifespan, routes
 from pages.server.preload import Preload
 from pages.server.visitor import VisitorCookie
 
 app = st.App(
     "pages/shell.py",
-    routes=api.routes(),
+    routes=routes(),
     middleware=[Middleware(VisitorCookie), Middleware(Preload)],
     lifespan=lifespan,
 )

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.page_context import Frame, frame
 from pages.server.uploads import Job, begin, dismiss, job_of
 from pages.widgets.images_view import images_view
+from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import telling
 from pages.widgets.table_view import table_view
 from pages.widgets.text import escape_html, escape_markdown, shorten
@@ -25,19 +25,18 @@ CHOSEN, SERIAL = "data-upload", "data-serial"
 MEGABYTE = 1_000_000
 
 
-def page() -> None:
+def page(context: PageContext) -> None:
     """Draw the page."""
-    here = frame()
     st.html(
         '<h1 class="tp-page">Your data</h1><p class="tp-quiet">Train on a table or on images of your own. They stay on this '
         "machine; a run names its file by a digest of the content, so that it can be repeated.</p>"
     )
-    _add(here)
-    uploads = here.store.uploads((here.owner, COMMAND_LINE))
+    _add(context)
+    uploads = context.store.uploads((context.owner, COMMAND_LINE))
     if not uploads:
         _none_yet()
         return
-    upload = _choose(here, uploads)
+    upload = _choose(context, uploads)
     manifest = find_manifest(upload.digest)
     if manifest is None:
         st.error(
@@ -45,19 +44,19 @@ def page() -> None:
             icon=":material/cloud_off:",
         )
     elif manifest["kind"] == "table":
-        table_view(here, upload, manifest)
+        table_view(context, upload, manifest)
     else:
-        images_view(here, upload, manifest)
+        images_view(context, upload, manifest)
 
 
-def _add(here: Frame) -> None:
+def _add(context: PageContext) -> None:
     """The place to drop a file, or how far the current one is."""
-    job = job_of(here.owner)
+    job = job_of(context.owner)
     if job is not None and not job.ended.is_set():
         st.fragment(_progress, run_every=INTERVAL)(job)
         return
     if job is not None:
-        _outcome(here, job)
+        _outcome(context, job)
     serial = st.session_state.setdefault(SERIAL, 0)
     file = st.file_uploader(
         "Add a table (CSV) or images (zip)",
@@ -75,7 +74,7 @@ def _add(here: Frame) -> None:
         st.session_state[SERIAL] = (
             serial + 1
         )  # an empty field comes in its place, and its copy of the bytes goes
-        begin(here.store, here.owner, shorten(file.name, 120), file, file.size)
+        begin(context.store, context.owner, shorten(file.name, 120), file, file.size)
         st.rerun()
 
 
@@ -89,11 +88,11 @@ def _progress(job: Job) -> None:
         st.button("Cancel", key="data-cancel", icon=":material/close:", on_click=job.cancel.set)
 
 
-def _outcome(here: Frame, job: Job) -> None:
+def _outcome(context: PageContext, job: Job) -> None:
     """How the last file ended: a sentence that stays until it is dismissed, or the file itself."""
     if job.digest:
         st.session_state[CHOSEN] = job.digest
-        dismiss(here.owner)
+        dismiss(context.owner)
         st.toast(f"{escape_markdown(shorten(job.name, 60))} is here.", icon=":material/task_alt:")
         return
     with st.container(key="data-problem", horizontal=True, vertical_alignment="center"):
@@ -101,7 +100,7 @@ def _outcome(here: Frame, job: Job) -> None:
             f"{escape_markdown(shorten(job.name, 60))} was not taken in. {escape_markdown(job.problem)}",
             icon=":material/block:",
         )
-        st.button("Dismiss", key="data-dismiss", type="tertiary", on_click=dismiss, args=(here.owner,))
+        st.button("Dismiss", key="data-dismiss", type="tertiary", on_click=dismiss, args=(context.owner,))
 
 
 def _none_yet() -> None:
@@ -112,11 +111,11 @@ def _none_yet() -> None:
     )
 
 
-def _choose(here: Frame, uploads: Sequence[Upload]) -> Upload:
+def _choose(context: PageContext, uploads: Sequence[Upload]) -> Upload:
     """Which of the visitor's files the rest of the page is about."""
     by_digest = {upload.digest: upload for upload in uploads}
     if st.session_state.get(CHOSEN) not in by_digest:
-        config = here.knobs.config
+        config = context.knobs.config
         current = config.data.knobs.get("file") if config else None
         st.session_state[CHOSEN] = current if current in by_digest else uploads[0].digest
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="data-choice"):
@@ -133,10 +132,10 @@ def _choose(here: Frame, uploads: Sequence[Upload]) -> Upload:
             "Delete",
             key="data-delete",
             icon=":material/delete:",
-            disabled=upload.owner != here.owner,
-            help="Added on the command line; it is for everybody." if upload.owner != here.owner else None,
+            disabled=upload.owner != context.owner,
+            help="Added on the command line; it is for everybody." if upload.owner != context.owner else None,
         ):
-            _confirm_delete(here.store, upload)
+            _confirm_delete(context.store, upload)
     return upload
 
 

@@ -7,8 +7,8 @@ import time
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from pages.page_context import Frame, frame
 from pages.widgets.chart_selection import show_only
+from pages.widgets.page_context import PageContext
 from pages.widgets.text import escape_html
 from trainer.config import RunConfig, diff
 from trainer.presets import PRESETS, Preset
@@ -16,15 +16,14 @@ from trainer.presets import PRESETS, Preset
 DOUBLE_CLICK = 3.0  # seconds in which a second start of an experiment is taken for one click too many
 
 
-def page() -> None:
+def page(context: PageContext) -> None:
     """Draw the page."""
-    here = frame()
     st.html(
         '<h1 class="tp-page">Experiments</h1><p class="tp-quiet">Each starts a few runs that are alike but for what the '
         "experiment is about, and puts them on one pair of axes. They use the sidebar's seed.</p>"
     )
     if st.session_state.pop("experiment:started", False):
-        _lead_to(here.home)
+        _lead_to(context.train_page)
     for name, preset in PRESETS.items():
         with st.container(border=True, key=f"preset-{name}", gap="small"):
             st.html(_card(preset))
@@ -34,7 +33,7 @@ def page() -> None:
                 key=f"start-{name}",
                 icon=":material/play_arrow:",
                 on_click=_start,
-                args=(here, name),
+                args=(context, name),
                 help=f"Start the experiment “{preset.label}” and show it on the Train page.",
             )
 
@@ -67,16 +66,19 @@ def _difference(first: RunConfig, config: RunConfig) -> str:
     return ", ".join(f"{change.label} {change.after}" for change in changes) or "Baseline"
 
 
-def _start(here: Frame, name: str) -> None:
+def _start(context: PageContext, name: str) -> None:
     """Queue the experiment's runs and put them, and only them, on the axes. A double click starts it once."""
     now = time.monotonic()
     before, at = st.session_state.get("experiment:last", ("", 0.0))
     if name == before and now - at < DOUBLE_CLICK:
         return
     st.session_state["experiment:last"] = (name, now)
-    seed = here.knobs.config.seed if here.knobs.config else 0
+    seed = context.knobs.config.seed if context.knobs.config else 0
     runs = PRESETS[name].configs(seed)
     show_only(
-        [here.store.create_run(config.to_json(), here.owner, name=title) for title, config in runs.items()]
+        [
+            context.store.create_run(config.to_json(), context.owner, name=title)
+            for title, config in runs.items()
+        ]
     )
     st.session_state["experiment:started"] = True

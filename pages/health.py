@@ -8,9 +8,9 @@ from typing import Any
 import streamlit as st
 
 from pages.live.tokens import page_token
-from pages.page_context import Frame, frame
 from pages.widgets.health_panel import health_panel
 from pages.widgets.history import UNCHANGED, changes_by_run, config_of, is_probe, legend_label
+from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import watch_states
 from pages.widgets.text import chips, escape_html, escape_markdown, shorten
 from trainer.config import Change
@@ -21,22 +21,21 @@ SELECTED = "run"  # in the address, so that a link can point at a run
 CHOICE = "health-run"
 
 
-def page() -> None:
+def page(context: PageContext) -> None:
     """Draw the page."""
-    here = frame()
-    runs = [run for run in here.runs() if not is_probe(run)]
+    runs = [run for run in context.runs() if not is_probe(run)]
     st.html(
         '<h1 class="tp-page">Health</h1><p class="tp-quiet">What happens inside a run, layer by layer, while it trains. '
         "Watching changes no number of the training.</p>"
     )
     _say_if_missing(runs)
     if not runs:
-        _none_yet(here)
+        _none_yet(context)
         return
     changes = changes_by_run(runs)
     run = _choose(runs, changes)
-    watch_states(here.store, runs)
-    _show(here, run, changes[run.id])
+    watch_states(context.store, runs)
+    _show(context, run, changes[run.id])
 
 
 def _say_if_missing(runs: Sequence[Run]) -> None:
@@ -72,7 +71,7 @@ def _follow() -> None:
     st.query_params[SELECTED] = str(st.session_state[CHOICE])
 
 
-def _show(here: Frame, run: Run, changes: Sequence[Change]) -> None:
+def _show(context: PageContext, run: Run, changes: Sequence[Change]) -> None:
     """The run's figures, or why there are none."""
     st.html(f'<span class="tp-lead">Differs from the run before by</span>{chips(changes, UNCHANGED)}')
     config = config_of(run)
@@ -86,12 +85,12 @@ def _show(here: Frame, run: Run, changes: Sequence[Change]) -> None:
             "Health was switched off for this run",
             "Turn on Record health under Run in the sidebar, and start a twin: it draws the same curves to the last digit.",
         )
-    elif run.is_over and here.store.last_step(run.id, "health") < 0:
+    elif run.is_over and context.store.last_step(run.id, "health") < 0:
         _nothing(
             "This run recorded no health", "It ended before its first step, or an earlier version trained it."
         )
     else:
-        token = page_token(get_settings().home, here.owner, [run.id])
+        token = page_token(get_settings().home, context.owner, [run.id])
         health_panel(run.id, legend_label(run, changes), config, token)
 
 
@@ -99,7 +98,7 @@ def _nothing(title: str, text: str) -> None:
     st.html(f'<div class="tp-empty"><h2>{escape_html(title)}</h2><p>{escape_html(text)}</p></div>')
 
 
-def _none_yet(here: Frame) -> None:
+def _none_yet(context: PageContext) -> None:
     _nothing("No runs yet", "Start one on the Train page: its layers appear here within a second.")
     with st.container(horizontal_alignment="center"):
-        st.page_link(here.home, label="Go to Train", icon=":material/arrow_forward:")
+        st.page_link(context.train_page, label="Go to Train", icon=":material/arrow_forward:")

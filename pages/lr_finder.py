@@ -8,10 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.page_context import Frame, frame
 from pages.widgets.history import config_of, is_probe
 from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
+from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import watch_states
 from pages.widgets.text import escape_html, escape_markdown
 from trainer.config import ConfigError, RunConfig
@@ -23,16 +23,15 @@ INTERVAL = 0.5  # seconds between two looks at the curve while the test runs
 RAW, SMOOTH, STEEPEST, VALLEY = (PALETTE["light"][place] for place in (0, 0, 1, 2))
 
 
-def page() -> None:
+def page(context: PageContext) -> None:
     """Draw the page."""
-    here = frame()
     st.html(
         '<h1 class="tp-page">LR finder</h1><p class="tp-quiet">Trains for a moment with a learning rate that grows at every '
         "step, until the loss explodes. A good rate lies on the slope, well before the bottom. The test is a run of its own: "
         "no other run's weights are touched.</p>"
     )
-    config = _range_config(here)
-    runs = [run for run in here.runs() if is_probe(run)]
+    config = _range_config(context)
+    runs = [run for run in context.runs() if is_probe(run)]
     current = runs[0] if runs else None
     busy = current is not None and not current.is_over
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -43,26 +42,26 @@ def page() -> None:
             icon=":material/troubleshoot:",
             disabled=config is None or busy,
             on_click=_find,
-            args=(here, config),
+            args=(context, config),
             help="Run the test with the sidebar's knobs.",
         )
         if busy:
             st.button(
-                "Stop", key="stop-lr", icon=":material/stop:", on_click=_stop, args=(here.store, current)
+                "Stop", key="stop-lr", icon=":material/stop:", on_click=_stop, args=(context.store, current)
             )
-    watch_states(here.store, runs[:1])
+    watch_states(context.store, runs[:1])
     if current is None:
         st.html(
             '<div class="tp-empty"><h2>No test yet</h2><p>Press Find: the curve appears here within a second.</p></div>'
         )
         return
     if busy:
-        st.fragment(_curve, run_every=INTERVAL)(here, current)
+        st.fragment(_curve, run_every=INTERVAL)(context, current)
     else:  # not a fragment: its buttons move the sidebar
-        _curve(here, current)
+        _curve(context, current)
 
 
-def _range_config(here: Frame) -> RunConfig | None:
+def _range_config(context: PageContext) -> RunConfig | None:
     """The test's configuration from the sidebar and this page's three fields, or None with the reason shown."""
     knobs = find("schedule", "range_test").knobs
     with st.container(horizontal=True, gap="small", key="lr-range"):
@@ -77,32 +76,32 @@ def _range_config(here: Frame) -> RunConfig | None:
             )
             for name, knob in knobs.items()
         }
-    if here.knobs.config is None:
-        st.error(escape_markdown(here.knobs.problems[0]))
+    if context.knobs.config is None:
+        st.error(escape_markdown(context.knobs.problems[0]))
         return None
     try:
-        return finder_config(here.knobs.config, **values)
+        return finder_config(context.knobs.config, **values)
     except ConfigError as error:
         st.error(escape_markdown(error))
         return None
 
 
-def _find(here: Frame, config: RunConfig) -> None:
+def _find(context: PageContext, config: RunConfig) -> None:
     """Queue the test, unless one is under way: a double click starts one."""
-    if not any(is_probe(run) for run in here.store.live() if run.owner == here.owner):
-        here.store.create_run(config.to_json(), here.owner, name=NAME)
+    if not any(is_probe(run) for run in context.store.live() if run.owner == context.owner):
+        context.store.create_run(config.to_json(), context.owner, name=NAME)
 
 
 def _stop(store: Store, run: Run) -> None:
     store.request(run.id, "stop")
 
 
-def _curve(here: Frame, run: Run) -> None:
+def _curve(context: PageContext, run: Run) -> None:
     """The curve so far, and once the test is over what to make of it."""
-    run = here.store.run(run.id)
+    run = context.store.run(run.id)
     if run.error:
         st.error(escape_markdown(run.error))
-    points = here.store.read_points(run.id, "step")
+    points = context.store.read_points(run.id, "step")
     rates, losses = points.column("lr"), points.column("loss")
     if not len(rates):
         st.html('<p class="tp-waiting" role="status"><i></i>The first points are on their way…</p>')
@@ -115,7 +114,7 @@ def _curve(here: Frame, run: Run) -> None:
         selection_mode="points",
     )
     if run.is_over:
-        _offer(here, run, found, event)
+        _offer(context, run, found, event)
 
 
 def _figure(rates: np.ndarray, losses: np.ndarray, found: Suggestion | None) -> go.Figure:
@@ -162,7 +161,7 @@ def _figure(rates: np.ndarray, losses: np.ndarray, found: Suggestion | None) -> 
     return figure
 
 
-def _offer(here: Frame, run: Run, found: Suggestion | None, event: Any) -> None:
+def _offer(context: PageContext, run: Run, found: Suggestion | None, event: Any) -> None:
     """Buttons that take a rate into the sidebar: both suggestions, and the point that was clicked."""
     if found is None:
         st.html(
@@ -177,18 +176,18 @@ def _offer(here: Frame, run: Run, found: Suggestion | None, event: Any) -> None:
                 f"Use {rate:.2g} ({label})",
                 key=f"take-{label}",
                 on_click=_take,
-                args=(here, rate),
+                args=(context, rate),
                 help="Set the sidebar's learning rate.",
             )
         st.html(
             '<span class="tp-quiet">Or click a point of the curve. Valley is the more cautious choice.</span>'
         )
     taken, config = st.session_state.get("lr-taken"), config_of(run)
-    if taken and config and here.knobs.config and here.knobs.config.learning_rate == taken:
+    if taken and config and context.knobs.config and context.knobs.config.learning_rate == taken:
         st.html(f'<p role="status">{escape_html(f"The learning rate is now {taken:.3g}.")}</p>')
 
 
-def _take(here: Frame, rate: float) -> None:
+def _take(context: PageContext, rate: float) -> None:
     rounded = float(f"{rate:.2g}")
     st.session_state["lr-taken"] = rounded
-    load_config((here.knobs.config or RunConfig()).changed({"learning_rate": rounded}))
+    load_config((context.knobs.config or RunConfig()).changed({"learning_rate": rounded}))

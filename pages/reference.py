@@ -11,9 +11,9 @@ from typing import Any
 
 import streamlit as st
 
-from pages.page_context import frame
 from pages.widgets.failures import failures
 from pages.widgets.knobs import load_config
+from pages.widgets.page_context import PageContext
 from pages.widgets.text import escape_html, escape_markdown, shorten
 from pages.widgets.worked_example import worked_example
 from trainer.config import ConfigError, RunConfig
@@ -25,7 +25,7 @@ _LAST, _FAMILY, _TECHNIQUE, _FIND = (f"reference-{name}" for name in ("last", "f
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 
 
-def page() -> None:
+def page(context: PageContext) -> None:
     """Draw the page."""
     st.html(
         '<h1 class="tp-page">Reference</h1><p class="tp-quiet">What each technique does, when to use it, and a small example '
@@ -34,8 +34,8 @@ def page() -> None:
     item = _chosen()
     _choices(item)
     with st.container(border=True, key=f"reference-{item.family}-{item.name}", gap="small"):
-        _lesson(item)
-    worked_example(frame().store, item, frame().knobs.config)
+        _lesson(item, context.knobs.config or RunConfig())
+    worked_example(context.store, item, context.knobs.config)
     failures()
 
 
@@ -125,7 +125,7 @@ def _go_to_found() -> None:
         st.session_state[_FIND] = None
 
 
-def _lesson(item: Technique) -> None:
+def _lesson(item: Technique, current: RunConfig) -> None:
     """Everything that the declaration says."""
     st.html(f'<h2 class="tp-title">{escape_html(title_of(item))}</h2>')
     for paragraph in (inspect.getdoc(item.function) or "").split("\n\n"):
@@ -138,7 +138,7 @@ def _lesson(item: Technique) -> None:
         st.html(_table(list(item.knobs.values())))
     if source := item.facts.get("source"):
         st.html(f'<p class="tp-quiet">Source: {_with_links(source, item.facts.get("link"))}</p>')
-    config = _with(item)
+    config = _with(item, current)
     st.button(
         "Use it",
         key=f"use-{item.family}-{item.name}",
@@ -159,9 +159,8 @@ def _with_links(text: str, link: str | None = None) -> str:
     )
 
 
-def _with(item: Technique) -> RunConfig | None:
+def _with(item: Technique, current: RunConfig) -> RunConfig | None:
     """The sidebar's configuration with the technique; None where it does not go with the rest."""
-    current = frame().knobs.config or RunConfig()
     try:
         return current.changed({item.family: item.name})
     except ConfigError:

@@ -7,9 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from pages.page_context import frame
 from pages.widgets.history import changes_by_run
 from pages.widgets.import_run import import_run
+from pages.widgets.page_context import PageContext
 from pages.widgets.run_detail import run_detail
 from pages.widgets.run_polling import watch_states
 from pages.widgets.run_table import matching, run_table
@@ -20,18 +20,17 @@ from trainer.store import Run
 SELECTED = "run"  # in the address, so that a link can point at a run
 
 
-def page() -> None:
+def page(context: PageContext) -> None:
     """Draw the page."""
-    here = frame()
-    everything = here.runs(archived=None)
+    everything = context.runs(archived=None)
     changes = changes_by_run(everything)
     st.html('<h1 class="tp-page">Runs</h1>')
     _say_if_missing(everything)
-    import_run(here.owner)
+    import_run(context.owner)
     if not everything:
-        _none_yet()
+        _none_yet(context)
         return
-    watch_states(here.store, everything, waiting=False)
+    watch_states(context.store, everything, waiting=False)
     shown = _filtered(everything, changes)
     selected = _selected(everything)
     table, detail = st.container(), st.container()
@@ -42,7 +41,7 @@ def page() -> None:
         selected = next((run for run in everything if run.id == chosen), None)
     with detail:
         if selected is not None:
-            run_detail(here.store, selected, changes[selected.id])
+            run_detail(context, selected, changes[selected.id])
         elif shown:
             st.html('<p class="tp-quiet">Select a run to name it, note something, or load its knobs.</p>')
 
@@ -58,13 +57,13 @@ def _say_if_missing(runs: Sequence[Run]) -> None:
         )
 
 
-def _none_yet() -> None:
+def _none_yet(context: PageContext) -> None:
     st.html(
         '<div class="tp-empty"><h2>No runs yet</h2><p>Each run that you start is kept here with its knobs, its curves '
         "and how it ended, so that you can come back to it and compare.</p></div>"
     )
     with st.container(horizontal_alignment="center"):
-        st.page_link(frame().home, label="Go to Train", icon=":material/arrow_forward:")
+        st.page_link(context.train_page, label="Go to Train", icon=":material/arrow_forward:")
 
 
 def _filtered(runs: Sequence[Run], changes: dict[int, list[Change]]) -> list[Run]:

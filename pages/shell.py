@@ -4,16 +4,18 @@ This is the script that the server runs for each visitor; a page is one line in 
 """
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
 from pages import data, experiments, health, lr_finder, reference, runs, train
-from pages.page_context import Frame
 from pages.server.lifespan import store
 from pages.server.visitor import visitor
 from pages.widgets.knobs import draw_knobs, show_link_notices
+from pages.widgets.page_context import PageContext
 from pages.widgets.text import escape_markdown
 from trainer.settings import SettingsError, get_settings
 from trainer.store import StoreError
@@ -21,16 +23,27 @@ from trainer.store import StoreError
 LOG = logging.getLogger(__name__)
 WIDGETS = Path(__file__).parent / "widgets"
 
-HEALTH = st.Page(health.page, title="Health", icon=":material/monitor_heart:", url_path="health")
-DATA = st.Page(data.page, title="Your data", icon=":material/upload_file:", url_path="data")
+_CONTEXT = "page-context"
+
+
+def _page(draw: Callable[[PageContext], None], title: str, icon: str, **options: Any) -> st.Page:
+    """A page whose function gets the context; Streamlit itself calls pages without arguments."""
+    return st.Page(
+        lambda: draw(st.session_state[_CONTEXT]), title=title, icon=f":material/{icon}:", **options
+    )
+
+
+TRAIN = _page(train.page, "Train", "model_training", default=True)
+HEALTH = _page(health.page, "Health", "monitor_heart", url_path="health")
+DATA = _page(data.page, "Your data", "upload_file", url_path="data")
 PAGES = (
-    st.Page(train.page, title="Train", icon=":material/model_training:", default=True),
-    st.Page(experiments.page, title="Experiments", icon=":material/science:", url_path="experiments"),
-    st.Page(lr_finder.page, title="LR finder", icon=":material/troubleshoot:", url_path="lr-finder"),
+    TRAIN,
+    _page(experiments.page, "Experiments", "science", url_path="experiments"),
+    _page(lr_finder.page, "LR finder", "troubleshoot", url_path="lr-finder"),
     HEALTH,
     DATA,
-    st.Page(runs.page, title="Runs", icon=":material/table_rows:", url_path="runs"),
-    st.Page(reference.page, title="Reference", icon=":material/menu_book:", url_path="reference"),
+    _page(runs.page, "Runs", "table_rows", url_path="runs"),
+    _page(reference.page, "Reference", "menu_book", url_path="reference"),
 )
 
 
@@ -43,7 +56,7 @@ def main() -> None:
         knobs = draw_knobs()
     show_link_notices()
     try:
-        st.session_state["frame"] = Frame(store(), visitor(), knobs, PAGES[0], HEALTH, DATA)
+        st.session_state[_CONTEXT] = PageContext(store(), visitor(), knobs, TRAIN, HEALTH, DATA)
         page.run()
     except (StoreError, SettingsError) as error:  # their text says what to do
         st.error(escape_markdown(error), icon=":material/error:")

@@ -8,40 +8,40 @@ from typing import Any
 import streamlit as st
 
 from pages.live.tokens import page_token
-from pages.page_context import Frame, frame
 from pages.widgets.chart_selection import Place, lineup
 from pages.widgets.download import data_is_ready
 from pages.widgets.history import changes_by_run, config_of, is_probe, legend_label, task_of
 from pages.widgets.launch import launch
 from pages.widgets.live_chart import Metric, ShownRun, live_panel
+from pages.widgets.page_context import PageContext
 from pages.widgets.preflight import before_section
 from pages.widgets.run_card import run_card
 from pages.widgets.run_polling import ask, telling, watch_states
 from pages.widgets.text import chips, escape_html
 from trainer.config import Change, RunConfig, diff
-from trainer.preflight.plan import planned_rate, steps_per_epoch
+from trainer.engine.datasplit import steps_per_epoch
+from trainer.preflight.plan import planned_rate
 from trainer.settings import get_settings
 from trainer.store import Run, Store
 
 
-def page() -> None:
+def page(context: PageContext) -> None:
     """Draw the page."""
-    here = frame()
-    runs = [run for run in here.runs() if not is_probe(run)]
+    runs = [run for run in context.runs() if not is_probe(run)]
     places = lineup(runs)
     changes = changes_by_run(runs)
-    ready = data_is_ready(here.store, here.knobs.config)
-    _controls(here, runs, ready=ready)
-    watch_states(here.store, runs)
-    before_section(here, ready=ready)
-    _charts(here, runs, places, changes)
-    _cards(here.store, runs, places, changes)
+    ready = data_is_ready(context)
+    _controls(context, runs, ready=ready)
+    watch_states(context.store, runs)
+    before_section(context, ready=ready)
+    _charts(context, runs, places, changes)
+    _cards(context, runs, places, changes)
 
 
-def _controls(here: Frame, runs: Sequence[Run], *, ready: bool) -> None:
+def _controls(context: PageContext, runs: Sequence[Run], *, ready: bool) -> None:
     """Start, Pause or Resume, Stop, and what the next run changes."""
-    current = next((run for run in runs if not run.is_over and run.owner == here.owner), None)
-    config = here.knobs.config
+    current = next((run for run in runs if not run.is_over and run.owner == context.owner), None)
+    config = context.knobs.config
     with st.container(key="controls", horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             "Start",
@@ -50,19 +50,19 @@ def _controls(here: Frame, runs: Sequence[Run], *, ready: bool) -> None:
             icon=":material/play_arrow:",
             disabled=config is None or not ready,
             on_click=_start,
-            args=(here, config, runs),
+            args=(context, config, runs),
         )
-        _pause_or_resume(here.store, current)
+        _pause_or_resume(context.store, current)
         st.button(
             "Stop",
             key="stop",
             icon=":material/stop:",
             disabled=current is None or current.request == "stop",
             on_click=ask,
-            args=(here.store, current.id if current else 0, "stop"),
+            args=(context.store, current.id if current else 0, "stop"),
             help="End the run after this step; what it learned is saved.",
         )
-        st.html(_next_run(here, runs, ready=ready), width="stretch")
+        st.html(_next_run(context, runs, ready=ready), width="stretch")
 
 
 def _pause_or_resume(store: Store, current: Run | None) -> None:
@@ -79,11 +79,11 @@ def _pause_or_resume(store: Store, current: Run | None) -> None:
     )
 
 
-def _next_run(here: Frame, runs: Sequence[Run], *, ready: bool) -> str:
+def _next_run(context: PageContext, runs: Sequence[Run], *, ready: bool) -> str:
     """HTML: what the next run changes, or why it cannot start."""
-    config = here.knobs.config
+    config = context.knobs.config
     if config is None:
-        return f'<p class="tp-problem" role="alert">{escape_html(here.knobs.problems[0])}</p>'
+        return f'<p class="tp-problem" role="alert">{escape_html(context.knobs.problems[0])}</p>'
     if not ready:
         return '<p class="tp-quiet">Start is ready once what is missing is here.</p>'
     last = config_of(runs[0]) if runs else None
@@ -101,9 +101,9 @@ def _next_run(here: Frame, runs: Sequence[Run], *, ready: bool) -> str:
 
 
 @telling()
-def _start(here: Frame, config: RunConfig, known: Sequence[Run]) -> None:
+def _start(context: PageContext, config: RunConfig, known: Sequence[Run]) -> None:
     """Queue a run and put it on the axes. A double click starts one."""
-    if launch(here.store, here.owner, config) is not None:
+    if launch(context.store, context.owner, config) is not None:
         _hide_others(config, known)
 
 
@@ -118,18 +118,18 @@ def _hide_others(config: RunConfig, known: Sequence[Run]) -> None:
 
 
 def _charts(
-    here: Frame, runs: Sequence[Run], places: dict[int, Place], changes: dict[int, list[Change]]
+    context: PageContext, runs: Sequence[Run], places: dict[int, Place], changes: dict[int, list[Change]]
 ) -> None:
     """The live panel. It is drawn on every run of the script and keeps its charts mounted all the same."""
     by_id = {run.id: run for run in runs}
     shown = [_shown(by_id[run_id], place, changes[run_id]) for run_id, place in places.items()]
-    newest = config_of(by_id[max(places)]) if places else here.knobs.config
-    planned = _planned(here.knobs.config)
+    newest = config_of(by_id[max(places)]) if places else context.knobs.config
+    planned = _planned(context.knobs.config)
     if planned and planned["note"]:
         st.html(f'<p class="tp-quiet">Planned learning rate: {escape_html(planned["note"])}</p>')
     live_panel(
         shown,
-        page_token(get_settings().home, here.owner, places),
+        page_token(get_settings().home, context.owner, places),
         planned=planned,
         metric=_metric(newest),
         follow=max(places) if places else None,
@@ -163,7 +163,7 @@ def _planned(config: RunConfig | None) -> dict[str, Any] | None:
 
 
 def _cards(
-    store: Store, runs: Sequence[Run], places: dict[int, Place], changes: dict[int, list[Change]]
+    context: PageContext, runs: Sequence[Run], places: dict[int, Place], changes: dict[int, list[Change]]
 ) -> None:
     """The runs on the axes, newest first."""
     if not places:
@@ -171,4 +171,4 @@ def _cards(
     st.html('<h2 class="tp-title">On the chart</h2>')
     for run in runs:
         if run.id in places:
-            run_card(store, run, places[run.id], changes[run.id])
+            run_card(context, run, places[run.id], changes[run.id])

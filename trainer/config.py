@@ -6,12 +6,10 @@ command line and links (`schedule=cosine`, `schedule.final_lr=0`), and the objec
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
 from pydantic import (
@@ -25,26 +23,13 @@ from pydantic import (
     model_validator,
 )
 
+from trainer.choice import Choice, ConfigError, check, choose, short_repr, unknown
 from trainer.conflicts import conflicts
 from trainer.registry import Knob, Technique, families, find, knob, make_knob
 
+__all__ = ["Change", "Choice", "ConfigError", "RunConfig", "check", "diff", "label_of", "plain_knobs"]
+
 LONGEST_CONFIG = 100_000  # characters; a full one has about 1,500
-
-
-class ConfigError(ValueError):
-    """A configuration that cannot run; the message is one sentence with the value and the remedy."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One technique chosen from its family, with the values of all its knobs."""
-
-    name: str
-    knobs: Mapping[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The nested JSON form."""
-        return {"name": self.name, **self.knobs}
 
 
 @dataclass(frozen=True)
@@ -275,56 +260,6 @@ class RunConfig(BaseModel):
         return {**facts, **refine(**self.data.knobs)} if refine else facts
 
 
-def choose(family: str, value: Any) -> Choice:
-    """Validates one choice: a name, or an object with `name` and knobs. Raises ConfigError.
-
-    Where a family has a single technique, a bare value sets its first knob: `dropout=0.5`.
-    """
-    if isinstance(value, Choice):
-        value = value.to_dict()
-    known = families()[family]
-    only = next(iter(known.techniques.values())) if len(known.techniques) == 1 else None
-    if only and not isinstance(value, Mapping) and value != only.name:
-        value = {next(iter(only.knobs)): value}
-    if isinstance(value, str):
-        value = {"name": value}
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"{family} takes a name or an object with a name; got {_shown(value)}.")
-    name = value.get("name", only.name if only else known.default)
-    if not isinstance(name, str) or name not in known.techniques:
-        raise ConfigError(unknown(family, name, known.techniques))
-    knobs = known[name].knobs
-    for key in value:
-        if key != "name" and key not in knobs:
-            raise ConfigError(
-                unknown(f"knob of {family}={name}", f"{family}.{key}", [f"{family}.{k}" for k in knobs])
-            )
-    return Choice(
-        name,
-        MappingProxyType(
-            {key: check(f"{family}.{key}", item, value.get(key, item.default)) for key, item in knobs.items()}
-        ),
-    )
-
-
-def check(key: str, knob: Knob, value: Any) -> Any:
-    """Validates one knob's value, given as its type or as text. Raises ConfigError naming key, value and bounds."""
-    try:
-        if isinstance(value, bool) and knob.kind in ("int", "float"):
-            raise ConfigError(
-                f"{key} is {value}, but must be a number {knob.bounds}."
-            )  # not 1 or 0 by accident
-        return knob.adapter.validate_python(value)
-    except ValidationError as error:
-        if knob.kind == "text":  # its help says in words what the pattern says in signs
-            raise ConfigError(f"{key} is {_shown(value)}, which is not possible. {knob.help}") from None
-        allowed = knob.bounds or {"int": "a whole number", "float": "a number"}[knob.kind]
-        reason = error.errors()[0]["msg"]
-        raise ConfigError(
-            f"{key} is {_shown(value)}, but must be {allowed} ({reason[0].lower()}{reason[1:]})."
-        ) from None
-
-
 @cache
 def plain_knobs() -> Mapping[str, Knob]:
     """RunConfig's own fields, those that are not a choice from a family, as knobs by name."""
@@ -372,28 +307,8 @@ def shown(key: str, value: Any, config: RunConfig) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
-    """One sentence about a name that does not exist, with the nearest that do."""
-    known = list(known)
-    near = difflib.get_close_matches(name[:80], known, n=3, cutoff=0.5) if isinstance(name, str) else []
-    if near:
-        hint = f"did you mean {' or '.join(near)}?"
-    else:
-        listed = ", ".join(known[:12]) + (" and more" if len(known) > 12 else "")
-        hint = f"known are {listed}." if known else "it has none."
-    return f"There is no {kind} called {_shown(name)}; {hint}"
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = repr(value)
-    except (ValueError, RecursionError):  # an integer of over 4,300 digits, lists nested a thousand deep
-        return f"too large a {type(value).__name__}"
-    return text if len(text) <= 80 else text[:77] + "…"
-
-
 def _sentence(error: ValidationError) -> str:
     """The first problem of a pydantic error as one sentence: ours, where the validators above raised it."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
-    return str(first.get("ctx", {}).get("error") or f"{key} is {_shown(first['input'])}: {first['msg']}.")
+    return str(first.get("ctx", {}).get("error") or f"{key} is {short_repr(first['input'])}: {first['msg']}.")

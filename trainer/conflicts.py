@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 
+from trainer.choice import Choice
 from trainer.registry import Technique, families
-
-if TYPE_CHECKING:
-    from trainer.config import RunConfig
 
 PLURALS = {"table": "tables", "plane": "points", "image": "images", "sequence": "sequences", "text": "texts"}
 
 
-def conflicts(config: RunConfig) -> Iterable[str]:
+class Values(Protocol):
+    """The part of a RunConfig that decides whether its values go together; RunConfig itself asks here."""
+
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def validation_share(self) -> float: ...
+    @property
+    def test_share(self) -> float: ...
+    @property
+    def schedule(self) -> Choice: ...
+    @property
+    def label_smoothing(self) -> Choice: ...
+
+    def technique(self, family: str) -> Technique:
+        """The technique chosen of a family."""
+
+    def data_facts(self) -> Mapping[str, Any]:
+        """What is known of the chosen data before they are read."""
+
+
+def conflicts(config: Values) -> Iterable[str]:
     """Sentences about values that are fine alone but not together."""
     norm, model, data = (config.technique(family) for family in ("normalization", "model", "data"))
     smallest = norm.facts.get("smallest_batch", 1)
@@ -45,12 +66,10 @@ def conflicts(config: RunConfig) -> Iterable[str]:
         yield f"schedule.low_momentum {low:g} is above schedule.high_momentum {high:g}; swap them."
 
 
-def misfits(config: RunConfig, data: Technique) -> Iterable[str]:
+def misfits(config: Values, data: Technique) -> Iterable[str]:
     """Sentences about techniques that cannot work on the chosen data set, with data sets that would do."""
     facts = config.data_facts()
-    for name in type(config).model_fields:
-        if name not in families():
-            continue
+    for name in families():
         used, sets = config.technique(name), families()["data"].techniques.values()
         accepts, task = used.facts.get("accepts"), used.facts.get("task", facts["task"])
         if name == "data" or ((not accepts or facts["kind"] in accepts) and task == facts["task"]):

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from trainer.config import ConfigError, RunConfig, unknown
+from trainer.choice import unknown
+from trainer.config import ConfigError, RunConfig
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,6 @@
-"""The few routes beside Streamlit: the live WebSocket, the scripts of the charts, and a health check.
+"""The routes beside Streamlit: the live WebSocket and a health check (pages/server/assets.py has the charts' files).
 
 `GET /api/health` — liveness, and whether a supervisor serves the database.
-`GET /api/plotly.js?v=VERSION` — Plotly's own minified bundle from the installed package.
-`GET /api/assets/HASH/NAME` — the live chart's modules and style sheet; HASH changes with their content.
 `WS  /api/live` — curves and run states, pushed.
 
 The live protocol, version 1
@@ -51,31 +49,19 @@ silence, 4429 too many messages or connections, 1009 message too big, 1001 the s
 from __future__ import annotations
 
 import asyncio
-import gzip
-import hashlib
 from collections import Counter
 from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
-import plotly
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
-from streamlit import config
 
 from pages.live.connection import TOO_MUCH, WRONG_ORIGIN, Connection, origin_allowed
 from pages.live.hub import Hub
 from pages.live.tokens import Tokens
 
-ASSETS: Final = Path(__file__).parents[1] / "widgets" / "charts"
-TYPES: Final = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
-IMMUTABLE: Final = {
-    "Cache-Control": "public, max-age=31536000, immutable",
-    "X-Content-Type-Options": "nosniff",
-}
 MAX_CONNECTIONS: Final = 1000
 MAX_FROM_ONE: Final = (
     64  # a class behind one router shares an address, so this counts by cookie where there is one
@@ -87,9 +73,14 @@ class Api:
     nothing."""
 
     def __init__(
-        self, store: Callable[[], Any], tokens: Callable[[], Tokens], state: Callable[[], dict[str, Any]]
+        self,
+        store: Callable[[], Any],
+        tokens: Callable[[], Tokens],
+        state: Callable[[], dict[str, Any]],
+        visitor: Callable[[WebSocket], str | None],
     ) -> None:
-        self._make_store, self._make_tokens, self._state = store, tokens, state
+        """`state`: what the health check tells of the supervisor; `visitor`: whose browser a connection comes from."""
+        self._make_store, self._make_tokens, self._state, self._visitor = store, tokens, state, visitor
         self._hub: Hub | None = None
         self._open: Counter[str] = Counter()
 
@@ -100,14 +91,10 @@ class Api:
             self._hub = Hub(self._make_store())
         return self._hub
 
-    def routes(self) -> list[BaseRoute]:
-        """For `streamlit.App(routes=…)`. Streamlit does not put its base path before them, so it is done
-        here."""
-        base = f"/{config.get_option('server.baseUrlPath') or ''}".rstrip("/")
+    def routes(self, base: str) -> list[BaseRoute]:
+        """The routes of this class under the server's base path."""
         return [
             WebSocketRoute(f"{base}/api/live", self.live),
-            Route(f"{base}/api/plotly.js", plotly_bundle),
-            Route(f"{base}/api/assets/{{version}}/{{name}}", asset),
             Route(f"{base}/api/health", self.health),
         ]
 
@@ -132,7 +119,7 @@ class Api:
             return
         hub, tokens = await asyncio.to_thread(lambda: (self.hub, self._make_tokens()))
         await socket.accept()
-        source = visitor_of(socket)
+        source = self._visitor(socket) or (socket.client.host if socket.client else "unknown")
         if self._open.total() >= MAX_CONNECTIONS or self._open[source] >= MAX_FROM_ONE:
             await socket.close(TOO_MUCH, "too many connections")
             return
@@ -143,80 +130,3 @@ class Api:
             self._open[source] -= 1
             if not self._open[source]:
                 del self._open[source]
-
-
-def visitor_of(socket: WebSocket) -> str:
-    """Whom to count a connection to: the visitor's cookie, else the address."""
-    from pages.server.visitor import COOKIE
-
-    return socket.cookies.get(COOKIE) or (socket.client.host if socket.client else "unknown")
-
-
-async def plotly_bundle(request: Request) -> Response:
-    """Plotly's bundle, compressed once for everybody."""
-    compressed, plain, tag = await asyncio.to_thread(_plotly)
-    return _send(
-        request,
-        compressed,
-        plain,
-        TYPES[".js"],
-        tag,
-        fixed=request.query_params.get("v") == plotly.__version__,
-    )
-
-
-async def asset(request: Request) -> Response:
-    """One of the live chart's own files."""
-    known = _assets()
-    name = request.path_params["name"]
-    if name not in known:
-        return Response("Not found", 404)
-    compressed, plain = known[name]
-    fixed = request.path_params["version"] == assets_version()
-    return _send(request, compressed, plain, TYPES[Path(name).suffix], assets_version(), fixed=fixed)
-
-
-def _send(
-    request: Request, compressed: bytes, plain: bytes, type_: str, tag: str, *, fixed: bool
-) -> Response:
-    """An answer with caching: for ever under a versioned address, else to be asked about again."""
-    headers = dict(IMMUTABLE) if fixed else {**IMMUTABLE, "Cache-Control": "no-cache"}
-    headers |= {"ETag": f'"{tag}"', "Vary": "Accept-Encoding"}
-    if request.headers.get("if-none-match") == headers["ETag"]:
-        return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(compressed, media_type=type_, headers={**headers, "Content-Encoding": "gzip"})
-    # Said outright, so that the server's own compression does not do it again for each request.
-    return Response(plain, media_type=type_, headers={**headers, "Content-Encoding": "identity"})
-
-
-def warm_up() -> None:
-    """Compress what every first visit asks for, before it does."""
-    _plotly()
-    _assets()
-
-
-@lru_cache(maxsize=1)
-def _plotly() -> tuple[bytes, bytes, str]:
-    plain = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
-    return gzip.compress(plain, 6, mtime=0), plain, plotly.__version__
-
-
-@lru_cache(maxsize=1)
-def _assets() -> dict[str, tuple[bytes, bytes]]:
-    found = {path.name: path.read_bytes() for path in sorted(ASSETS.iterdir()) if path.suffix in TYPES}
-    return {name: (gzip.compress(body, 9, mtime=0), body) for name, body in found.items()}
-
-
-def asset_names() -> list[str]:
-    """The live chart's files."""
-    return list(_assets())
-
-
-@lru_cache(maxsize=1)
-def assets_version() -> str:
-    """A name for the present content of the live chart's files, part of their address."""
-    digest = hashlib.sha256()
-    for name, (_, body) in _assets().items():
-        digest.update(name.encode() + b"\0" + body + b"\0")
-    return digest.hexdigest()[:16]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import logging
 import os
 import sys
@@ -14,10 +15,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from starlette.routing import BaseRoute
 from streamlit import config
 
-from pages.live.routes import Api, warm_up
+from pages.live.routes import Api
 from pages.live.tokens import tokens_for
+from pages.server import assets
+from pages.server.visitor import COOKIE
 from trainer.settings import get_settings
 from trainer.store import Store
 
@@ -28,6 +32,7 @@ STOP_SECONDS: Final = 20.0  # for workers to reach the end of a step and save; t
 STEADY: Final = 30.0  # a supervisor that lived this long is started again at once when it dies
 LONGEST_WAIT: Final = 15.0
 LOOK_AGAIN: Final = 3.0
+FIRST_IMPORTS: Final = ("pages.train", "pages.runs")  # what the first script run would otherwise wait for
 
 
 @lru_cache(maxsize=1)
@@ -101,7 +106,18 @@ class Supervisor:
 
 
 supervisor = Supervisor()
-api = Api(store, lambda: tokens_for(get_settings().home), supervisor.state)
+api = Api(
+    store,
+    lambda: tokens_for(get_settings().home),
+    supervisor.state,
+    visitor=lambda socket: socket.cookies.get(COOKIE),
+)
+
+
+def routes() -> list[BaseRoute]:
+    """For `streamlit.App(routes=…)`, which does not put the server's base path before them."""
+    base = f"/{config.get_option('server.baseUrlPath') or ''}".rstrip("/")
+    return [*api.routes(base), *assets.routes(base)]
 
 
 @asynccontextmanager
@@ -124,10 +140,9 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
 def _warm_up() -> None:
     """Do what the first page needs while its browser still loads Streamlit's scripts, which takes longer."""
     try:
-        import pages.runs
-        import pages.train  # noqa: F401 (both: what the first script run would wait for)
-
-        warm_up()
+        for name in FIRST_IMPORTS:
+            importlib.import_module(name)
+        assets.warm_up()
     except Exception:  # the page itself tells the person
         LOG.exception("Could not prepare the first page")
 

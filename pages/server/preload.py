@@ -11,7 +11,7 @@ import plotly
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pages.live.routes import asset_names, assets_version
+from pages.server.assets import asset_names, assets_version
 
 
 class Preload:

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.page_context import frame
 from pages.widgets.chart_selection import show
 from pages.widgets.diagnosis_cache import verdict
 from pages.widgets.history import config_of
 from pages.widgets.launch import launch
+from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import telling
 from pages.widgets.text import chips, escape_html, escape_markdown, run_title, shorten
 from trainer.config import Change, RunConfig, diff
 from trainer.diagnosis import Finding, mark_label
-from trainer.store import Run, Store
+from trainer.store import Run
 
 QUIET = "No problems found"
 _TRIED = "fixes-tried"  # twins that this tab has started, by the run and the failure that they mend
 
 
-def diagnosis(store: Store, run: Run) -> None:
+def diagnosis(context: PageContext, run: Run) -> None:
     """Draw the findings of a run; for a finished one without any, a quiet line."""
-    said, config = verdict(store, run), config_of(run)
+    said, config = verdict(context.store, run), config_of(run)
     if config is None:
         return
     for finding in said.findings:
         with st.container(key=f"finding-{run.id}-{finding.name}", gap="small"):
             st.html(_words(finding, config))
-            _remedy(store, run, config, finding)
+            _remedy(context, run, config, finding)
     if said.judged and not said.findings and run.status == "finished":
         st.html(f'<p class="tp-quiet tp-sound">{QUIET}</p>')
 
@@ -44,7 +44,7 @@ def _words(finding: Finding, config: RunConfig) -> str:
     )
 
 
-def _remedy(store: Store, run: Run, config: RunConfig, finding: Finding) -> None:
+def _remedy(context: PageContext, run: Run, config: RunConfig, finding: Finding) -> None:
     """The button that starts the twin, and what it changes."""
     twin = config.changed(finding.fix)
     changes = diff(config, twin)
@@ -56,7 +56,7 @@ def _remedy(store: Store, run: Run, config: RunConfig, finding: Finding) -> None
             icon=":material/healing:",
             disabled=tried is not None,
             on_click=_try,
-            args=(store, run, finding, twin, changes),
+            args=(context, run, finding, twin, changes),
             help="Starts the twin: the same seed and knobs but for this change, drawn beside this run.",
         )
         said = "" if tried is None else f'<span class="tp-quiet" role="status">Started as run {tried}.</span>'
@@ -70,11 +70,11 @@ def _in_short(changes: list[Change]) -> str:
 
 
 @telling()
-def _try(store: Store, run: Run, finding: Finding, twin: RunConfig, changes: list[Change]) -> None:
+def _try(context: PageContext, run: Run, finding: Finding, twin: RunConfig, changes: list[Change]) -> None:
     """Start the twin and put it on the chart beside the run that it mends."""
     note = f"Tries a fix of {run_title(run)} ({finding.title}): {', '.join(map(str, changes))}."
     show(run.id)
-    run_id = launch(store, frame().owner, twin, notes=note)
+    run_id = launch(context.store, context.owner, twin, notes=note)
     if run_id is not None:
         st.session_state.setdefault(_TRIED, {})[(run.id, finding.name)] = run_id
         st.toast(f"Run {run_id} tries the fix, on the chart of the Train page.", icon=":material/healing:")

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.page_context import frame
+from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import telling
 from pages.widgets.text import escape_html, escape_markdown
-from trainer.config import RunConfig
 from trainer.data import missing_files
 from trainer.data.own import data_problem
 from trainer.engine.augment import lacking
@@ -16,14 +15,15 @@ from trainer.settings import get_settings
 from trainer.store import Download, Store
 
 
-def data_is_ready(store: Store, config: RunConfig | None) -> bool:
+def data_is_ready(context: PageContext) -> bool:
     """Whether the chosen data set can be read and augmented; where it cannot, draw what fetches it."""
+    store, config = context.store, context.knobs.config
     if config is not None and (sentences := lacking(config, get_settings().data)):
         for sentence in sentences:
             st.info(command_box(sentence), icon=":material/deployed_code_alert:")
         return False
     if config is not None and (problem := data_problem(config.data.name, config.data.knobs)):
-        _own_data(problem)
+        _own_data(problem, context.data_page)
         return False
     if config is None or not missing_files(config.data.name, get_settings().data):
         return True
@@ -34,11 +34,11 @@ def data_is_ready(store: Store, config: RunConfig | None) -> bool:
     return False
 
 
-def _own_data(problem: str) -> None:
+def _own_data(problem: str, data_page: st.Page) -> None:
     """What keeps a run from a file of the visitor's own, and the way to mend it."""
     with st.container(border=True, key="own-data"):
         st.html(f"<p>{escape_html(problem)}</p>")
-        st.page_link(frame().data, label="Go to Your data", icon=":material/upload_file:")
+        st.page_link(data_page, label="Go to Your data", icon=":material/upload_file:")
 
 
 def command_box(sentence: str) -> str:

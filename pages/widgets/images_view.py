@@ -13,9 +13,9 @@ import plotly.graph_objects as go
 import streamlit as st
 from PIL import Image
 
-from pages.page_context import Frame
 from pages.widgets.controls import problem as show_problem
 from pages.widgets.live_chart import PALETTE
+from pages.widgets.page_context import PageContext
 from pages.widgets.take_data import use_button
 from pages.widgets.text import escape_html, shorten
 from trainer.data import DataError
@@ -29,13 +29,13 @@ SHOWN = 24  # classes
 BAR = PALETTE["light"][0]
 
 
-def images_view(here: Frame, upload: Upload, manifest: Mapping[str, Any]) -> None:
+def images_view(context: PageContext, upload: Upload, manifest: Mapping[str, Any]) -> None:
     """Draw the choices, the classes' chart and samples."""
     st.html(f'<p class="tp-notice">{escape_html(" ".join(manifest["said"]))}</p>')
     left, right = st.columns([2, 3], gap="large")
     with left:
-        values = _choices(here, upload, manifest)
-        use_button(here, values, upload.name)
+        values = _choices(context, upload, manifest)
+        use_button(context, values, upload.name)
         st.html(
             '<p class="tp-quiet">Each image is cut to its middle square and scaled. A convolutional model suits images: choose '
             "it under Model in the sidebar.</p>"
@@ -49,11 +49,11 @@ def images_view(here: Frame, upload: Upload, manifest: Mapping[str, Any]) -> Non
         show_problem(str(error))
 
 
-def _choices(here: Frame, upload: Upload, manifest: Mapping[str, Any]) -> dict[str, Any]:
+def _choices(context: PageContext, upload: Upload, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Size and colour, as flat values."""
     knobs = find("data", "image_folder").knobs
     start = suggested_values(upload.digest, manifest)
-    config = here.knobs.config
+    config = context.knobs.config
     if (
         config is not None
         and config.data.knobs.get("file") == upload.digest

@@ -16,7 +16,7 @@ import plotly
 import streamlit as st
 from streamlit import config
 
-from pages.live.routes import assets_version
+from pages.server.assets import assets_version
 
 PALETTE: Final[dict[str, list[str]]] = {
     "light": ["#0072B2", "#D55E00", "#009E73", "#B8588F", "#C98500", "#3D97CC", "#8C6D00", "#6B6B6B"],

@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
-from pages.page_context import Frame
+from pages.widgets.page_context import PageContext
 from pages.widgets.preflight_view import draw
 from pages.widgets.text import escape_html, escape_markdown
 from trainer.config import RunConfig
@@ -29,7 +29,7 @@ WAITING = {
 _ASKED, _ANSWER = "before:asked", "before:answer"
 
 
-def before_section(here: Frame, *, ready: bool) -> None:
+def before_section(context: PageContext, *, ready: bool) -> None:
     """Draw the section. Closed, it costs nothing: it asks only once it is opened."""
     section = st.expander(
         "Before step 1: activations, gradients, memory, samples",
@@ -37,16 +37,16 @@ def before_section(here: Frame, *, ready: bool) -> None:
         on_change="rerun",
     )
     if not section.open:
-        _move_on(here.store)
+        _move_on(context.store)
         return
     with section:
-        config = here.knobs.config
+        config = context.knobs.config
         if config is None:
             _quiet("Shown once the knobs fit together.")
         elif not ready:
             _quiet("Shown once the data set is here.")
         else:
-            _show(here.store, config, _asked(here.store, question_of(config)))
+            _show(context.store, config, _asked(context.store, question_of(config)))
 
 
 def _asked(store: Store, question: dict[str, Any]) -> Inspection:

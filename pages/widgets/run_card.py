@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.page_context import frame
 from pages.widgets import chart_selection as lineup
 from pages.widgets.diagnosis import diagnosis
 from pages.widgets.history import UNCHANGED, config_of, measured
 from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
+from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import ask
 from pages.widgets.text import chips, duration, elapsed, escape_html, escape_markdown, run_title, status_pill
 from trainer.config import Change
@@ -20,26 +20,26 @@ from trainer.store import Run, Store
 ASKED = {"stop": "Stopping…", "pause": "Pausing…", "resume": "Resuming…"}
 
 
-def run_card(store: Store, run: Run, place: lineup.Place, changes: Sequence[Change]) -> None:
+def run_card(context: PageContext, run: Run, place: lineup.Place, changes: Sequence[Change]) -> None:
     """Draw the card."""
     with st.container(border=True, key=f"card-{run.id}", gap="small"):
         with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
             st.html(_headline(run, place, changes), width="stretch")
             st.page_link(
-                frame().health,
+                context.health_page,
                 label="Health",
                 icon=":material/monitor_heart:",
                 query_params={"run": str(run.id)},
                 help="What happens inside this run, layer by layer.",
             )
-            _menu(store, run, place)
+            _menu(context.store, run, place)
         if facts := measured(run):
             st.html(_facts(facts))
         for notice in run.notices:
             st.html(f'<p class="tp-notice">{escape_html(notice)}</p>')
         if run.error:
             show_error(run)
-        diagnosis(store, run)
+        diagnosis(context, run)
 
 
 def show_error(run: Run) -> None:

@@ -11,6 +11,7 @@ from pages.widgets.diagnosis import diagnosis
 from pages.widgets.export_section import take_away
 from pages.widgets.history import UNCHANGED, config_of, measured
 from pages.widgets.knobs import load_config
+from pages.widgets.page_context import PageContext
 from pages.widgets.run_card import show_error, state_of
 from pages.widgets.run_polling import telling
 from pages.widgets.text import chips, escape_html, escape_markdown, run_title
@@ -22,8 +23,9 @@ from trainer.store import Run, Store
 LONGEST_NAME, LONGEST_NOTES = 120, 5000
 
 
-def run_detail(store: Store, run: Run, changes: Sequence[Change]) -> None:
+def run_detail(context: PageContext, run: Run, changes: Sequence[Change]) -> None:
     """Draw the panel."""
+    store = context.store
     with st.container(border=True, key="run-detail"):
         st.html(
             f'<div class="tp-run"><strong class="tp-name">{escape_html(run_title(run))}</strong>{state_of(run)}'
@@ -32,7 +34,7 @@ def run_detail(store: Store, run: Run, changes: Sequence[Change]) -> None:
         _actions(store, run)
         if run.error:
             show_error(run)
-        diagnosis(store, run)
+        diagnosis(context, run)
         left, right = st.columns(2, gap="large")
         with left:
             _words(store, run)

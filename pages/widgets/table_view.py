@@ -10,9 +10,9 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.page_context import Frame
 from pages.widgets.controls import problem as show_problem
 from pages.widgets.live_chart import PALETTE
+from pages.widgets.page_context import PageContext
 from pages.widgets.take_data import use_button
 from pages.widgets.text import escape_html, shorten
 from trainer.data.choosing import can_be_target, suggested_task, suggested_values
@@ -34,17 +34,17 @@ SHOWN = 30  # classes in the chart
 BAR = PALETTE["light"][0]
 
 
-def table_view(here: Frame, upload: Upload, manifest: Mapping[str, Any]) -> None:
+def table_view(context: PageContext, upload: Upload, manifest: Mapping[str, Any]) -> None:
     """Draw the choices, the target's chart, the columns and the first rows."""
     columns = columns_of(manifest)
     st.html(f'<p class="tp-notice">{escape_html(" ".join(manifest["said"]))}</p>')
     left, right = st.columns([2, 3], gap="large")
     with left:
-        values = _choices(here, upload, manifest, columns)
+        values = _choices(context, upload, manifest, columns)
         problem = data_problem("csv", {key.removeprefix("data."): value for key, value in values.items()})
         if problem:
             show_problem(problem)
-        use_button(here, values, upload.name, problem)
+        use_button(context, values, upload.name, problem)
     target = next(column for column in columns if column.name == values["data.target"])
     with right:
         _chart(target, values["data.task"])
@@ -59,13 +59,13 @@ def table_view(here: Frame, upload: Upload, manifest: Mapping[str, Any]) -> None
 
 
 def _choices(
-    here: Frame, upload: Upload, manifest: Mapping[str, Any], columns: Sequence[Column]
+    context: PageContext, upload: Upload, manifest: Mapping[str, Any], columns: Sequence[Column]
 ) -> dict[str, Any]:
     """Target, task and columns to leave out, as flat values; guessed at first, or as the sidebar has them."""
     short = upload.digest[:12]
     keys = {name: f"data-{name}-{short}" for name in ("target", "task", "out")}
     names = [column.name for column in columns]
-    start = _first_values(here, upload, manifest, names)
+    start = _first_values(context, upload, manifest, names)
     possible = [column.name for column in columns if can_be_target(column)] or names
     for key, value in (
         ("target", start["data.target"]),
@@ -110,10 +110,10 @@ def _choices(
 
 
 def _first_values(
-    here: Frame, upload: Upload, manifest: Mapping[str, Any], names: Sequence[str]
+    context: PageContext, upload: Upload, manifest: Mapping[str, Any], names: Sequence[str]
 ) -> dict[str, Any]:
     """The sidebar's choices where it has this file already, else guesses."""
-    config = here.knobs.config
+    config = context.knobs.config
     if config is not None and config.data.name == "csv" and config.data.knobs["file"] == upload.digest:
         flat = config.flat()
         if flat["data.target"] in names:

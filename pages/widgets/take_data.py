@@ -7,8 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from pages.page_context import Frame
 from pages.widgets.knobs import load_config
+from pages.widgets.page_context import PageContext
 from trainer.config import ConfigError, RunConfig
 from trainer.registry import families
 
@@ -32,10 +32,10 @@ def config_with(current: RunConfig, values: Mapping[str, Any]) -> RunConfig:
         return RunConfig(seed=current.seed).changed(values)
 
 
-def use_button(here: Frame, values: Mapping[str, Any], name: str, problem: str = "") -> None:
+def use_button(context: PageContext, values: Mapping[str, Any], name: str, problem: str = "") -> None:
     """The button that loads a file into the sidebar, and once that is done the way to the Train page."""
-    config = None if problem else config_with(here.knobs.config or RunConfig(), values)
-    flat = here.knobs.config.flat() if here.knobs.config else {}
+    config = None if problem else config_with(context.knobs.config or RunConfig(), values)
+    flat = context.knobs.config.flat() if context.knobs.config else {}
     taken = not problem and all(flat.get(key) == value for key, value in values.items())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
@@ -50,4 +50,4 @@ def use_button(here: Frame, values: Mapping[str, Any], name: str, problem: str =
         )
         if taken:
             st.html('<span class="tp-quiet" role="status">The sidebar trains on this file.</span>')
-            st.page_link(here.home, label="Go to Train", icon=":material/arrow_forward:")
+            st.page_link(context.train_page, label="Go to Train", icon=":material/arrow_forward:")

@@ -12,6 +12,7 @@ import json
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
@@ -24,6 +25,7 @@ from trainer.config import RunConfig
 from trainer.engine.build import build
 from trainer.engine.loop import Trainer
 from trainer.engine.state import State
+from trainer.health.observer import HealthObserver
 from trainer.processes.recorder import Recorder
 
 CASES = MODELS | {
@@ -59,7 +61,9 @@ def speed(config: RunConfig, home: Path) -> float:
 
     def use(recorder: Recorder) -> float:
         run, state = build(config, home), State()
-        trainer = Trainer(run, state, None, recorder, lambda: None)
+        trainer = Trainer(
+            run, state, None, recorder, lambda: None, partial(HealthObserver, recorder=recorder)
+        )
         begun = time.perf_counter()
         trainer.run_epochs()
         return state.step / (time.perf_counter() - begun)

@@ -115,10 +115,11 @@ def serve(url: str, port: int) -> None:
     from starlette.applications import Starlette
 
     from pages.live.routes import Api
+    from pages.server import assets
 
     store = Store(url)
-    api = Api(lambda: store, lambda: Tokens(SECRET), lambda: {"state": "bench"})
-    app = Starlette(routes=api.routes())
+    api = Api(lambda: store, lambda: Tokens(SECRET), lambda: {"state": "bench"}, lambda socket: None)
+    app = Starlette(routes=[*api.routes(""), *assets.routes("")])
     uvicorn.run(app, port=port, log_level="error", ws="websockets-sansio", access_log=False)
 
 

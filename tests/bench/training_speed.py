@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from trainer.config import RunConfig
 from trainer.engine.build import build
 from trainer.engine.loop import Trainer
 from trainer.engine.state import State
+from trainer.health.observer import HealthObserver
 from trainer.processes.recorder import Control, Recorder
 from trainer.store import Store
 
@@ -122,7 +124,7 @@ def record_cost(config: RunConfig, home: Path, steps: int = 5000) -> float:
 def ours(config: RunConfig, home: Path, recorder: Any) -> float:
     """Steps a second of the product's loop, epochs only."""
     run, state = build(config, home), State()
-    trainer = Trainer(run, state, None, recorder, lambda: None)
+    trainer = Trainer(run, state, None, recorder, lambda: None, partial(HealthObserver, recorder=recorder))
     begun = time.perf_counter()
     for _ in range(config.epochs):
         trainer.train_epoch()

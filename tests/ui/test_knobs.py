@@ -20,7 +20,7 @@ def of_use(knob, model=DEFAULT_MODEL) -> bool:
 
 def shown_config(app) -> RunConfig:
     """The configuration that the sidebar adds up to."""
-    frame = app.session_state["frame"]
+    frame = app.session_state["page-context"]
     assert frame.knobs.config is not None, frame.knobs.problems
     return frame.knobs.config
 

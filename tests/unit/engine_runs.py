@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from trainer.engine import checkpoint, loop
 from trainer.engine.build import Experiment, build
 from trainer.engine.loop import Trainer, train
 from trainer.engine.state import State
+from trainer.health.observer import HealthObserver
 from trainer.registry import families, find
 
 torch.set_num_threads(1)
@@ -107,7 +109,11 @@ def go(config: RunConfig, folder: Path | None = None, control: Callable[[], Any]
     """Trains through the front door; returns results and log."""
     log = extra.pop("log", None) or Log()
     data_folder = extra.pop("data_folder", Path("no-data-here"))
-    return train(config, data_folder=data_folder, run_folder=folder, recorder=log, control=control), log
+    observe = partial(HealthObserver, recorder=log)
+    results = train(
+        config, data_folder=data_folder, run_folder=folder, recorder=log, control=control, observe=observe
+    )
+    return results, log
 
 
 def trainer_of(
@@ -115,7 +121,8 @@ def trainer_of(
 ) -> tuple[Trainer, Log]:
     """A trainer before its first step, whose parts a test may look at or replace."""
     log = Log()
-    return Trainer(build(config, data_folder), State(), None, log, control), log
+    observe = partial(HealthObserver, recorder=log)
+    return Trainer(build(config, data_folder), State(), None, log, control, observe), log
 
 
 def asks(request: str, after: Iterable[int]) -> Callable[[], str | None]:

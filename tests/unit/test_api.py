@@ -21,9 +21,11 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from pages.live import connection as connections
 from pages.live import hub as hubs
-from pages.live.routes import Api, assets_version
+from pages.live.routes import Api
 from pages.live.tokens import TokenError, Tokens, page_token, read_secret
-from pages.server.visitor import VisitorCookie, known_visitor
+from pages.server import assets
+from pages.server.assets import assets_version
+from pages.server.visitor import COOKIE, VisitorCookie, known_visitor
 from trainer.curves import deltas as live
 from trainer.store import STEP_COLUMNS, Batch, Store
 
@@ -34,11 +36,16 @@ class Server:
     def __init__(self, folder):
         self.store = Store(f"sqlite:///{folder / 'a.db'}")
         self.tokens = Tokens("secret")
-        self.api = Api(lambda: self.store, lambda: self.tokens, lambda: {"state": "ready"})
+        self.api = Api(
+            lambda: self.store,
+            lambda: self.tokens,
+            lambda: {"state": "ready"},
+            lambda socket: socket.cookies.get(COOKIE),
+        )
         with sockets.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        app = VisitorCookie(Starlette(routes=self.api.routes()))
+        app = VisitorCookie(Starlette(routes=[*self.api.routes(""), *assets.routes("")]))
         config = uvicorn.Config(
             app, port=self.port, log_level="error", ws="websockets-sansio", lifespan="off"
         )

@@ -26,7 +26,7 @@ def pictures_of(config, outputs=None):
     trainer, log = trainer_of(config)
     run = trainer.run
     said = predict(run, run.data.validation.inputs) if outputs is None else outputs(run)
-    trainer.pictures.take(7, 2, said)
+    trainer.observer.pictures.take(7, 2, said)
     return run, {name: unpack(data) for name, (_, data) in log.views.items()}
 
 
@@ -136,12 +136,12 @@ def test_pictures_rest_between_two():
     trainer, log = trainer_of(small(epochs=30))
     taken = []
     log.view = lambda name, step, data: taken.append((name, step))
-    trainer.pictures.due = 1e12
+    trainer.observer.pictures.due = 1e12
     trainer.run_epochs()
     assert taken == []
-    trainer.pictures.due = 0
-    trainer.pictures.after_epoch(1, 1, predict(trainer.run, trainer.run.data.validation.inputs))
-    trainer.pictures.after_epoch(2, 2, predict(trainer.run, trainer.run.data.validation.inputs))
+    trainer.observer.pictures.due = 0
+    trainer.observer.pictures.after_epoch(1, 1, predict(trainer.run, trainer.run.data.validation.inputs))
+    trainer.observer.pictures.after_epoch(2, 2, predict(trainer.run, trainer.run.data.validation.inputs))
     assert taken == [("decision", 1), ("confusion", 1)]
 
 

@@ -21,7 +21,7 @@ from trainer.data.own import data_problem, scaled
 from trainer.data.samples import DataError
 from trainer.data.uploads import find_manifest
 from trainer.engine.build import build
-from trainer.preflight.plan import training_samples
+from trainer.engine.datasplit import training_samples
 
 
 @pytest.fixture

@@ -3,80 +3,102 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+FILES = [*sorted((ROOT / "trainer").rglob("*.py")), *sorted((ROOT / "pages").rglob("*.py")), ROOT / "app.py"]
 MODULES = {
-    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
-    for path in sorted((ROOT / "trainer").rglob("*.py"))
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES
 }
 DECLARATIONS = ("trainer.techniques", "trainer.models", "trainer.data")
-# Each layer may import the ones before it, never the ones after.
-LAYERS = [
-    (
-        "trainer.lazy",
-        "trainer.registry",
-        "trainer.streams",
-        "trainer.engine.flat",
-        "trainer.engine.checkpoint",
-        "trainer.layers",
-        "trainer.engine.measures",
-    ),
+# Files at the top and folders, from the ground up: each may import the rows before its own, and its own.
+FLOORS = [
+    ("trainer", "trainer.lazy", "trainer.registry", "trainer.settings", "trainer.layers"),
     DECLARATIONS,
-    ("trainer.conflicts", "trainer.config", "trainer.engine.datasplit"),
-    ("trainer.engine.network", "trainer.engine.augment", "trainer.presets"),
-    ("trainer.engine.build",),
-    ("trainer.engine.state", "trainer.preflight.plan"),
-    ("trainer.engine.non_finite_guard", "trainer.health", "trainer.engine.report"),
-    (
-        "trainer.engine.loop",
-        "trainer.preflight.activation_hooks",
-        "trainer.preflight.footprint",
-        "trainer.preflight.sample_batch",
-    ),
-    ("trainer.engine.lr_finder",),
+    ("trainer.choice",),
+    ("trainer.conflicts",),
+    ("trainer.config",),
+    ("trainer.presets", "trainer.streams", "trainer.curves", "trainer.store", "trainer.migrations"),
+    ("trainer.engine",),
+    ("trainer.health", "trainer.examples"),
+    ("trainer.preflight", "trainer.diagnosis"),
+    ("trainer.processes",),
     ("trainer.export",),
-    ("trainer.preflight.dry_run", "trainer.examples"),
-    ("trainer.processes.inspection",),
-    ("trainer.processes.recorder",),
-    ("trainer.processes.worker", "trainer.processes.inspector"),
-    ("trainer.processes.launcher",),
-    ("trainer.processes.supervisor", "trainer.__main__"),
+    ("trainer.cli",),
+    ("trainer.__main__",),
+    ("pages.live",),
+    ("pages.server",),
+    ("pages.widgets",),
+    ("pages",),
+    ("pages.shell",),
+    ("app",),
 ]
+MOST_FILES = 12  # at the top of a folder, so that a reader takes it in at a glance
 
 
 def imported(path, name):
-    """Full names of everything that a file imports, anywhere in it."""
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    """Full names of everything that a file imports, anywhere in it, lazily too."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parts = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parts, base] if base else parts)
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
+            assert not node.level, f"{name} imports relatively"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (one if one in MODULES else node.module for one in names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "lazy":
+            yield ast.literal_eval(node.args[0])
 
 
-def layer_of(name):
-    for number, names in enumerate(LAYERS):
-        if any(name == one or name.startswith(one + ".") for one in names):
-            return number
-    return None
+IMPORTS = {name: set(imported(path, name)) for name, path in MODULES.items()}
+
+
+def room_of(name):
+    """The folder of a module, or the module itself at the top of `trainer` and `pages`."""
+    parts = name.split(".")
+    return ".".join(parts[:2]) if len(parts) > 1 else name
+
+
+def floor_of(name):
+    room = room_of(name)
+    known = room if any(room in floor for floor in FLOORS) else room.split(".")[0]
+    return next(number for number, floor in enumerate(FLOORS) if known in floor)
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_imports_point_one_way(name):
-    own = layer_of(name)
-    for target in imported(MODULES[name], name):
-        assert target.split(".")[0] not in ("pages", "app", "streamlit"), f"{name} imports {target}"
-        other = layer_of(target)
-        if own is not None and other is not None:
-            assert other <= own, f"{name} imports {target}, which stands above it"
+    for target in IMPORTS[name]:
+        outside = target.split(".")[0]
+        assert name.startswith(("pages", "app")) or outside not in ("pages", "app", "streamlit"), target
+        if target in MODULES:
+            assert floor_of(target) <= floor_of(name), f"{name} imports {target}, which stands above it"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in MODULES if name.startswith("trainer.") and name.count(".") == 1]
+)
+def test_every_part_of_the_trainer_has_its_floor(name):
+    assert any(name in floor for floor in FLOORS), f"say where {name} stands"
+
+
+def test_no_circle_of_files():
+    graph = {name: targets & MODULES.keys() - {name} for name, targets in IMPORTS.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+def test_no_circle_of_folders():
+    graph = {}
+    for name, targets in IMPORTS.items():
+        rooms = {room_of(target) for target in targets & MODULES.keys()}
+        graph.setdefault(room_of(name), set()).update(rooms - {room_of(name)})
+    TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("folder", ["trainer", "pages"])
+def test_the_top_of_a_folder_is_read_at_a_glance(folder):
+    assert len(list((ROOT / folder).glob("*.py"))) <= MOST_FILES
 
 
 @pytest.mark.parametrize(
@@ -87,11 +109,13 @@ def test_declarations_know_only_the_registry_and_their_kind(name):
     allowed = ("trainer.registry", "trainer.lazy", "trainer.streams", package)
     allowed += ("trainer.layers",) if package == "trainer.models" else ()
     allowed += ("trainer.settings",) if package == "trainer.data" else ()  # where people's own files lie
-    for target in imported(MODULES[name], name):
+    for target in IMPORTS[name]:
         assert not target.startswith("trainer.") or target.startswith(allowed), f"{name} imports {target}"
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name != "trainer.layers"])
+@pytest.mark.parametrize(
+    "name", [name for name in MODULES if name.startswith("trainer") and name != "trainer.layers"]
+)
 def test_heavy_packages_are_imported_lazily(name):
     """At module level torch may be named for the type checker only."""
     for node in ast.parse(MODULES[name].read_text()).body:
@@ -112,13 +136,13 @@ WEB = [
     for name in (
         "registry",
         "config",
-        "build",
-        "preview",
+        "engine.build",
+        "preflight.plan",
         "presets",
         "settings",
         "store",
-        "live",
-        "before",
+        "curves.deltas",
+        "preflight.dry_run",
         "health.rows",
     )
     if f"trainer.{name}" in MODULES

@@ -13,8 +13,7 @@ from trainer.data.own import data_problem
 from trainer.data.samples import DataError, Samples
 from trainer.data.uploads import find_manifest, remove_upload, upload_folder
 from trainer.engine.build import build
-from trainer.engine.datasplit import split
-from trainer.preflight.plan import training_samples
+from trainer.engine.datasplit import split, training_samples
 from trainer.techniques.input_scaling import standardize
 
 CPU = torch.device("cpu")

@@ -6,7 +6,7 @@ import re
 import plotly
 import pytest
 
-from pages.live.routes import ASSETS, TYPES, assets_version
+from pages.server.assets import FOLDER, TYPES, assets_version
 from pages.server.preload import Preload, links
 
 
@@ -27,7 +27,7 @@ def answered(content_type: str) -> dict[bytes, bytes]:
 
 def test_a_page_names_the_charts_files():
     addresses = re.findall(r"<\./([^>]+)>", answered("text/html; charset=utf-8")[b"link"].decode())
-    files = [path.name for path in sorted(ASSETS.iterdir()) if path.suffix in TYPES]
+    files = [path.name for path in sorted(FOLDER.iterdir()) if path.suffix in TYPES]
     assert addresses == [f"api/plotly.js?v={plotly.__version__}"] + [
         f"api/assets/{assets_version()}/{name}" for name in files
     ]

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.config import RunConfig
-from trainer.preflight.plan import MOST_POINTS, REACTS, planned_rate, steps_per_epoch, training_samples
+from trainer.engine.datasplit import steps_per_epoch, training_samples
+from trainer.preflight.plan import MOST_POINTS, REACTS, planned_rate
 from trainer.registry import families
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from trainer.config import RunConfig
 from trainer.data.samples import Samples, Task
 from trainer.lazy import lazy
 from trainer.streams import generator, stream_seed
@@ -124,6 +125,20 @@ def split(
 def share_of(samples: int, share: float) -> int:
     """How many of all samples a share is: the nearest whole number, and at least one."""
     return max(1, round(samples * share))
+
+
+def training_samples(config: RunConfig) -> int:
+    """Samples that are left to train on once validation and test parts are set aside."""
+    facts = config.data_facts()
+    samples = int(config.data.knobs.get("samples", facts.get("samples", 0)))
+    own_test = "files" in facts or facts.get("test")  # these bring a test part of their own
+    test = 0 if own_test else share_of(samples, config.test_share)
+    return max(1, samples - test - share_of(samples, config.validation_share))
+
+
+def steps_per_epoch(config: RunConfig) -> int:
+    """Optimizer steps in one pass over the training part."""
+    return max(1, len(batch_sizes(training_samples(config), config.batch_size)))
 
 
 def _divide(index: np.ndarray, samples: Samples, held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

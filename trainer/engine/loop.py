@@ -19,10 +19,9 @@ from trainer.engine import checkpoint
 from trainer.engine.build import Experiment, build
 from trainer.engine.datasplit import Part, batch_order, batch_sizes
 from trainer.engine.non_finite_guard import Guard, NonFiniteError
+from trainer.engine.observer import MakeObserver, NoObserver
 from trainer.engine.report import Recorder, Results, facts, not_begun, results
 from trainer.engine.state import State, restore, snapshot, weights_copy
-from trainer.health.pictures import Pictures
-from trainer.health.probe import Probe
 from trainer.lazy import lazy
 from trainer.techniques.schedules import Moment, Rates, set_rates
 
@@ -43,6 +42,7 @@ def train(
     run_folder: Path | None,
     recorder: Recorder,
     control: Callable[[], Request | None] = lambda: None,
+    observe: MakeObserver = NoObserver,
 ) -> Results:
     """Trains one configuration to its end, or to where `control` asks it to leave; resumes from `run_folder` if it can.
 
@@ -56,7 +56,7 @@ def train(
         return not_begun(config, left.request)
     state = take_up(run, run_folder, recorder)
     recorder.progress(facts(run, state))
-    trainer = Trainer(run, state, run_folder, recorder, control)
+    trainer = Trainer(run, state, run_folder, recorder, control, observe)
     try:
         reason = trainer.run_epochs()
         if reason not in ("epochs", "early_stopping"):
@@ -64,11 +64,11 @@ def train(
                 run.optimizer.param_groups[0]["lr"]
             )  # a bad step must not reach a checkpoint
             if reason == "stop":
-                trainer.pictures.take(state.step, state.epoch, final=True)
+                trainer.observer.at_end(state.step, state.epoch, None)
             trainer.save_and_leave()
             return results(run, state, reason)
     except NonFiniteError as error:
-        trainer.probe.at_failure(state.step)
+        trainer.observer.at_failure(state.step)
         state.seconds = time.perf_counter() - trainer.started
         return results(run, state, "non_finite_loss", error=str(error))
     return finish(run, state, reason, trainer)
@@ -98,6 +98,7 @@ class Trainer:
         folder: Path | None,
         recorder: Recorder,
         control: Callable[[], Request | None],
+        observe: MakeObserver = NoObserver,
     ) -> None:
         self.run, self.state, self.folder = run, state, folder
         self.recorder, self.control = recorder, control
@@ -105,8 +106,7 @@ class Trainer:
         self.started = time.perf_counter() - state.seconds
         self.saved_at = time.perf_counter()
         self.guard = Guard(run)
-        self.probe = Probe(run, recorder, state.step)
-        self.pictures = Pictures(run, recorder, partial(predict, run))
+        self.observer = observe(run, state.step)
 
     def run_epochs(self) -> str:
         """Trains epoch after epoch. Returns "epochs", "early_stopping", or the request that ended it."""
@@ -124,7 +124,7 @@ class Trainer:
         run, state, recorder, control = self.run, self.state, self.recorder, self.control
         model, optimizer, scaler, weights = run.model, run.optimizer, run.precision.scaler, run.weights
         inputs, targets = run.data.train.inputs, run.data.train.targets
-        augment, mixes, probe = run.augment, run.config.mixing.name != "none", self.probe
+        augment, mixes, observer = run.augment, run.config.mixing.name != "none", self.observer
         model.train()
         forward = autocast(run)
         for index, rate in zip(self.batches(), self.rates(), strict=True):
@@ -136,14 +136,14 @@ class Trainer:
             if augment is not None:
                 batch, wanted = augment(batch, wanted, state.step)
             weights.clear()
-            probe.before_forward(state.step + 1)
+            observer.before_forward(state.step + 1)
             with forward:
                 outputs = model(batch)
             loss = run.loss(outputs, wanted)
             scaler.scale(loss).backward()
             scaler.unscale_(optimizer)  # so that norm and clipping see true gradients
             norm = weights.norm()
-            probe.after_backward(state.step + 1)
+            observer.after_backward(state.step + 1)
             loss_value, norm_value = self.guard.read(loss, norm)
             clipped = run.clip(weights.gradients(), norm)
             state.step += 1
@@ -161,7 +161,7 @@ class Trainer:
             scaler.step(optimizer)  # skips the step where float16 overflowed
             scaler.update()
             self.guard.after_step()
-            probe.after_step(state.step)
+            observer.after_step(state.step)
             state.batch_losses.append(loss_value)
             state.outputs.append(outputs.detach())
             if mixes:
@@ -223,7 +223,7 @@ class Trainer:
             if run.config.early_stopping.name != "none":
                 state.best_weights = weights_copy(run.model)
         self.recorder.progress(facts(run, state))
-        self.pictures.after_epoch(state.step, state.epoch, outputs)
+        self.observer.after_epoch(state.step, state.epoch, outputs)
         if patience <= 0:
             state.finished = "early_stopping"
         elif state.epoch >= run.config.epochs:
@@ -307,7 +307,7 @@ def finish(run: Experiment, state: State, reason: str, trainer: Trainer) -> Resu
         )
     ended = results(run, state, reason, restored=restored)
     outputs = predict(run, run.data.validation.inputs)
-    trainer.pictures.take(state.step, state.epoch, outputs, final=True)
+    trainer.observer.at_end(state.step, state.epoch, outputs)
     ended.validation = dict(judge(run, outputs, run.data.validation))
     ended.test = dict(evaluate(run, run.data.test))
     trainer.save_and_leave()

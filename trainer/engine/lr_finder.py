@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.config import RunConfig
-from trainer.engine.datasplit import batch_sizes
+from trainer.engine.datasplit import steps_per_epoch
 from trainer.engine.loop import Request, train
 from trainer.engine.report import Recorder, Results
-from trainer.preflight.plan import training_samples
 
 NAME = "LR finder"
 MEMORY = 0.9  # of the smoothed loss: it averages over about ten steps
@@ -41,7 +40,6 @@ def finder_config(config: RunConfig, start: float, end: float, steps: int) -> Ru
 
     Raises ConfigError for impossible values.
     """
-    per_epoch = max(1, len(batch_sizes(training_samples(config), config.batch_size)))
     return config.changed(
         {
             "schedule": "range_test",
@@ -50,7 +48,7 @@ def finder_config(config: RunConfig, start: float, end: float, steps: int) -> Ru
             "schedule.steps": steps,
             "early_stopping": "none",
             "health": False,
-            "epochs": math.ceil(steps / per_epoch),
+            "epochs": math.ceil(steps / steps_per_epoch(config)),
         }
     )
 

@@ -9,7 +9,6 @@ from trainer.config import RunConfig
 from trainer.engine.build import Experiment
 from trainer.engine.datasplit import batch_sizes
 from trainer.engine.state import State
-from trainer.health.rows import Layout
 
 if TYPE_CHECKING:
     import torch
@@ -38,12 +37,6 @@ class Recorder(Protocol):
     ) -> None:  # fmt: skip
         """One finished epoch, with its last step; the train values are means over its batches. `patience_left` says how many
         more epochs early stopping would bear; None without it."""
-
-    def health(self, step: int, layout: Layout, look: torch.Tensor) -> None:
-        """A look at a step's layers: a vector as `layout` describes it."""
-
-    def view(self, name: str, step: int, data: bytes) -> None:
-        """A picture of what was learned (see trainer/health/pictures.py); of each name the newest is kept."""
 
     def progress(self, facts: dict[str, Any]) -> None:
         """What there is to say of the run besides its curves: device, precision, parameters, steps in all, epoch."""

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
-from trainer.config import ConfigError, check, unknown
+from trainer.choice import unknown
+from trainer.config import ConfigError, check
 from trainer.registry import Technique, families
 from trainer.settings import Settings
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from trainer.config import RunConfig
-from trainer.engine.datasplit import batch_sizes, share_of
+from trainer.engine.datasplit import steps_per_epoch
 from trainer.techniques.schedules import Moment, rates
 
 MOST_POINTS = 400  # a curve in the sidebar is narrower than this in pixels
@@ -25,20 +25,6 @@ class PlannedRate:
     lr: list[float]
     total_steps: int
     note: str = ""
-
-
-def training_samples(config: RunConfig) -> int:
-    """Samples that are left to train on once validation and test parts are set aside."""
-    facts = config.data_facts()
-    samples = int(config.data.knobs.get("samples", facts.get("samples", 0)))
-    own_test = "files" in facts or facts.get("test")  # these bring a test part of their own
-    test = 0 if own_test else share_of(samples, config.test_share)
-    return max(1, samples - test - share_of(samples, config.validation_share))
-
-
-def steps_per_epoch(config: RunConfig) -> int:
-    """Optimizer steps in one pass over the training part."""
-    return max(1, len(batch_sizes(training_samples(config), config.batch_size)))
 
 
 def planned_rate(config: RunConfig, points: int = MOST_POINTS) -> PlannedRate:

@@ -7,6 +7,7 @@ at once. It never trains itself, holds no state that the database does not hold,
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import signal
@@ -34,6 +35,8 @@ INSPECTORS = 2
 """Questions that are answered at once, beside the runs: each takes a moment, and somebody waits for it."""
 GRACE = 15.0
 """Seconds that workers have to save and leave when the supervisor stops; less than the web server waits for it."""
+
+WORKER_IMPORTS = ("trainer.engine.loop", "trainer.health.observer", "trainer.processes.inspection")
 
 log = logging.getLogger("trainscope.supervisor")
 
@@ -269,6 +272,8 @@ def prewarm() -> None:
     torch.set_num_interop_threads(1)
     import torch._dynamo  # an optimizer's first construction imports it: a second, if left to the worker
 
+    for name in WORKER_IMPORTS:
+        importlib.import_module(name)
     weight = torch.nn.Parameter(torch.zeros(1))
     torch.optim.AdamW([weight]).step()
     with torch.no_grad():

@@ -14,6 +14,7 @@ import struct
 import threading
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,11 +112,20 @@ def _train(store: Store, run_id: int, settings: Settings, recorder: Recorder, co
     from trainer.config import RunConfig
     from trainer.engine.loop import train
     from trainer.engine.lr_finder import train_range_test
+    from trainer.health.observer import HealthObserver
 
     config = RunConfig.parse(store.run(run_id).config)
     folder = settings.run_folder(run_id)
     how = train_range_test if config.technique("schedule").facts.get("probe") else train
-    return how(config, data_folder=settings.data, run_folder=folder, recorder=recorder, control=control)
+    observe = partial(HealthObserver, recorder=recorder)
+    return how(
+        config,
+        data_folder=settings.data,
+        run_folder=folder,
+        recorder=recorder,
+        control=control,
+        observe=observe,
+    )
 
 
 def _end_of(results: Results) -> dict[str, Any]:

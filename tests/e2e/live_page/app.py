@@ -2,6 +2,6 @@
 
 import streamlit as st
 
-from pages.server.lifespan import api, lifespan
+from pages.server.lifespan import lifespan, routes
 
-app = st.App("shell.py", routes=api.routes(), lifespan=lifespan)
+app = st.App("shell.py", routes=routes(), lifespan=lifespan)
