@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer.__main__ import main
+from trainer.cli.main import main
 from trainer.registry import families
 from trainer.store import STEP_COLUMNS, Batch, Store
 

@@ -8,7 +8,7 @@ import time
 import own_files
 import pytest
 
-from trainer.__main__ import main
+from trainer.cli.main import main
 from trainer.config import RunConfig
 from trainer.data.samples import DataError
 from trainer.data.uploads import disk_bytes, find_manifest, upload_folder
@@ -66,7 +66,7 @@ def test_memory_is_bounded_by_the_operating_system(tmp_path):
     import sys
 
     look = (
-        "import numpy as np\nfrom trainer import intake\nfrom pathlib import Path\n"
+        "import numpy as np\nfrom trainer.processes import sandboxed_reader as intake\nfrom pathlib import Path\n"
         "def greedy(folder, report):\n    return np.ones(2 * intake.MEMORY // 8).tolist()\n"
         "intake.inspect = greedy\nintake.main(Path('.'))"
     )

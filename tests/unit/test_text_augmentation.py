@@ -11,7 +11,7 @@ import torch
 from engine_runs import Log, asks, exact, go, same_weights, small, trainer_of, weights_of
 from text_files import SYNSETS, write_translators, write_wordnet
 
-from trainer.__main__ import main
+from trainer.cli.main import main
 from trainer.data import DataError
 from trainer.engine.augment import chosen_changes, lacking
 from trainer.engine.loop import train

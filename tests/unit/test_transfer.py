@@ -17,7 +17,7 @@ from engine_runs import exact, same_weights, saved_weights, small
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from safetensors.torch import load
 
-from trainer.__main__ import main
+from trainer.cli.main import main
 from trainer.config import RunConfig
 from trainer.export.events import crc32c, event_file
 from trainer.export.formats import FORMATS, ExportError

@@ -1,0 +1,66 @@
+"""Which configuration a command means: a file, single knobs, or both."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from trainer.config import ConfigError, RunConfig
+from trainer.data import DataError, missing_files
+from trainer.data.own import data_problem
+from trainer.engine.augment import lacking
+from trainer.settings import Settings
+
+
+def add_config(command: argparse.ArgumentParser) -> None:
+    """The two ways to say which configuration is meant."""
+    command.add_argument(
+        "config", nargs="?", type=Path, metavar="CONFIG.json", help="knobs as JSON; the rest are defaults"
+    )
+    command.add_argument(
+        "--set",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="KNOB=VALUE",
+        help="set a knob; list-knobs has them",
+    )
+    command.add_argument("--seed", metavar="N", help="short for --set seed=N")
+
+
+def read_config(path: Path | None) -> RunConfig:
+    """The configuration of a file, or the defaults. Raises ConfigError."""
+    try:
+        return RunConfig.from_json(path.read_bytes()) if path else RunConfig()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} is not text in UTF-8.") from None
+
+
+def read_sets(sets: Sequence[str], seed: str | None) -> dict[str, Any]:
+    """Single knobs by flat key. Raises ConfigError."""
+    values: dict[str, Any] = {}
+    for item in sets:
+        key, equals, value = item.partition("=")
+        if not equals:
+            raise ConfigError(f"--set takes knob=value, such as dropout.rate=0.5; got {item!r}.")
+        values[key.strip()] = value.strip()
+    if seed is not None:
+        values["seed"] = seed
+    return values
+
+
+def require_data(config: RunConfig, settings: Settings) -> None:
+    """Raises DataError when the files of the data set, or what its augmentation needs, are not there."""
+    for sentence in lacking(config, settings.data):
+        raise DataError(f"{sentence}.")
+    if problem := data_problem(config.data.name, config.data.knobs):
+        raise DataError(problem)
+    if missing := missing_files(config.data.name, settings.data):
+        raise DataError(
+            f"{config.data.name} is not in {settings.data} ({missing[0]} is missing). "
+            f"Fetch it with: python -m trainer download {config.data.name}"
+        )

@@ -1,0 +1,69 @@
+"""Commands that move runs between installations and programs: script, export, import."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from trainer.cli.configuration import add_config, read_config, read_sets
+from trainer.export.formats import FORMATS
+from trainer.export.script import script
+from trainer.export.unbundle import BundleError, import_bundle
+from trainer.settings import Settings
+from trainer.store import COMMAND_LINE, Store
+
+
+def register(commands: argparse._SubParsersAction[Any]) -> None:
+    """Adds these commands."""
+    text = commands.add_parser("script", help="one PyTorch script of a configuration, on standard output")
+    add_config(text)
+    text.add_argument("--out", type=Path, metavar="PATH", help="write it to a file instead")
+    text.set_defaults(command=script_command)
+
+    export = commands.add_parser("export", help="write a run as script, weights, curves, or as a whole")
+    export.add_argument("id", type=int, metavar="ID")
+    export.add_argument("--format", required=True, choices=FORMATS, help="; ".join(formats_in_words()))
+    export.add_argument("--out", type=Path, metavar="PATH", help="where to write it; default: run-ID.… here")
+    export.set_defaults(command=export_command)
+
+    bring = commands.add_parser("import", help="add a run that was exported as zip elsewhere")
+    bring.add_argument("file", type=Path, metavar="FILE.zip")
+    bring.set_defaults(command=import_command)
+
+
+def script_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Prints the script of a configuration that need not have run."""
+    text = script(read_config(options.config).changed(read_sets(options.set, options.seed)))
+    if options.out:
+        options.out.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+def export_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Writes a run in one of the formats and prints the path."""
+    store, one = Store(settings.url), FORMATS[options.format]
+    run = store.run(options.id)
+    path = options.out or Path(one.file_name(run))
+    path.write_bytes(one.write(store, settings, run))
+    print(path)
+    return 0
+
+
+def formats_in_words() -> list[str]:
+    """Each format with what it is."""
+    return [f"{name}: {one.label}" for name, one in FORMATS.items()]
+
+
+def import_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Takes in a run and prints its number."""
+    try:
+        with options.file.open("rb") as file:
+            run_id = import_bundle(Store(settings.url), settings, file, COMMAND_LINE)
+    except FileNotFoundError:
+        raise BundleError(f"There is no file {options.file}.") from None
+    print(run_id)
+    return 0

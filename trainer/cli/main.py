@@ -1,0 +1,73 @@
+"""The command line: `python -m trainer run [CONFIG.json] [--set knob=value …] [--seed N] [--json]` and its siblings.
+
+Everything for people goes to standard error; standard output carries results alone, so that a pipe gets nothing else.
+Exit codes: 0 done, 1 the run failed, 2 the input was wrong (one line says how), 130 interrupted,
+141 nobody reads the output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
+
+from trainer.cli import datasets, exchange, inspecting, knobs, training
+from trainer.config import ConfigError
+from trainer.data import DataError
+from trainer.export.formats import ExportError
+from trainer.export.unbundle import BundleError
+from trainer.settings import SettingsError, get_settings
+from trainer.store import StoreError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command and returns the exit code."""
+    options = make_parser().parse_args(arguments)
+    try:
+        code = int(options.command(options, get_settings()))
+        sys.stdout.flush()  # here, where it can be told that nobody takes the results
+        return code
+    except BrokenPipeError:  # as after `| head -1`: the reader has what it wanted
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except (BundleError, ConfigError, DataError, ExportError, SettingsError, StoreError) as error:
+        print(f"trainer: {error}", file=sys.stderr)
+        return 2
+    except DBAPIError as error:
+        print(f"trainer: {unreachable(error)}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"trainer: {error.filename or 'Standard output'}: {error.strerror or error}.", file=sys.stderr)
+        return 1
+
+
+def unreachable(error: DBAPIError) -> str:
+    """One sentence for a database that does not do what was asked of it."""
+    url, reason = make_url(get_settings().url), " ".join(str(error.orig).split())
+    return (
+        f"The database {url.render_as_string()} cannot be used: {reason}. Check that it is there, has space and may be "
+        "written to, or name another one with TRAINSCOPE_HOME or TRAINSCOPE_DATABASE_URL."
+    )
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        """Ends with exit code 2."""
+        self.exit(2, f"{self.prog}: {message} (--help tells more)\n")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    parser = OneLineParser(prog="python -m trainer", description="Train and compare without a browser.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for family in (training, inspecting, knobs, datasets, exchange):
+        family.register(commands)
+    return parser
