@@ -1,12 +1,20 @@
-"""What all tests share: one thread per process, as a worker has, and one profile for hypothesis."""
+"""What all tests share: one thread per process, as a worker has, one profile for hypothesis, a PostgreSQL server."""
 
+import itertools
 import os
+import sys
+from pathlib import Path
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # before anything imports torch; processes that tests start inherit it
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from postgres import find_binaries, fresh_database, running_server
 
 settings.register_profile(
     "trainscope",
@@ -16,3 +24,23 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("trainscope")
+
+
+@pytest.fixture(scope="session")
+def postgres_socket():
+    """The folder of a running PostgreSQL server's socket. It starts with the first test that needs it."""
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("PostgreSQL is not installed (on Debian and Ubuntu: apt-get install postgresql)")
+    with running_server(binaries) as folder:
+        yield folder
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def postgres_url(postgres_socket):
+    """The URL of an empty database of this test's own."""
+    with fresh_database(postgres_socket, f"test{next(_numbers)}") as url:
+        yield url

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -16,11 +15,7 @@ from lab import Lab
 @pytest.fixture(params=["sqlite", "postgresql"])
 def lab(request, tmp_path: Path):
     """A lab on each kind of database; faults that are a file's own use `sqlite_lab`."""
-    url = ""
-    if request.param == "postgresql":
-        url = os.environ.get("TRAINSCOPE_TEST_POSTGRES_URL", "")
-        if not url:
-            pytest.skip("TRAINSCOPE_TEST_POSTGRES_URL is not set, so there is no PostgreSQL to test against")
+    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else ""
     lab = Lab(tmp_path, url)
     yield lab
     lab.close()

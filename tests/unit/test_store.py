@@ -1,10 +1,9 @@
-"""The store's contract, on SQLite and (with TRAINSCOPE_TEST_POSTGRES_URL) on PostgreSQL."""
+"""The store's contract, on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
 import math
 import multiprocessing
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +13,8 @@ import sqlalchemy as sa
 
 from trainer.store import EPOCH_COLUMNS, LOSSES_ALLOWED, STEP_COLUMNS, Batch, Store, StoreError, Superseded
 from trainer.store import points as layout
-from trainer.store.schema import chunks, metadata
+from trainer.store.schema import chunks
 
-POSTGRES = os.environ.get("TRAINSCOPE_TEST_POSTGRES_URL", "")
 CONFIG = {"seed": 0, "schedule": {"name": "cosine", "final_lr": 1e-4}}
 
 
@@ -25,14 +23,7 @@ def url(request, tmp_path: Path):
     """A database with nothing in it."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'folder' / 'store.db'}"
-    if not POSTGRES:
-        pytest.skip("TRAINSCOPE_TEST_POSTGRES_URL is not set, so there is no PostgreSQL to test against")
-    engine = sa.create_engine(POSTGRES.replace("postgresql://", "postgresql+psycopg://"))
-    with engine.begin() as connection:
-        metadata.drop_all(connection)
-        connection.execute(sa.text("DROP TABLE IF EXISTS alembic_version"))
-    engine.dispose()
-    return POSTGRES
+    return request.getfixturevalue("postgres_url")
 
 
 @pytest.fixture
