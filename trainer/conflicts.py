@@ -82,7 +82,9 @@ def misfits(config: Values, data: Technique) -> Iterable[str]:
         ]
         what = f"The {used.label}" if name == "model" else families()[name].label
         wanted = " or ".join(PLURALS[kind] for kind in accepts) if accepts else f"{task} data"
-        default = "mlp" if name == "model" else families()[name].default
-        yield f"{what} needs {wanted}; got {data.label}. Set {name}={default}, or data to one of {', '.join(fitting)}."
+        yield (
+            f"{what} needs {wanted}; got {data.label}. "
+            f"Set {name}={families()[name].default}, or data to one of {', '.join(fitting)}."
+        )
     if config.label_smoothing.knobs["amount"] and facts["task"] != "classification":
         yield f"Label smoothing needs classes; got {data.label}. Set label_smoothing=0."

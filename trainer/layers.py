@@ -11,6 +11,8 @@ from torch import nn
 class Residual(nn.Module):
     """out = after(body(x) + skip(x)); source: He et al. 2015, arXiv:1512.03385."""
 
+    adds_input = True
+
     def __init__(self, body: nn.Module, skip: nn.Module, after: nn.Module) -> None:
         super().__init__()
         self.body, self.skip, self.after = body, skip, after
@@ -57,6 +59,24 @@ class EachStep(nn.Module):
         """Steps are rows of one long batch."""
         steps: torch.Tensor = self.body(sequence.flatten(0, 1))
         return steps.view_as(sequence)
+
+
+class RNN(nn.RNN):
+    """torch.nn.RNN, one matrix for the input and one for the state."""
+
+    hook_point, gates = True, 1
+
+
+class LSTM(nn.LSTM):
+    """torch.nn.LSTM: input, forget, cell and output gate."""
+
+    hook_point, gates = True, 4
+
+
+class GRU(nn.GRU):
+    """torch.nn.GRU: reset, update and new gate."""
+
+    hook_point, gates = True, 3
 
 
 class LastStep(nn.Module):
@@ -127,7 +147,9 @@ class Attention(nn.Module):
 
 
 class EncoderBlock(nn.Module):
-    """x + attention(norm(x)), then x + feedforward(norm(x)); with `norm_first` off, the sum is normalized instead."""
+    """x + attention(norm(x)), then x + feedforward(norm(x)); with `first` off, the sum is normalized instead."""
+
+    hook_point, adds_input = True, True
 
     def __init__(
         self,

@@ -45,24 +45,24 @@ def knob(
     pattern: str | None = None,
     labels: Mapping[str, str] | None = None,
     group: str = "",
-    models: tuple[str, ...] = (),
+    place: str = "",
 ) -> Any:
     """Describes a knob inside `Annotated`: its label, one line of help, bounds, and how a control should move it.
 
     `step` is the control's increment, `log` asks for a logarithmic one, `labels` names the members of a `Literal`.
     `group` is the sidebar section of a knob that belongs to no family; the others stand under their family's.
-    `models` names the models that have use for the knob; the sidebar hides it for others. Empty means all.
+    `place` names the place in a network where the knob acts; the sidebar hides it for models that do not declare that place.
     """
-    look: dict[str, Any] = {
+    extra: dict[str, Any] = {
         "unit": unit,
         "log": log,
         "step": step,
         "labels": dict(labels or {}),
         "group": group,
-        "models": models,
+        "place": place,
     }
     bounds: dict[str, Any] = {"ge": ge, "gt": gt, "le": le, "lt": lt, "pattern": pattern}
-    return Field(title=label, description=help, json_schema_extra=look, **bounds)
+    return Field(title=label, description=help, json_schema_extra=extra, **bounds)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Knob:
     log: bool = False
     choices: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
-    models: tuple[str, ...] = ()
+    place: str = ""
     group: str = ""
 
     @cached_property
@@ -210,7 +210,7 @@ def make_knob(name: str, annotation: Any, default: Any) -> Knob:
     if get_origin(annotation) is not Annotated or not isinstance(get_args(annotation)[1], FieldInfo):
         raise ValueError(f"knob {name!r} needs Annotated[type, knob(label, help, …)]")
     base, info = get_args(annotation)[:2]
-    look = info.json_schema_extra
+    extra = info.json_schema_extra
     choices = tuple(get_args(base)) if get_origin(base) is Literal else ()
     kinds: dict[Any, Any] = {float: "float", int: "int", bool: "bool", str: "text"}
     bounds = {
@@ -228,7 +228,7 @@ def make_knob(name: str, annotation: Any, default: Any) -> Knob:
         annotation=annotation,
         choices=choices,
         **bounds,
-        **look,
+        **extra,
     )
 
 

@@ -29,7 +29,7 @@ from pages.widgets.share import copy_button
 from pages.widgets.text import escape_markdown
 from trainer.config import Choice, ConfigError, RunConfig, plain_knobs
 from trainer.conflicts import conflicts
-from trainer.registry import Family, Knob, Technique, families
+from trainer.registry import Family, Knob, Technique, families, find
 
 FIRST_GROUP = "techniques"
 GROUPS = {
@@ -179,7 +179,7 @@ def _draw_entry(name: str, values: dict[str, Any], errors: list[str]) -> None:
 
 def _of_use(knob: Knob, model: str) -> bool:
     """Whether the chosen model has a place for the knob."""
-    return not knob.models or model in knob.models
+    return not knob.place or knob.place in find("model", model).facts["places"]
 
 
 def _draw_choice(family: Family) -> str:

@@ -157,7 +157,12 @@ class Evidence:
     @property
     def recurrent(self) -> bool:
         """Whether the network passes its signal through time."""
-        return self.config.model.name in ("rnn", "lstm", "gru")
+        return bool(self.config.technique("model").facts.get("recurrent"))
+
+    @property
+    def own_normalization(self) -> bool:
+        """Whether the network brings its own norms, which also keep gradients from vanishing."""
+        return bool(self.config.technique("model").facts.get("own_normalization"))
 
     def layers(self, kind: str) -> dict[str, Series]:
         """The health series of a kind by layer, in the order of the layers."""

@@ -101,24 +101,6 @@ def strong_decay(config: RunConfig) -> bool:
 
 def widened(run: Evidence) -> tuple[str, dict[str, Any]]:
     """Where a network is so narrow that little can pass, and a wider one; nothing for others."""
-    name, knobs = run.config.model.name, run.config.model.knobs
-    if name == "mlp":
-        sizes = (
-            [int(size) for size in knobs["layers"].split("-")]
-            if knobs["layers"]
-            else [knobs["width"]] * knobs["depth"]
-        )
-        if sizes and min(sizes) > NARROW:
-            return "", {}
-        narrow = f"{min(sizes)} units in its narrowest layer" if sizes else "no hidden layer"
-        return narrow, {"model.layers": "64-64"}
-    usual = {
-        "cnn": {"channels": 16, "head": 64},
-        "resnet": {"channels": 16},
-        "transformer": {"head_size": 16},
-    }
-    wider = {
-        key: size for key, size in usual.get(name, {"hidden": 64}).items() if knobs.get(key, size) <= NARROW
-    }
-    narrow = " and ".join(f"{key.replace('_', ' ')} {knobs[key]}" for key in wider)
-    return narrow, {f"model.{key}": size for key, size in wider.items()}
+    config = run.config
+    narrow, wider = config.technique("model").facts["narrow"](config.model.knobs, NARROW)
+    return narrow, {f"model.{knob}": value for knob, value in wider.items()}

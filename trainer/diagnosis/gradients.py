@@ -64,7 +64,7 @@ def suffered(run: Evidence) -> bool:
 def vanishing(run: Evidence) -> Found | None:
     """Each layer passes less gradient back than it received, so that the first layers of a deep network hardly learn:
     typical of sigmoid and tanh, whose slope is below 1, and of weights that start too small."""
-    if not run.long_enough or run.non_finite or run.learned > 0.7 or run.config.model.name == "transformer":
+    if not run.long_enough or run.non_finite or run.learned > 0.7 or run.own_normalization:
         return None
     norms = run.layers("grad_norm")
     if len(norms) < 4 or len(next(iter(norms.values()))) < FEWEST_LOOKS:
@@ -97,9 +97,7 @@ def opened(run: Evidence) -> dict[str, Any]:
     """What lets gradients through: an activation whose slope is 1, else a normalization."""
     if run.config.activation.name in ("sigmoid", "tanh"):
         return {"activation": "relu", "initialization": "kaiming_normal"}
-    if run.config.normalization.name == "none" and not run.config.technique("model").facts.get(
-        "own_normalization"
-    ):
+    if run.config.normalization.name == "none" and not run.own_normalization:
         return {"normalization": "layer"}
     return {"initialization": "kaiming_normal", "activation": "relu"}
 

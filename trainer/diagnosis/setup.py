@@ -12,13 +12,9 @@ SUITS = {"selu": "lecun_normal", "tanh": "xavier_normal", "sigmoid": "xavier_nor
 HUGE = 10  # times a guess's loss: what weights that start too large have
 
 
-def suiting(config: RunConfig) -> str:
-    """The initialization for the network's activation."""
-    return (
-        "orthogonal"
-        if config.model.name in ("rnn", "lstm", "gru")
-        else SUITS.get(config.activation.name, "kaiming_normal")
-    )
+def suiting(run: Evidence) -> str:
+    """The initialization for recurrent weights, or for the network's activation."""
+    return "orthogonal" if run.recurrent else SUITS.get(run.config.activation.name, "kaiming_normal")
 
 
 def wrong_start(run: Evidence) -> bool:
@@ -44,7 +40,7 @@ def wrong_init(run: Evidence) -> Found | None:
     """Initial weights must differ from each other, and be of a size that suits the activation: alike, all units learn the same
     thing; too small, the signal dies out with depth; too large, it explodes. Kaiming suits ReLU, Xavier tanh and sigmoid,
     LeCun SELU, orthogonal recurrent weights."""
-    config, better = run.config, suiting(run.config)
+    config, better = run.config, suiting(run)
     chosen = config.technique("initialization")
     if not chosen.facts.get("lesson") or config.initialization.name == better:
         return None
@@ -95,7 +91,7 @@ def batch_norm_tiny_batch(run: Evidence) -> Found | None:
     noisy = run.train_end > 1.3 * run.val_end or 1 - run.train_end / run.guess < 0.3
     if handicapped or not noisy or 1 - run.train_end / run.guess > 0.75:
         return None
-    images = config.model.name in ("cnn", "resnet")
+    images = 2 in config.technique("model").facts["normalizes"]
     other = "group" if images else "layer"
     return Found(
         f"With batches of {config.batch_size} training loss stays at {run.train_end:.3g}, while validation, which uses running "
@@ -137,19 +133,11 @@ def dropout_before_batch_norm(run: Evidence) -> Found | None:
 
 
 def dropout_before(config: RunConfig) -> dict[str, float]:
-    """Flat keys and rates of the dropout that has a batch norm behind it in the configured network."""
-    model, knobs = config.model, config.dropout.knobs
-    layers = model.knobs.get("layers", "")
-    depth = len(layers.split("-")) if layers else int(model.knobs.get("depth", 0))
-    behind = {
-        "input_rate": model.name in ("mlp", "cnn", "resnet"),
-        "rate": model.name == "mlp" and depth > 1,
-        "conv_rate": model.name in ("cnn", "resnet"),
-        "recurrent_rate": model.name in ("rnn", "lstm", "gru") and depth > 1,
-    }
-    return {
-        f"dropout.{name}": float(knobs[name]) for name, is_so in behind.items() if is_so and knobs[name] > 0
-    }
+    """Flat keys and rates of the dropout that stands in front of a chosen norm in the configured network."""
+    names = {knob.place: knob.name for knob in config.technique("dropout").knobs.values()}
+    places = config.technique("model").facts["before_norm"](config.model.knobs)
+    rates = {f"dropout.{names[place]}": config.dropout.knobs[names[place]] for place in places}
+    return {key: rate for key, rate in rates.items() if rate > 0}
 
 
 @rule("Overflow in float16", severity=2)

@@ -58,9 +58,9 @@ def has_matrix(module: torch.nn.Module) -> bool:
 
 
 def draw_weights(name: str, module: torch.nn.Module, config: RunConfig) -> None:
-    """Fills a layer's matrices by the chosen scheme. An LSTM's or GRU's gates are matrices of their own, stacked."""
-    scheme, gates = config.bound("initialization"), {"LSTM": 4, "GRU": 3}.get(type(module).__name__, 1)
-    if isinstance(module, torch.nn.RNNBase) and config.technique("initialization").facts.get("wants_hidden"):
+    """Fills a layer's matrices by the chosen scheme. A recurrent layer's gates are matrices of their own, stacked."""
+    scheme, gates = config.bound("initialization"), getattr(module, "gates", None)
+    if gates and config.technique("initialization").facts.get("wants_hidden"):
         scheme = partial(scheme, hidden=module.hidden_size)
     own = dict(module.named_parameters(recurse=False))
     for key, weight in own.items():
@@ -69,6 +69,7 @@ def draw_weights(name: str, module: torch.nn.Module, config: RunConfig) -> None:
             if bias is not None:
                 torch.nn.init.zeros_(bias)
             stream = generator(config.seed, "weights", f"{name}.{key}")
-            biases = [None] * gates if bias is None else bias.chunk(gates)
-            for part, part_bias in zip(weight.chunk(gates), biases, strict=True):
+            parts = weight.chunk(gates or 1)
+            biases = [None] * len(parts) if bias is None else bias.chunk(len(parts))
+            for part, part_bias in zip(parts, biases, strict=True):
                 scheme(part, part_bias, stream)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from trainer.lazy import lazy
-from trainer.models.parts import Parts, sequential
+from trainer.models.parts import Parts, narrow_knobs, sequential
 from trainer.registry import knob, technique
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ SMALLEST_SIDE = 4
     "model",
     label="CNN",
     accepts=("image",),
+    places=("input", "conv", "hidden"),
+    normalizes=(2, 0),
+    before_norm=lambda _: ("input", "conv"),
+    narrow=partial(narrow_knobs, {"channels": 16, "head": 64}),
     source="LeCun et al. 1998, Proc. IEEE 86(11)",
     link="https://doi.org/10.1109/5.726791",
     formula=r"h_l = \mathrm{pool}\big(f(K_l * h_{l-1} + b_l)\big)",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 from trainer.lazy import lazy
 from trainer.models.parts import Parts, sequential
@@ -18,9 +19,32 @@ else:
     nn_layers = lazy("trainer.layers")
 
 
+def hidden_sizes(depth: int, width: int, layers: str) -> list[int]:
+    """Units of each hidden layer."""
+    return [int(size) for size in layers.split("-")] if layers else [width] * depth
+
+
+def before_norm(knobs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The first norm follows the dropout of the input, each further one that of a hidden layer."""
+    norms = len(hidden_sizes(**knobs))
+    return ("input", "hidden")[:norms]
+
+
+def narrow(knobs: Mapping[str, Any], least: int) -> tuple[str, dict[str, Any]]:
+    """The narrowest layer, or that there is none; one fix serves both."""
+    sizes = hidden_sizes(**knobs)
+    if sizes and min(sizes) > least:
+        return "", {}
+    return f"{min(sizes)} units in its narrowest layer" if sizes else "no hidden layer", {"layers": "64-64"}
+
+
 @technique(
     "model",
     label="MLP",
+    places=("input", "hidden"),
+    normalizes=(0,),
+    before_norm=before_norm,
+    narrow=narrow,
     source="Rumelhart, Hinton & Williams 1986, Nature 323",
     link="https://doi.org/10.1038/323533a0",
     formula=r"h_l = f(W_l h_{l-1} + b_l), \qquad \hat{y} = W h_L + b",
@@ -49,7 +73,7 @@ def mlp(
     Input [batch, *inputs], flattened, or [batch, words], whose vectors are averaged; output [batch, outputs].
     Neither norm, activation nor dropout follows the last layer.
     """
-    sizes = [int(size) for size in layers.split("-")] if layers else [width] * depth
+    sizes = hidden_sizes(depth, width, layers)
     modules: dict[str, torch.nn.Module] = {"flatten": torch.nn.Flatten()} if len(inputs) > 1 else {}
     features = math.prod(inputs)
     if parts.vocabulary:

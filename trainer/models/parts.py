@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainer.lazy import lazy
 from trainer.registry import declare_family
@@ -53,6 +53,14 @@ class Parts:
         elif len(inputs) == 3:
             modules["rows"], features = layers.Rows(), inputs[0] * inputs[2]
         return modules | {f"input_{name}": module for name, module in self.dropout("input").items()}, features
+
+
+def narrow_knobs(
+    usual: Mapping[str, int], knobs: Mapping[str, Any], least: int
+) -> tuple[str, dict[str, int]]:
+    """The knobs of `usual` that are at most `least`, in words, and their usual values."""
+    wider = {name: size for name, size in usual.items() if knobs[name] <= least}
+    return " and ".join(f"{name.replace('_', ' ')} {knobs[name]}" for name in wider), wider
 
 
 def sequential(modules: dict[str, torch.nn.Module]) -> torch.nn.Sequential:

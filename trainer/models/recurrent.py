@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 from trainer.lazy import lazy
-from trainer.models.parts import Parts, sequential
+from trainer.models.parts import Parts, narrow_knobs, sequential
 from trainer.registry import knob, technique
 
 if TYPE_CHECKING:
@@ -22,12 +23,20 @@ Hidden = Annotated[
 ]
 Depth = Annotated[int, knob("Depth", "Recurrent layers on top of each other.", ge=1, le=6, step=1)]
 SEQUENCES = ("sequence", "text", "image")
+RECURRENT: dict[str, Any] = {
+    "accepts": SEQUENCES,
+    "places": ("input", "recurrent", "hidden"),
+    "normalizes": (0,),
+    "before_norm": lambda knobs: ("input", "recurrent") if knobs["depth"] > 1 else ("input",),
+    "recurrent": True,
+    "narrow": partial(narrow_knobs, {"hidden": 64}),
+}
 
 
 @technique(
     "model",
     label="RNN",
-    accepts=SEQUENCES,
+    **RECURRENT,
     source="Elman 1990, Cognitive Science 14",
     link="https://doi.org/10.1207/s15516709cog1402_1",
     formula=r"h_t = \tanh(W x_t + U h_{t-1} + b)",
@@ -40,13 +49,13 @@ def rnn(
 
     Input [batch, steps, features], [batch, words], or an image read row by row; output [batch, outputs] from the last step.
     """
-    return _recurrent(torch.nn.RNN, inputs, outputs, parts, hidden, depth)
+    return _recurrent(nn_layers.RNN, inputs, outputs, parts, hidden, depth)
 
 
 @technique(
     "model",
     label="LSTM",
-    accepts=SEQUENCES,
+    **RECURRENT,
     source="Hochreiter & Schmidhuber 1997, Neural Computation 9(8)",
     link="https://doi.org/10.1162/neco.1997.9.8.1735",
     formula=r"c_t = f_t \odot c_{t-1} + i_t \odot \tilde{c}_t, \qquad h_t = o_t \odot \tanh c_t",
@@ -59,13 +68,13 @@ def lstm(
 
     Input [batch, steps, features], [batch, words], or an image read row by row; output [batch, outputs] from the last step.
     """
-    return _recurrent(torch.nn.LSTM, inputs, outputs, parts, hidden, depth)
+    return _recurrent(nn_layers.LSTM, inputs, outputs, parts, hidden, depth)
 
 
 @technique(
     "model",
     label="GRU",
-    accepts=SEQUENCES,
+    **RECURRENT,
     source="Cho et al. 2014, arXiv:1406.1078",
     formula=r"h_t = (1 - z_t) \odot \tilde{h}_t + z_t \odot h_{t-1}",
     when="Long sequences, with fewer parameters than an LSTM.",
@@ -77,7 +86,7 @@ def gru(
 
     Input [batch, steps, features], [batch, words], or an image read row by row; output [batch, outputs] from the last step.
     """
-    return _recurrent(torch.nn.GRU, inputs, outputs, parts, hidden, depth)
+    return _recurrent(nn_layers.GRU, inputs, outputs, parts, hidden, depth)
 
 
 def _recurrent(

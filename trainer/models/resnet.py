@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from trainer.lazy import lazy
-from trainer.models.parts import Parts, sequential
+from trainer.models.parts import Parts, narrow_knobs, sequential
 from trainer.registry import knob, technique
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ else:
     "model",
     label="ResNet",
     accepts=("image",),
+    places=("input", "conv", "hidden"),
+    normalizes=(2,),
+    before_norm=lambda knobs: ("input", "conv") if knobs["stages"] * knobs["blocks"] > 1 else ("input",),
+    narrow=partial(narrow_knobs, {"channels": 16}),
     source="He et al. 2015, arXiv:1512.03385",
     formula=(
         r"h_l = f\big(F(h_{l-1}) + h_{l-1}\big), \quad F = \text{norm} \circ \text{conv} \circ f \circ "

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from trainer.lazy import lazy
-from trainer.models.parts import Parts, sequential
+from trainer.models.parts import Parts, narrow_knobs, sequential
 from trainer.models.recurrent import SEQUENCES
 from trainer.registry import knob, technique
 
@@ -22,7 +23,11 @@ else:
     "model",
     label="Transformer",
     accepts=SEQUENCES,
+    places=("input", "attention", "feedforward", "hidden"),
+    normalizes=(),
     own_normalization=True,
+    before_norm=lambda _: (),
+    narrow=partial(narrow_knobs, {"head_size": 16}),
     source="Vaswani et al. 2017, arXiv:1706.03762; pre-norm: Xiong et al. 2020, arXiv:2002.04745",
     formula=(
         r"x \leftarrow x + \mathrm{Attn}(\mathrm{norm}(x)), \quad x \leftarrow x + "

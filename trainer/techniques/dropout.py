@@ -23,9 +23,9 @@ declare_family(
 )
 
 
-def rate_knob(label: str, help: str, models: tuple[str, ...] = ()) -> object:
-    """A dropout rate, shown only for the models that have such a place."""
-    return knob(label, help, ge=0, le=0.95, step=0.05, models=models)
+def rate_knob(place: Place, label: str, help: str) -> object:
+    """The dropout rate of a place."""
+    return knob(label, help, ge=0, le=0.95, step=0.05, place=place)
 
 
 @technique(
@@ -50,34 +50,33 @@ def dropout(
     rate: Annotated[
         float,
         rate_knob(
-            "Dropout rate", "Share of hidden units silenced each step; try 0.5, or 0.2 with batch norm."
+            "hidden",
+            "Dropout rate",
+            "Share of hidden units silenced each step; try 0.5, or 0.2 with batch norm.",
         ),
     ] = 0.0,
     input_rate: Annotated[
-        float, rate_knob("Input dropout rate", "Share of the inputs silenced at each step; 0.2 is usual.")
+        float,
+        rate_knob("input", "Input dropout rate", "Share of the inputs silenced at each step; 0.2 is usual."),
     ] = 0.0,
     conv_rate: Annotated[
         float,
         rate_knob(
-            "Conv dropout rate",
-            "Share of whole feature maps silenced after a block; try 0.25.",
-            ("cnn", "resnet"),
+            "conv", "Conv dropout rate", "Share of whole feature maps silenced after a block; try 0.25."
         ),
     ] = 0.0,
     recurrent_rate: Annotated[
         float,
-        rate_knob(
-            "Recurrent dropout rate", "Between recurrent layers; 0.2 to 0.5 is usual.", ("rnn", "lstm", "gru")
-        ),
+        rate_knob("recurrent", "Recurrent dropout rate", "Between recurrent layers; 0.2 to 0.5 is usual."),
     ] = 0.0,
     attention_rate: Annotated[
         float,
-        rate_knob("Attention dropout rate", "On the attention weights; 0.1 is usual.", ("transformer",)),
+        rate_knob("attention", "Attention dropout rate", "On the attention weights; 0.1 is usual."),
     ] = 0.0,
     feedforward_rate: Annotated[
         float,
         rate_knob(
-            "Feed-forward dropout rate", "After each sublayer's projection; 0.1 is usual.", ("transformer",)
+            "feedforward", "Feed-forward dropout rate", "After each sublayer's projection; 0.1 is usual."
         ),
     ] = 0.0,
 ) -> torch.nn.Module | None:
