@@ -64,19 +64,22 @@ class EachStep(nn.Module):
 class RNN(nn.RNN):
     """torch.nn.RNN, one matrix for the input and one for the state."""
 
-    hook_point, gates = True, 1
+    gates = 1
+    hook_point = True
 
 
 class LSTM(nn.LSTM):
     """torch.nn.LSTM: input, forget, cell and output gate."""
 
-    hook_point, gates = True, 4
+    gates = 4
+    hook_point = True
 
 
 class GRU(nn.GRU):
     """torch.nn.GRU: reset, update and new gate."""
 
-    hook_point, gates = True, 3
+    gates = 3
+    hook_point = True
 
 
 class LastStep(nn.Module):
@@ -149,7 +152,8 @@ class Attention(nn.Module):
 class EncoderBlock(nn.Module):
     """x + attention(norm(x)), then x + feedforward(norm(x)); with `first` off, the sum is normalized instead."""
 
-    hook_point, adds_input = True, True
+    adds_input = True
+    hook_point = True
 
     def __init__(
         self,

@@ -54,7 +54,7 @@ class Log:
         self.steps: list[tuple[float, ...]] = []  # step, loss, lr, grad_norm, clipped, loss_scale
         self.epochs: list[dict[str, float]] = []
         self.patience: list[float | None] = []  # early stopping's, after each epoch
-        self.looks: list[dict[str, float]] = []
+        self.samples: list[dict[str, float]] = []
         self.views: dict[str, tuple[int, bytes]] = {}
         self.notices: list[str] = []
         self.facts: dict[str, Any] = {}
@@ -67,9 +67,9 @@ class Log:
         self.patience.append(patience_left)
         self.epochs.append({"step": step, "epoch": epoch, **values})
 
-    def health(self, step, layout, look):
-        row = layout.rows([step], [look.numpy()])[0]
-        self.looks.append(dict(zip(layout.columns, row.tolist(), strict=True)))
+    def health(self, step, layout, sample):
+        row = layout.rows([step], [sample.numpy()])[0]
+        self.samples.append(dict(zip(layout.columns, row.tolist(), strict=True)))
 
     def view(self, name, step, data):
         self.views[name] = (step, data)

@@ -11,7 +11,7 @@ from test_contract import each, using
 from trainer.config import ConfigError, RunConfig
 from trainer.data import DataError
 from trainer.engine.build import build
-from trainer.preflight.activation_hooks import stations
+from trainer.preflight.activation_hooks import hook_points
 from trainer.preflight.dry_run import LATER, before, first_batch, question_of
 from trainer.preflight.findings import findings
 from trainer.processes.inspection import answer
@@ -217,9 +217,9 @@ def test_layers_are_in_the_order_of_the_pass_and_blocks_after_their_parts(tmp_pa
     ]
 
 
-def test_a_layer_is_looked_at_after_norm_and_activation_but_before_dropout():
+def test_a_layer_is_measured_after_norm_and_activation_but_before_dropout():
     model = build(small(normalization="batch", dropout__rate=0.5), "nowhere").model
-    assert stations(model) == {
+    assert hook_points(model) == {
         "hidden1.activation": "hidden1.linear",
         "hidden2.activation": "hidden2.linear",
         "output": "output",
@@ -260,7 +260,7 @@ def test_the_first_look_of_the_health_view_sees_the_same(tmp_path):
         "dropout__rate": 0.3,
     }
     found = look(tmp_path, **values)
-    first = go(small(**values, epochs=1))[1].looks[0]
+    first = go(small(**values, epochs=1))[1].samples[0]
     assert first["step"] == 1
     sizes = {row["seen_at"]: row for row in found["activations"]}
     norms = by_layer(found["gradients"], "grad_norm")

@@ -223,7 +223,7 @@ def recorded(values) -> Evidence:
     results, log = go(config)
     steps = np.array([(row[0], row[1], row[2], row[3], row[5]) for row in log.steps]).T
     epochs = {name: np.array([row[name] for row in log.epochs]) for name in (log.epochs or [{}])[0]}
-    health = {name: np.array([row.get(name, np.nan) for row in log.looks]) for name in log.looks[0]}
+    health = {name: np.array([row.get(name, np.nan) for row in log.samples]) for name in log.samples[0]}
     names = ("step", "loss", "lr", "grad_norm", "loss_scale")
     return Evidence(config, dict(zip(names, steps, strict=True)), epochs, health, ending=results.stopped_by)
 

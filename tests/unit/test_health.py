@@ -1,4 +1,4 @@
-"""Health series against hand computation and PyTorch's own numbers; and that looking changes nothing."""
+"""Health series against hand computation and PyTorch's own numbers; and that sampling changes nothing."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from engine_runs import (
     trainer_of,
 )
 
+from trainer.health.layout import Layout
 from trainer.health.probe import Activations
-from trainer.health.rows import Layout
-from trainer.health.sampling import LOOKS, looks
+from trainer.health.sampling import SAMPLES, sample_steps
 from trainer.processes.recorder import Control, Recorder
 from trainer.store import Store
 
@@ -38,35 +38,35 @@ MODELS = {
 
 
 def column(log, name: str) -> list[float]:
-    return [look[name] for look in log.looks]
+    return [sample[name] for sample in log.samples]
 
 
 # --- when ---
 
 
 @pytest.mark.parametrize("total", [1, 2, 7, 8, 9, 63, 64, 100, 999, 6000, 123_457])
-def test_looks_are_dense_at_first_and_then_even(total):
-    steps = list(looks(total))
+def test_samples_are_dense_at_first_and_then_even(total):
+    steps = list(sample_steps(total))
     assert steps[0] == 1
     assert steps[-1] == total
     assert steps[:8] == list(range(1, min(8, total) + 1))
-    assert len(steps) <= LOOKS + 60
+    assert len(steps) <= SAMPLES + 60
     gaps = np.diff(steps[:-1])
     assert (np.diff(gaps) >= 0).all(), "gaps only grow"
 
 
 @pytest.mark.parametrize("after", [0, 1, 31, 32, 33, 499, 500])
-def test_looks_after_a_resume_are_the_ones_that_are_left(after):
-    assert list(looks(500, after)) == [step for step in looks(500) if step > after]
+def test_samples_after_a_resume_are_the_ones_that_are_left(after):
+    assert list(sample_steps(500, after)) == [step for step in sample_steps(500) if step > after]
 
 
-def test_a_run_is_looked_at_when_its_length_says(tmp_path):
+def test_a_run_is_sampled_when_its_length_says():
     results, log = go(small(epochs=4))
-    assert column(log, "step") == list(looks(results.steps))
+    assert column(log, "step") == list(sample_steps(results.steps))
 
 
 def test_switched_off_nothing_is_recorded():
-    assert go(small(health=False))[1].looks == []
+    assert go(small(health=False))[1].samples == []
 
 
 # --- what ---
@@ -100,20 +100,20 @@ def test_norms_are_autograds_and_ratios_are_the_measured_change(model):
 
     run.optimizer.step = step
     trainer.run_epochs()
-    assert len(log.looks) >= 3
-    for look in log.looks:
-        wanted = measured[int(look["step"]) - 1]
+    assert len(log.samples) >= 3
+    for sample in log.samples:
+        wanted = measured[int(sample["step"]) - 1]
         for name, value in wanted.items():
-            assert look[name] == pytest.approx(value, rel=1e-4, abs=1e-9), (look["step"], name)
-    assert {name for name in log.looks[0] if not name.startswith(("act_", "step"))} == set(measured[0])
+            assert sample[name] == pytest.approx(value, rel=1e-4, abs=1e-9), (sample["step"], name)
+    assert {name for name in log.samples[0] if not name.startswith(("act_", "step"))} == set(measured[0])
 
 
 def test_gradients_are_recorded_as_they_are_before_clipping():
     config = {"clipping": "by_norm", "clipping__max_norm": 0.01}
     _, log = go(small(**config))
     norms = [
-        math.hypot(*(value for name, value in look.items() if name.startswith("grad_norm/")))
-        for look in log.looks
+        math.hypot(*(value for name, value in sample.items() if name.startswith("grad_norm/")))
+        for sample in log.samples
     ]
     recorded = dict(zip(log.column(0), log.column(3), strict=True))
     assert norms == pytest.approx([recorded[step] for step in column(log, "step")], rel=1e-4)
@@ -131,10 +131,10 @@ def test_activations_on_a_net_small_enough_to_compute_by_hand():
 
     net = Net()
     activations = Activations(net)
-    activations.listen()
+    activations.attach()
     inputs = torch.tensor([[1.0, -2.0, 0.0, 3.0], [3.0, -1.0, 5e-7, -1.0]])
     assert torch.equal(net(inputs), inputs.clamp(min=0) + 1)
-    activations.rest()
+    activations.detach()
     means, deviations, shares = activations.take()
     seen = np.array([1, 0, 0, 3, 3, 0, 5e-7, 0])
     layout = Layout((), (), ("activation",), [4])
@@ -149,7 +149,7 @@ def test_a_channel_is_dead_where_it_is_zero_at_every_position():
     images = torch.zeros(3, 2, 4, 4)
     images[1, 1, 2, 2] = 7
     activations.modules = {"activation": torch.nn.ReLU()}
-    activations.listen()
+    activations.attach()
     activations.modules["activation"](images)
     (mean,), (deviation,), (share,) = activations.take()
     assert (share == 1).tolist() == [True, False]
@@ -171,9 +171,9 @@ def test_dead_units_are_counted_in_a_real_run():
 @pytest.mark.parametrize("model", MODELS)
 def test_every_watched_module_of_every_model_is_seen(model):
     _, log = go(small(**MODELS[model]))
-    activations = {name: value for name, value in log.looks[0].items() if name.startswith("act_")}
+    activations = {name: value for name, value in log.samples[0].items() if name.startswith("act_")}
     assert activations
-    assert all(math.isfinite(value) for look in log.looks for value in look.values())
+    assert all(math.isfinite(value) for sample in log.samples for value in sample.values())
     assert all(0 <= value <= 1 for name, value in activations.items() if "zero" in name or "dead" in name)
 
 
@@ -183,19 +183,19 @@ def test_every_watched_module_of_every_model_is_seen(model):
 def test_a_step_that_the_loss_scaler_skips_changes_nothing(monkeypatch):
     spoil_losses(monkeypatch, {3: 1e30})
     _, log = go(small(precision="fp16"))
-    skipped = log.looks[2]
+    skipped = log.samples[2]
     assert skipped["step"] == 3
     assert not math.isfinite(skipped["grad_norm/output"])
     assert skipped["update_ratio/output"] == 0
-    assert log.looks[3]["update_ratio/output"] > 0
+    assert log.samples[3]["update_ratio/output"] > 0
 
 
-@pytest.mark.parametrize("step", [4, 9])  # 9 is not among the looks
-def test_the_step_of_a_failure_is_a_look(monkeypatch, step):
+@pytest.mark.parametrize("step", [4, 9])  # 9 is not among the samples
+def test_the_step_of_a_failure_is_sampled(monkeypatch, step):
     spoil_losses(monkeypatch, {step: math.nan})
     results, log = go(small())
     assert results.stopped_by == "non_finite_loss"
-    last = log.looks[-1]
+    last = log.samples[-1]
     assert last["step"] == step
     assert math.isnan(last["grad_norm/output"])
     assert last["weight_norm/output"] > 0
@@ -204,8 +204,8 @@ def test_the_step_of_a_failure_is_a_look(monkeypatch, step):
 
 def test_weights_of_zero_have_no_ratio_and_break_nothing():
     _, log = go(small(initialization="zeros"))
-    assert log.looks[0]["weight_norm/hidden1.linear"] == 0
-    assert not math.isfinite(log.looks[0]["update_ratio/hidden1.linear"])
+    assert log.samples[0]["weight_norm/hidden1.linear"] == 0
+    assert not math.isfinite(log.samples[0]["update_ratio/hidden1.linear"])
 
 
 # --- nothing changes ---
@@ -223,7 +223,7 @@ SETTINGS = {
 
 @pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize("model", MODELS)
-def test_looking_changes_no_bit(model, setting, tmp_path, monkeypatch):
+def test_sampling_changes_no_bit(model, setting, tmp_path, monkeypatch):
     if model == "transformer" and setting == "batch":
         pytest.skip("a Transformer has layer norm of its own")
     monkeypatch.setattr("trainer.health.pictures.PAUSE", 0)
@@ -231,7 +231,7 @@ def test_looking_changes_no_bit(model, setting, tmp_path, monkeypatch):
     values = {**MODELS[model], **SETTINGS[setting], "epochs": 2}
     runs = [go(small(**values, health=health), tmp_path / str(health)) for health in (True, False)]
     (seen, seen_log), (unseen, unseen_log) = runs
-    assert seen_log.looks
+    assert seen_log.samples
     assert seen_log.views
     assert np.array_equal(seen_log.steps, unseen_log.steps, equal_nan=True)
     assert seen_log.epochs == unseen_log.epochs
@@ -239,30 +239,30 @@ def test_looking_changes_no_bit(model, setting, tmp_path, monkeypatch):
     assert same_weights(saved_weights(tmp_path / "True"), saved_weights(tmp_path / "False"))
 
 
-def test_looking_changes_no_bit_of_augmented_training(tmp_path):
+def test_sampling_changes_no_bit_of_augmented_training(tmp_path):
     values = {"data": "digits", "model": "cnn", "batch_size": 512, "epochs": 1, "rotation": "rotate",
               "random_crop": "resized", "mixing": "mixup", "dropout__rate": 0.2}  # fmt: skip
     logs = [go(small(**values, health=health))[1] for health in (True, False)]
     assert np.array_equal(logs[0].steps, logs[1].steps, equal_nan=True)
 
 
-def test_after_a_kill_the_looks_are_those_of_an_uninterrupted_run(tmp_path, monkeypatch):
+def test_after_a_kill_the_samples_are_those_of_an_uninterrupted_run(tmp_path, monkeypatch):
     monkeypatch.setattr("trainer.engine.loop.CHECKPOINT_EVERY", 0.0)
     config = small(epochs=5, dropout__rate=0.2)
     _, whole = go(config)
     with pytest.raises(Killed):
         go(config, tmp_path, asks("kill", [17]))
     _, rest = go(config, tmp_path)
-    again = {look["step"]: look for look in whole.looks}
-    assert rest.looks
-    assert all(look == again[look["step"]] for look in rest.looks)
-    assert rest.looks[-1] == whole.looks[-1]
+    again = {sample["step"]: sample for sample in whole.samples}
+    assert rest.samples
+    assert all(sample == again[sample["step"]] for sample in rest.samples)
+    assert rest.samples[-1] == whole.samples[-1]
 
 
 # --- on the way to the store ---
 
 
-def test_looks_arrive_in_the_store_once(tmp_path: Path):
+def test_samples_arrive_in_the_store_once(tmp_path: Path):
     store = Store(f"sqlite:///{tmp_path / 'store.db'}")
     run_id = store.create_run({}, "ada")
     layout = Layout(("output",), (0,), ())

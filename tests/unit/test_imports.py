@@ -143,7 +143,7 @@ WEB = [
         "store",
         "curves.deltas",
         "preflight.dry_run",
-        "health.rows",
+        "health.layout",
     )
     if f"trainer.{name}" in MODULES
 ]

@@ -1,7 +1,7 @@
-"""Looks into a training step: gradients, weights and updates by layer, activations through hooks on the forward itself.
+"""Samples the health of a training step: gradients, weights and updates by layer, activations through forward hooks.
 
-A look must cost next to nothing, so it is few calls: a layer's small parameters are one stretch of the shared vector (see
-flat.py), one call takes the norms of all, and nothing is read back or put in order here (rows.py does that elsewhere).
+A sample must cost next to nothing, so it takes few calls: a layer's small parameters are one stretch of the shared vector (see
+flat.py), one call computes all norms, and nothing is read back or sorted here (layout.py does that on another thread).
 """
 
 from __future__ import annotations
@@ -16,38 +16,35 @@ from trainer.engine.build import Experiment
 from trainer.engine.datasplit import batch_sizes
 from trainer.engine.flat import Weights
 from trainer.engine.network import has_matrix
-from trainer.health.rows import Layout
-from trainer.health.sampling import looks
+from trainer.health.layout import Layout
+from trainer.health.sampling import sample_steps
 from trainer.lazy import lazy
 
 if TYPE_CHECKING:
     import torch
-
-    from trainer import layers as nn_layers
 else:
     torch = lazy("torch")
-    nn_layers = lazy("trainer.layers")
 
 NEAR_ZERO = 1e-6
-SAMPLES = 256  # of a batch: enough to tell a dead unit from a rare one
-FEWEST, ELEMENTS = 16, 2**17  # of large images fewer will do, because each has many positions
+MOST = 256  # rows of a batch: enough to tell a dead unit from a rare one
+FEWEST, ELEMENTS = 16, 2**17  # fewer rows of large images, because each has many positions
 
 
 class HealthRecorder(Protocol):
-    """The part of a recorder that looks are handed to."""
+    """The part of a recorder that receives samples."""
 
-    def health(self, step: int, layout: Layout, look: torch.Tensor) -> None:
-        """One look: a float32 vector as `layout` describes it, which is not changed any more."""
+    def health(self, step: int, layout: Layout, sample: torch.Tensor) -> None:
+        """Receives one sample: a float32 vector as `layout` describes it, which does not change afterwards."""
 
 
 class Probe:
-    """Called at three places of every step; does something at those steps that are looks."""
+    """Called at three points of every step; acts only at the steps that are sampled."""
 
     def __init__(self, run: Experiment, recorder: HealthRecorder, after: int) -> None:
-        """`after`: the last step that is done already."""
+        """`after`: the last step that is already done."""
         self.run, self.recorder = run, recorder
         total = len(batch_sizes(len(run.data.train), run.config.batch_size)) * run.config.epochs
-        self.steps: Iterator[int] = looks(total, after) if run.config.health else iter(())
+        self.steps: Iterator[int] = sample_steps(total, after) if run.config.health else iter(())
         self.due = next(self.steps, 0)
         self.parameters = Parameters(run.model, run.weights)
         self.activations = Activations(run.model)
@@ -56,42 +53,41 @@ class Probe:
         self.norms: list[torch.Tensor] = []
 
     def before_forward(self, step: int) -> None:
-        """If this step is a look: hooks on, for this one forward pass."""
+        """Attaches hooks for this one forward pass."""
         if step == self.due:
-            self.activations.listen()
+            self.activations.attach()
 
     def after_backward(self, step: int) -> None:
-        """If this step is a look: the gradients as they are before clipping, and the weights before the step."""
+        """Measures the gradients before clipping and the weights before the step."""
         if step == self.due:
-            self.activations.rest()
+            self.activations.detach()
             self.norms = self.parameters.norms()
 
     def after_step(self, step: int) -> None:
-        """If this step is a look: what it changed. Then the look is handed over."""
+        """Measures what the step changed, and reports the sample."""
         if step == self.due:
-            self._hand_over(step, self.parameters.changes())
+            self._report(step, self.parameters.changes())
 
     def at_failure(self, step: int) -> None:
-        """The step at which loss or gradient stopped being finite is always a look; its update was not taken.
+        """Samples the step at which loss or gradient stopped being finite; its update was not applied.
 
         On a GPU the loop learns of it some steps later, when the evidence is gone.
         """
         if self.run.config.health and self.run.device.type == "cpu":
             self.norms = self.norms or self.parameters.norms()
-            self._hand_over(step, [torch.tensor(math.nan)] * len(self.parameters.pieces))
+            self._report(step, [torch.tensor(math.nan)] * len(self.parameters.pieces))
 
-    def _hand_over(self, step: int, changes: list[torch.Tensor]) -> None:
+    def _report(self, step: int, changes: list[torch.Tensor]) -> None:
         means, deviations, shares = self.activations.take()
         self.layout.units = self.layout.units or [len(share) for share in shares]
-        look = torch.cat([torch.stack([*self.norms, *changes, *means, *deviations]), *shares])
-        self.recorder.health(step, self.layout, look)
+        sample = torch.cat([torch.stack([*self.norms, *changes, *means, *deviations]), *shares])
+        self.recorder.health(step, self.layout, sample)
         self.norms, self.due = [], next(self.steps, 0)
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of a layer's parameters: the elements `start` … `end` of one of the tensors the optimizer works on, of which
-    0 is the shared vector."""
+    """Part of a layer's parameters: elements `start` to `end` of a tensor the optimizer works on, 0 being the shared vector."""
 
     layer: int
     tensor: int
@@ -102,8 +98,8 @@ class Piece:
 class Parameters:
     """The layers with a weight matrix, each as pieces of what the optimizer works on.
 
-    Pieces of the shared vector, of its gradient and of a copy of it are cut once; large parameters have a gradient of
-    their own at every step, and are copied only for the time of a look.
+    The shared vector, its gradient and a copy of it are cut into pieces once. Large parameters get a new gradient at every
+    step, and are copied only while a sample is taken.
     """
 
     def __init__(self, model: torch.nn.Module, weights: Weights) -> None:
@@ -123,14 +119,14 @@ class Parameters:
         self.copies: list[torch.Tensor] = []
 
     def norms(self) -> list[torch.Tensor]:
-        """L2 norms of the gradients' pieces, then of the weights', whose values are kept for `changes`."""
+        """Returns the L2 norms of the gradients' pieces, then of the weights', and keeps these weights for `changes`."""
         self.copy.copy_(self.shared.detach())
         self.copies = [parameter.detach().clone() for parameter in self.outer]
         gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in self.outer]
         return list(torch._foreach_norm([*self.gradient_parts, *gradients, *self.copy_parts, *self.copies]))
 
     def changes(self) -> list[torch.Tensor]:
-        """L2 norms of what the pieces have changed by since `norms`."""
+        """Returns the L2 norms of the pieces' changes since `norms`."""
         self.copy.sub_(self.shared.detach())
         for copy, parameter in zip(self.copies, self.outer, strict=True):
             copy.sub_(parameter.detach())
@@ -143,7 +139,7 @@ class Parameters:
 
 
 def pieces(layer: int, module: torch.nn.Module, weights: Weights) -> Iterator[Piece]:
-    """A module's own parameters: neighbours in the shared vector as one piece, each large one as another."""
+    """A module's own parameters: neighbors in the shared vector make one piece, each large parameter makes another."""
     shared, *large = weights.parameters
     places = {id(parameter): place for place, parameter in enumerate(large, start=1)}
     start = end = 0
@@ -161,56 +157,59 @@ def pieces(layer: int, module: torch.nn.Module, weights: Weights) -> Iterator[Pi
 
 
 class Activations:
-    """Statistics of what nonlinearities, recurrent layers and Transformer blocks put out."""
+    """Statistics of the activations at a network's hook points."""
 
     def __init__(self, model: torch.nn.Module) -> None:
-        self.modules = {name: module for name, module in model.named_modules() if is_watched(name, module)}
+        self.modules = {name: module for name, module in model.named_modules() if is_hook_point(name, module)}
         self.hooks: list[Any] = []
-        self.seen: dict[int, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}
+        self.found: dict[int, tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = {}
 
-    def listen(self) -> None:
-        """Hooks on."""
-        self.seen = {}
+    def attach(self) -> None:
+        """Attaches a forward hook to each module."""
+        self.found = {}
         self.hooks = [
-            module.register_forward_hook(partial(self._hear, place))
+            module.register_forward_hook(partial(self._measure, place))
             for place, module in enumerate(self.modules.values())
         ]
 
-    def rest(self) -> None:
-        """Hooks off."""
+    def detach(self) -> None:
+        """Removes the hooks."""
         for hook in self.hooks:
             hook.remove()
         self.hooks = []
 
     def take(self) -> tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]:
-        """Means, standard deviations and each unit's share near zero, by module; nothing if they were not all seen."""
-        seen, self.seen = self.seen, {}
-        if len(seen) < len(self.modules):
+        """Returns means, standard deviations and each unit's share near zero, by module; empty lists if any is missing."""
+        found, self.found = self.found, {}
+        if len(found) < len(self.modules):
             return [], [], []
-        found = [seen[place] for place in range(len(seen))]
-        return [one[0] for one in found], [one[1] for one in found], [one[2] for one in found]
+        ordered = [found[place] for place in range(len(found))]
+        return [one[0] for one in ordered], [one[1] for one in ordered], [one[2] for one in ordered]
 
-    def _hear(self, place: int, module: torch.nn.Module, inputs: Any, output: Any) -> None:
-        """In a hook: the activations are looked at while they are still in the processor's cache."""
+    def _measure(self, place: int, module: torch.nn.Module, inputs: Any, output: Any) -> None:
+        """Runs as a hook, while the activations are still in the processor's cache."""
         units = units_of(output[0] if isinstance(output, tuple) else output)
-        self.seen[place] = units.mean(), units.std(correction=0), units.abs().lt_(NEAR_ZERO).mean(0)
+        self.found[place] = units.mean(), units.std(correction=0), units.abs().lt_(NEAR_ZERO).mean(0)
 
 
-def is_watched(name: str, module: torch.nn.Module) -> bool:
-    """Whether a module's output says how signals pass through the network."""
-    if isinstance(module, torch.nn.RNNBase | nn_layers.EncoderBlock):
-        return True
+def is_hook_point(name: str, module: torch.nn.Module) -> bool:
+    """Whether a module's output counts as activations: a nonlinearity, or a layer that declares itself a hook point."""
+    return is_activation(name, module) or getattr(module, "hook_point", False)
+
+
+def is_activation(name: str, module: torch.nn.Module) -> bool:
+    """Whether a module is a nonlinearity, which `Parts` names `activation`."""
     return name.rpartition(".")[2] == "activation" and not isinstance(module, torch.nn.Identity)
 
 
 def units_of(output: torch.Tensor) -> torch.Tensor:
-    """Activations as float32 [samples and positions, units]; the units of an image are its channels."""
-    seen = output.detach()
-    most = min(SAMPLES, max(FEWEST, ELEMENTS * len(seen) // seen.numel())) if seen.ndim > 2 else SAMPLES
-    if len(seen) > most:
-        seen = seen[:most]
-    if seen.ndim == 4:
-        seen = seen.movedim(1, -1)
-    if seen.ndim > 2:
-        seen = seen.flatten(0, -2)
-    return seen.float()
+    """Returns activations as float32 [rows and positions, units]; the units of an image are its channels."""
+    rows = output.detach()
+    most = min(MOST, max(FEWEST, ELEMENTS * len(rows) // rows.numel())) if rows.ndim > 2 else MOST
+    if len(rows) > most:
+        rows = rows[:most]
+    if rows.ndim == 4:
+        rows = rows.movedim(1, -1)
+    if rows.ndim > 2:
+        rows = rows.flatten(0, -2)
+    return rows.float()

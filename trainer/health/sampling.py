@@ -1,21 +1,21 @@
-"""When to look: fixed by the length of the run alone, so that two runs of one configuration have the same evidence."""
+"""The steps at which health is sampled, fixed by the run's length alone: runs of one configuration have the same evidence."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-LOOKS = 200
-"""About as many looks a run: as many columns as a heat map can show."""
+SAMPLES = 200
+"""Roughly how many samples a run has: as many columns as a heat map can show."""
 LEAST_GAP = 40
-"""Least steps between two looks once a run has found its pace: a look at a small network costs up to half a step, so that
-all looks together stay well below a twentieth of training time (tests/bench/health_cost.py)."""
+"""Fewest steps between two samples once the gaps have grown: a sample of a small network costs up to half a step, so that all
+samples together stay well below a twentieth of training time (tests/bench/health_cost.py)."""
 DENSE = 8
-"""Every one of the first steps is looked at; from there on the gaps grow by an octave each time the step doubles."""
+"""Each of the first steps is sampled; from there on the gap doubles each time the step does."""
 
 
-def looks(total: int, after: int = 0) -> Iterator[int]:
-    """The steps to look at in a run of `total` steps, those behind `after`, ascending; the last step is among them."""
-    every = max(LEAST_GAP, -(-total // LOOKS))
+def sample_steps(total: int, after: int = 0) -> Iterator[int]:
+    """The sampled steps of a run of `total` steps, ascending, without those up to `after`; the last step is among them."""
+    every = max(LEAST_GAP, -(-total // SAMPLES))
     step = 1
     while step < total:
         if step > after:

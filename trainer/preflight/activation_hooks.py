@@ -1,4 +1,4 @@
-"""Where a network is looked at: its layers in the order in which a batch meets them, and the sizes that pass there."""
+"""Forward hooks on a network's layers, in the order of the pass: which sizes the activations have, and what autograd keeps."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from trainer.engine.network import has_matrix
-from trainer.health.probe import NEAR_ZERO
+from trainer.health.probe import NEAR_ZERO, is_activation
 from trainer.lazy import lazy
 
 if TYPE_CHECKING:
@@ -17,14 +17,10 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
 
-SHAPERS = tuple(f"torch.nn.modules.{name}" for name in ("activation", "batchnorm", "normalization"))
-SUMS = ("Residual", "EncoderBlock")
-"""Blocks of `trainer.layers` that add to their input: the signal travels along these sums."""
-
 
 @dataclass(frozen=True)
 class Sizes:
-    """What left a layer with one batch: mean and standard deviation over all numbers, share of those that are zero."""
+    """A layer's output for one batch: mean and standard deviation over all numbers, and the share of zeros."""
 
     layer: str
     seen_at: str
@@ -33,24 +29,24 @@ class Sizes:
     zero: float
 
 
-def stations(model: torch.nn.Module) -> dict[str, str]:
-    """{module to look at: layer it stands for}, dotted names as in `model.named_modules()`.
+def hook_points(model: torch.nn.Module) -> dict[str, str]:
+    """Returns {module with the hook: layer it stands for}, dotted names as in `model.named_modules()`.
 
-    A layer with a weight matrix is looked at after the norm and activation that follow it in its block, because that is
-    what the next layer sees; residual and encoder blocks are looked at after their sum.
+    The hook of a layer with a weight matrix is on the last norm or activation that follows it in its block, because that is
+    what the next layer sees. A block that adds its input is measured after the sum, along which the signal travels.
     """
     found: dict[str, str] = {}
-    parents = dict(model.named_modules())
-    for name, module in parents.items():
-        if type(module).__name__ in SUMS:
+    modules = dict(model.named_modules())
+    for name, module in modules.items():
+        if getattr(module, "adds_input", False):
             found[name] = name
         elif has_matrix(module):
-            found[_last_of_block(name, parents)] = name
+            found[_last_of_block(name, modules)] = name
     return found
 
 
 def _last_of_block(name: str, modules: dict[str, torch.nn.Module]) -> str:
-    """The last norm or activation behind a layer in its Sequential, or the layer itself."""
+    """The last norm or activation that follows a layer in its Sequential, or the layer itself."""
     parent, _, own = name.rpartition(".")
     if not isinstance(modules[parent], torch.nn.Sequential):
         return name
@@ -58,7 +54,7 @@ def _last_of_block(name: str, modules: dict[str, torch.nn.Module]) -> str:
     last = name
     for sibling in siblings[siblings.index(own) + 1 :]:
         path = f"{parent}.{sibling}" if parent else sibling
-        if type(modules[path]).__module__ not in SHAPERS:
+        if sibling != "norm" and not is_activation(sibling, modules[path]):
             break
         last = path
     return last
@@ -66,19 +62,19 @@ def _last_of_block(name: str, modules: dict[str, torch.nn.Module]) -> str:
 
 @contextmanager
 def watched(model: torch.nn.Module) -> Iterator[tuple[list[Sizes], list[str]]]:
-    """While open, a forward pass fills the sizes at each station, and the names of modules with parameters of their
-    own, both in the order of the pass. Looking changes no number."""
+    """While open, a forward pass fills two lists in its order: the sizes at each hook point, and the names of modules with
+    parameters of their own. The hooks change no number."""
     sizes: list[Sizes] = []
     passed: list[str] = []
-    layers = stations(model)
+    layers = hook_points(model)
 
-    def look(name: str, module: torch.nn.Module, inputs: Any, output: Any) -> None:
+    def record(name: str, module: torch.nn.Module, inputs: Any, output: Any) -> None:
         if name in layers:
             sizes.append(measure(layers[name], name, output[0] if isinstance(output, tuple) else output))
         if next(module.parameters(recurse=False), None) is not None:
             passed.append(name)
 
-    hooks = [module.register_forward_hook(partial(look, name)) for name, module in model.named_modules()]
+    hooks = [module.register_forward_hook(partial(record, name)) for name, module in model.named_modules()]
     try:
         yield sizes, passed
     finally:
@@ -87,7 +83,7 @@ def watched(model: torch.nn.Module) -> Iterator[tuple[list[Sizes], list[str]]]:
 
 
 def measure(layer: str, seen_at: str, output: torch.Tensor) -> Sizes:
-    """The sizes of one output, whatever its shape; in double precision, so that only what overflowed there is infinite."""
+    """The sizes of one output of any shape, in double precision: they are infinite only where the output itself is."""
     values = output.detach().double()
     std, mean = torch.std_mean(values, correction=0)
     zero = (values.abs() < NEAR_ZERO).double().mean()
@@ -95,10 +91,10 @@ def measure(layer: str, seen_at: str, output: torch.Tensor) -> Sizes:
 
 
 class Kept:
-    """While open, adds up the bytes that autograd keeps for the backward pass, each storage once."""
+    """While open, counts the bytes that autograd keeps for the backward pass, each storage once."""
 
     def __init__(self, *ignored: torch.Tensor) -> None:
-        """`ignored` are there anyway: the parameters and the batch."""
+        """`ignored` exist anyway: the parameters and the batch."""
         self._known = {tensor.untyped_storage().data_ptr() for tensor in ignored}
         self._hooks = torch.autograd.graph.saved_tensors_hooks(self._keep, lambda tensor: tensor)
         self.bytes = 0

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import numpy as np
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
-from trainer.health.rows import Layout
+from trainer.health.layout import Layout
 from trainer.processes.progress import Progress
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store, Superseded
 from trainer.store.points import Array
