@@ -23,7 +23,7 @@ class Residual(nn.Module):
         return result
 
 
-class Rows(nn.Module):
+class ImageRows(nn.Module):
     """Reads an image from top to bottom as a sequence: [batch, channels, height, width] → [batch, height, channels · width]."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -122,7 +122,7 @@ class Positions(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention over [batch, steps, features]; positions where `real` is False are not looked at."""
+    """Multi-head self-attention over [batch, steps, features]; positions where `real` is False are masked out."""
 
     def __init__(self, features: int, heads: int, dropout: float) -> None:
         super().__init__()

@@ -8,7 +8,8 @@ A technique is one function. Its keyword-only arguments are its knobs, its docst
 
 Sidebar, validation, share link, command line, reference page and contract test are all read from that. Further keywords are
 facts: `formula` (LaTeX) and `when` to use it, for all; `source` with its `link` where it has no arXiv number; what is told
-`wrongly` of it; values for its worked `example`; what it `accepts`; and what only its own family looks at.
+`wrongly` of it; values for its worked `example`; what it `accepts`; what a model declares of its network (see trainer/models);
+and what only its own family needs.
 Nothing here imports torch: the web process reads the registry and never trains.
 """
 

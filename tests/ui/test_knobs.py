@@ -1,13 +1,15 @@
 """Sidebar, address and configuration say the same thing, for everything that is registered."""
 
+from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from page_testing import VISITOR, has, text_of, widget
 
 from pages.widgets.link import bound_parameters, read_link, share_link, switch_key, switch_of
+from trainer import registry
 from trainer.config import RunConfig, plain_knobs
-from trainer.registry import families, find
+from trainer.registry import families, find, technique
 
 EVERY = [(family.name, name) for family in families().values() for name in family.techniques]
 DEFAULT_MODEL = families()["model"].default
@@ -113,6 +115,25 @@ def test_a_model_shows_the_knobs_that_it_has_use_for(lab, model):
         assert shown_config(app).dropout.knobs[name] == (0.2 if kept else 0.0), (
             "what is hidden is not in force"
         )
+
+
+def toy(
+    inputs, outputs, parts, *, units: Annotated[int, registry.knob("Units", "Of its only layer.", ge=1)] = 8
+):
+    """A network that only this test knows."""
+
+
+def test_a_new_model_brings_its_knobs_and_the_dropout_rates_of_its_places(lab):
+    technique("model", label="Toy", places=("conv", "attention"))(toy)
+    try:
+        app = lab.open(model="toy")
+        assert not app.exception
+        shown = {name for name in families()["dropout"]["dropout"].knobs if has(app, f"dropout.{name}")}
+        assert shown == {"conv_rate", "attention_rate"}
+        assert widget(app, "model.units").value == 8
+        assert shown_config(app).model.name == "toy"
+    finally:
+        del families()["model"].techniques["toy"]
 
 
 def test_every_plain_knob_is_there(lab):

@@ -17,5 +17,5 @@ activations. Layers of `trainer/layers.py` say the rest by class attributes:
 
 - `hook_point`: True where the health view treats the output as activations
 - `adds_input`: True for a block that adds its input to what it computes; pre-flight measures the sum
-- `gates`: how many matrices a recurrent layer stacks in each of its weights; each is initialized by itself
+- `gates`: how many matrices a recurrent layer (with a `hidden_size`) stacks in each of its weights; each is drawn by itself
 """

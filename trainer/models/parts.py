@@ -51,7 +51,7 @@ class Parts:
         if self.vocabulary:
             modules["embedding"], features = torch.nn.Embedding(self.vocabulary, size), size
         elif len(inputs) == 3:
-            modules["rows"], features = layers.Rows(), inputs[0] * inputs[2]
+            modules["rows"], features = layers.ImageRows(), inputs[0] * inputs[2]
         return modules | {f"input_{name}": module for name, module in self.dropout("input").items()}, features
 
 

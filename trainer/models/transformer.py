@@ -59,7 +59,7 @@ def transformer(
     """Self-attention and a feed-forward layer four times as wide, in residual blocks with layer norm of their own.
 
     Input [batch, steps, features], [batch, words], or an image read row by row; output [batch, outputs] from the average
-    over steps. The normalization knob does not apply: a Transformer without layer norm is none.
+    over steps. The normalization knob does not apply: layer norm is part of a Transformer.
     """
     size = heads * head_size
     embed, features = parts.sequence(inputs, size)

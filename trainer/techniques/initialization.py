@@ -175,7 +175,7 @@ def pytorch_default(
 ) -> None:
     """What torch.nn layers do by themselves: uniform in ±1/√fan_in, biases too. The control.
 
-    RNN, LSTM and GRU take ±1/√hidden for all their weights, so they pass that size.
+    Recurrent layers take ±1/√hidden for all their weights, so they pass `hidden`.
     """
     bound = 1 / math.sqrt(hidden or weight[0].numel())
     torch.nn.init.uniform_(weight, -bound, bound, generator=generator)
@@ -198,7 +198,7 @@ def constant(
     *,
     value: Annotated[float, knob("Value", "Every weight starts here.", ge=-10, le=10, step=0.05)] = 0.1,
 ) -> None:
-    """Every weight alike: all units of a layer learn the same thing, for ever. A failure worth seeing."""
+    """Every weight alike: all units of a layer keep learning the same thing. A failure worth seeing."""
     torch.nn.init.constant_(weight, value)
 
 
