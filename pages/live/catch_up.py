@@ -1,4 +1,4 @@
-"""Messages made for one viewer: snapshots, the points that it missed, and ranges that it zoomed into."""
+"""Makes the messages that one viewer needs: snapshots, the points that it missed, and ranges that it zoomed into."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CatchUp:
         self._snapshots: OrderedDict[object, tuple[float, bytes, Cursors]] = OrderedDict()
 
     async def next_message(self, viewer: Viewer) -> bytes | str | None:
-        """The next snapshot, delta or range that is due; None where there is nothing to send."""
+        """Returns the next snapshot, delta or range that is due, or None where there is nothing to send."""
         if viewer.snapshots_due:
             return await self._next_snapshot(viewer)
         if viewer.deltas_due:
@@ -41,7 +41,7 @@ class CatchUp:
     def add_range(
         self, viewer: Viewer, runs: list[int], series: list[str], span: tuple[int, int], request: int
     ) -> None:
-        """Make the steps `span` of `series` due, in detail; the message carries the id `request`."""
+        """Makes the steps `span` of `series` due, in detail; the message carries the id `request`."""
         viewer.ranges.append(lambda: read_range(self._store, runs, series, span, request))
         viewer.wake.set()
 
@@ -72,7 +72,7 @@ class CatchUp:
         return message, cursors
 
     async def _missed_points(self, viewer: Viewer, run: int) -> bytes | None:
-        """One delta from the viewer's cursors on, thinned to what its charts can show."""
+        """Returns one delta from the viewer's cursors on, thinned to what its charts can show."""
         cursors = viewer.cursors.get(run)
         if cursors is None:
             return None
@@ -83,7 +83,7 @@ class CatchUp:
         return deltas.encode(frames, "delta") if frames and run in viewer.runs else None
 
     def _begin(self, viewer: Viewer, run: int, cursors: Cursors) -> None:
-        """Let polls go on from `cursors`, or the viewer catch up with where they are."""
+        """Starts polling from `cursors`; where polls are already past them, lets the viewer catch up."""
         if self._followed[run].begin(cursors):
             viewer.deltas_due[run] = None
 

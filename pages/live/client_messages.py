@@ -1,4 +1,4 @@
-"""What a live client may send: messages are parsed and checked here, before anything is done.
+"""Parses and checks what a live client sends, before anything is done with it.
 
 Whatever a client sends is answered with an error (`RefusedError`) or a close code (`ClosingError`).
 """
@@ -45,7 +45,7 @@ class ClosingError(Exception):
 
 
 def parse(text: Any) -> dict[str, Any]:
-    """A client's message as an object. Raises `ClosingError` for one that no page of ours sends."""
+    """Returns a client's message. Raises `ClosingError` for one that no page of ours sends."""
     if not isinstance(text, str):
         raise ClosingError(BAD_MESSAGE, "messages are JSON texts")
     if len(text) > MAX_CHARACTERS:
@@ -60,14 +60,14 @@ def parse(text: Any) -> dict[str, Any]:
 
 
 def integer(value: Any, low: int, high: int) -> int:
-    """`value` if it is an integer from `low` to `high`. Raises `RefusedError`."""
+    """Returns an integer from `low` to `high`. Raises `RefusedError`."""
     if type(value) is not int or not low <= value <= high:
         raise RefusedError("bad_number", f"expected an integer from {low} to {high}")
     return value
 
 
 def run_ids(value: Any, granted: frozenset[int]) -> list[int]:
-    """A list of granted run ids, without repeats. Raises `RefusedError`, the same for a run of somebody else as for none."""
+    """Returns granted run ids, without repeats. Raises `RefusedError`, the same for another visitor's run as for none."""
     if not isinstance(value, list) or len(value) > MAX_RUNS:
         raise RefusedError("bad_runs", f"runs must be a list of at most {MAX_RUNS} integers")
     for run in value:
@@ -77,21 +77,21 @@ def run_ids(value: Any, granted: frozenset[int]) -> list[int]:
 
 
 def cursors(value: Any) -> Cursors:
-    """The last step of each kind of row that the client has; -1 where it names none. Raises `RefusedError`."""
+    """Returns the last step that the client has of each kind of row (default: -1). Raises `RefusedError`."""
     if not isinstance(value, dict):
         raise RefusedError("bad_cursors", "cursors must be an object of kind and step")
     return {kind: integer(value.get(kind, -1), -1, MAX_STEP) for kind in SERIES}
 
 
 def cursors_by_run(value: Any, runs: list[int]) -> dict[int, Cursors]:
-    """Cursors of those `runs` that the object names. Raises `RefusedError`."""
+    """Returns the cursors of those `runs` that the object names. Raises `RefusedError`."""
     if not isinstance(value, dict):
         raise RefusedError("bad_cursors", "cursors must be an object of run and cursors")
     return {run: cursors(value[str(run)]) for run in runs if str(run) in value}
 
 
 def series_names(value: Any) -> list[str]:
-    """A list of names of series. Raises `RefusedError`."""
+    """Returns names of series. Raises `RefusedError`."""
     known = {name for names in SERIES.values() for name in names}
     if not isinstance(value, list) or not all(isinstance(name, str) and name in known for name in value):
         raise RefusedError("bad_series", f"series must be a list of {', '.join(sorted(known))}")
@@ -99,7 +99,7 @@ def series_names(value: Any) -> list[str]:
 
 
 def health_seen(value: Any) -> Seen:
-    """What a page has of a run's health; -1 for what it does not name. Raises `RefusedError`."""
+    """Returns what a page has of a run's health (default: -1). Raises `RefusedError`."""
     names = [field.name for field in fields(Seen)]
     if not isinstance(value, dict):
         raise RefusedError("bad_cursors", f"seen must be an object of {', '.join(names)}")
@@ -107,7 +107,7 @@ def health_seen(value: Any) -> Seen:
 
 
 def step_range(first: Any, last: Any) -> tuple[int, int]:
-    """A range of steps. Raises `RefusedError`."""
+    """Returns a range of steps. Raises `RefusedError`."""
     span = (integer(first, -1, MAX_STEP), integer(last, -1, MAX_STEP))
     if span[1] < span[0]:
         raise RefusedError("bad_range", "x1 must not be less than x0")

@@ -45,7 +45,7 @@ class RateLimit:
         self._level, self._at = float(BURST), time.monotonic()
 
     def count(self) -> None:
-        """Count one message. Raises `ClosingError` when there are too many."""
+        """Counts one message. Raises `ClosingError` when there are too many."""
         now = time.monotonic()
         self._level = min(float(BURST), self._level + (now - self._at) * MESSAGES_PER_SECOND) - 1
         self._at = now
@@ -74,7 +74,7 @@ class Connection:
         }
 
     async def serve(self) -> None:
-        """Read and write side by side until either ends."""
+        """Reads and writes side by side until either ends."""
         tasks = [asyncio.create_task(self._read_forever(), name="live-read")]
         try:
             self._hub.join(self._viewer)
@@ -121,7 +121,7 @@ class Connection:
                 await self._send(t="error", code=refused.code, message=str(refused))
 
     async def _receive(self) -> Any:
-        """The next message's text. Raises `ClosingError` after too long a silence and when the token expires."""
+        """Returns the next message. Raises `ClosingError` after too long a silence and when the token expires."""
         timeout = AUTH_TIMEOUT
         if self._grant is not None:
             timeout = min(IDLE_TIMEOUT, max(0.0, self._grant.expires - time.time()))
@@ -208,7 +208,7 @@ class Connection:
         return checked.run_ids(runs, self._grant.runs)
 
     def _subscribed(self, runs: Any) -> list[int]:
-        """Granted run ids, all of them subscribed to."""
+        """Returns granted run ids. Raises `RefusedError` for one that is not subscribed to."""
         granted = self._granted(runs)
         for run in granted:
             if run not in self._viewer.runs:

@@ -1,4 +1,4 @@
-"""The health of the one run that a viewer watches: sent at once, then a few times a second while it changes."""
+"""Sends the health of the one run that a viewer watches: at once, then a few times a second while it changes."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class HealthFeed:
 
     @staticmethod
     def subscribe(viewer: Viewer, run: int | None, seen: Seen) -> None:
-        """Follow a run's health from what the page has seen; None ends the subscription."""
+        """Follows a run's health from what the page has seen; None ends the subscription."""
         viewer.health = None if run is None else HealthSubscription(run, seen)
         viewer.wake.set()
 
     @staticmethod
     def wake(viewers: Iterable[Viewer], changed: Collection[int]) -> None:
-        """Once a tick: wake the viewers whose run changed, each at most every `INTERVAL`."""
+        """Wakes the viewers whose run changed, each at most every `INTERVAL`. For every tick."""
         now = time.monotonic()
         for viewer in viewers:
             if (health := viewer.health) is not None:
@@ -44,7 +44,7 @@ class HealthFeed:
                     viewer.wake.set()
 
     async def next_message(self, viewer: Viewer) -> bytes | None:
-        """The first message of what is new; the others join the viewer's queue."""
+        """Returns the first message of what is new, and adds the others to the viewer's queue."""
         health = viewer.health
         if health is None or not health.due:
             return None
@@ -59,7 +59,7 @@ class HealthFeed:
         return messages[0]
 
     async def _read(self, run: int, seen: Seen) -> tuple[list[bytes], Seen]:
-        """Viewers of one run who have seen the same share a reading."""
+        """Returns what is new, and what has been seen then. Viewers that have seen the same share a reading."""
         known = self._readings.get((run, seen))
         if known is not None and time.monotonic() - known[0] < SHARED_FOR:
             return known[1]

@@ -48,17 +48,17 @@ class Hub:
 
     @property
     def viewers(self) -> int:
-        """The number of connections that are served."""
+        """Returns the number of connections that are served."""
         return len(self._viewers)
 
     def join(self, viewer: Viewer) -> None:
-        """Begin to serve a viewer; the first one starts the polling."""
+        """Begins to serve a viewer; the first one starts the polling."""
         self._viewers.add(viewer)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._poll_forever(), name="live-hub")
 
     def leave(self, viewer: Viewer) -> None:
-        """Stop serving a viewer; after the last one the polling stops."""
+        """Stops serving a viewer; after the last one the polling stops."""
         self._viewers.discard(viewer)
         if not self._viewers and self._task is not None:
             self._task.cancel()
@@ -66,7 +66,7 @@ class Hub:
             self._followed.clear()
 
     async def close(self) -> None:
-        """Stop polling and let the reads under way end."""
+        """Stops polling and lets the reads under way end."""
         if self._task is not None:
             self._task.cancel()
         self._viewers.clear()
@@ -74,7 +74,7 @@ class Hub:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def subscribe(self, viewer: Viewer, runs: Iterable[int], width: int) -> None:
-        """Set the runs that a viewer watches; `width` is the most points of one series that its charts can show."""
+        """Sets the runs that a viewer watches; `width` is the most points of one series that its charts can show."""
         runs = list(runs)
         budget = deltas.budget(len(runs))
         viewer.subscribe(
@@ -89,7 +89,7 @@ class Hub:
                 viewer.statuses[run] = sent
 
     def resync(self, viewer: Viewer, run: int, cursors: Cursors) -> None:
-        """Accept the cursors that a viewer reports, and send it the points after them."""
+        """Accepts the cursors that a viewer reports; the points after them become due."""
         viewer.cursors[run] = {kind: cursors.get(kind, -1) for kind in deltas.SERIES}
         viewer.snapshots_due.pop(run, None)
         viewer.deltas_due[run] = None
@@ -98,7 +98,7 @@ class Hub:
     # --- sending --------------------------------------------------------------------------------------------
 
     async def next_message(self, viewer: Viewer) -> bytes | str:
-        """The next message to send. New points come before states, so that a run's last ones precede its end."""
+        """Returns the next message to send. Points come before states, so that a run's last ones precede its end."""
         while True:
             if viewer.queue:
                 return viewer.dequeue()
@@ -119,7 +119,7 @@ class Hub:
 
     @staticmethod
     def _read_again(viewer: Viewer) -> None:
-        """After a failed read: make everything due that it may have been for."""
+        """Makes everything due that a failed read may have been for."""
         for run in viewer.runs:
             due = viewer.deltas_due if run in viewer.cursors else viewer.snapshots_due
             due[run] = None
@@ -145,7 +145,7 @@ class Hub:
             await asyncio.sleep((TICK if active else IDLE_TICK) * min(MAX_SLOWDOWN, 1 + failures))
 
     async def _poll(self) -> None:
-        """Read in a thread what is new, and distribute it."""
+        """Reads in a thread what is new, and distributes it."""
         loop = asyncio.get_running_loop()
         unknown = [run for run, followed in self._followed.items() if followed.state is None]
         cursors = {
@@ -173,7 +173,7 @@ class Hub:
         self._send_statuses(changes.states)
 
     def _offer(self, run: int, frames: list[deltas.Frame]) -> None:
-        """Encode a delta once for all viewers of a run."""
+        """Encodes a delta once for all viewers of a run."""
         cursors = self._followed[run].cursors
         if cursors is None:
             return

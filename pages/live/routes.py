@@ -89,26 +89,26 @@ class Api:
 
     @property
     def hub(self) -> Hub:
-        """The one reader of the store in this process."""
+        """Returns the one reader of the store in this process."""
         if self._hub is None:
             self._hub = Hub(self._store())
         return self._hub
 
     def routes(self, base: str) -> list[BaseRoute]:
-        """The routes under the server's base path."""
+        """Returns the routes under the server's base path."""
         return [
             WebSocketRoute(f"{base}/api/live", self.live),
             Route(f"{base}/api/health", self.health),
         ]
 
     async def close(self) -> None:
-        """Stop polling; for the end of the server."""
+        """Stops polling; for the end of the server."""
         if self._hub is not None:
             await self._hub.close()
             self._hub = None
 
     async def health(self, request: Request) -> JSONResponse:
-        """200 as long as the server answers; the supervisor's state is reported, not judged."""
+        """Responds 200 as long as the server runs; the supervisor's state is reported, not judged."""
         body = {
             "status": "ok",
             "supervisor": await asyncio.to_thread(self._supervisor),
@@ -117,7 +117,7 @@ class Api:
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
     async def live(self, socket: WebSocket) -> None:
-        """One viewer's connection, for as long as it lasts."""
+        """Serves one viewer's connection for as long as it lasts."""
         if not _origin_allowed(socket.headers.get("origin"), socket.headers.get("host")):
             await socket.close(WRONG_ORIGIN, "this page may not open the live connection")
             return
@@ -137,7 +137,7 @@ class Api:
 
 
 def _origin_allowed(origin: str | None, host: str | None) -> bool:
-    """Whether a page from `origin` may open the socket: the same host, or one that the server's settings name.
+    """Returns whether a page from `origin` may open the socket: the same host, or one that the server's settings name.
 
     Programs other than browsers send no Origin; their token decides.
     """

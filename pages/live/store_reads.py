@@ -1,4 +1,4 @@
-"""What the hub reads from the store. These calls block, so they run in threads."""
+"""Reads the store for the hub. These calls block, so they run in threads."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def read_changes(
     cursors: Mapping[int, Cursors],
     unread: Collection[int],
 ) -> Changes:
-    """States of the runs that changed after `stamp` or are `unknown`, and new points of those in `cursors`.
+    """Returns states of the runs that changed after `stamp` or are `unknown`, and new points of those in `cursors`.
 
     Points of a run are read when it changed or is in `unread`, so a poll without news costs one query. States are
     read first: a viewer that receives a run's end with this poll receives its last points, too.
@@ -61,7 +61,7 @@ def read_changes(
 
 
 def read_state(store: Store, run: int) -> RunState:
-    """The run's present state."""
+    """Returns the run's present state."""
     try:
         return _state(store.run(run))
     except StoreError:
@@ -69,7 +69,7 @@ def read_state(store: Store, run: int) -> RunState:
 
 
 def read_snapshot(store: Store, run: int, points: Budget) -> tuple[bytes, Cursors]:
-    """A snapshot message of at most `points`, and the cursors at its end."""
+    """Returns a snapshot message of at most `points`, and the cursors at its end."""
     frames = [deltas.snapshot(store, run, kind, names) for kind, names in points.items()]
     return deltas.encode(frames, "snapshot"), {frame.kind: frame.to for frame in frames}
 
@@ -77,7 +77,7 @@ def read_snapshot(store: Store, run: int, points: Budget) -> tuple[bytes, Cursor
 def read_range(
     store: Store, runs: list[int], series: list[str], span: tuple[int, int], request: int
 ) -> bytes:
-    """The range message that answers `request`: the steps `span` of `series` in as much detail as the budget allows."""
+    """Returns the range message with the id `request`: the steps `span` of `series`, in as much detail as the budget allows."""
     budget = deltas.budget(len(runs))
     points = {
         kind: {name: most for name, most in names.items() if name in series} for kind, names in budget.items()

@@ -49,12 +49,12 @@ class Tokens:
         self._max_page_age = max_page_age
 
     def issue(self, owner: str, runs: Iterable[int], started: int | None = None) -> str:
-        """A token for `owner` to read `runs`; `started` is when the page was drawn (default: now)."""
+        """Returns a token for `owner` to read `runs`; `started` is when the page was drawn (default: now)."""
         started = int(time.time()) if started is None else started
         return str(self._serializer.dumps([owner, sorted(set(runs)), started]))
 
     def check(self, token: object) -> Grant:
-        """What the token allows. Raises `TokenError` when it is forged, malformed or expired."""
+        """Returns what the token allows. Raises `TokenError` when it is forged, malformed or expired."""
         if not isinstance(token, str) or len(token) > MAX_CHARACTERS:
             raise TokenError(f"the token is not a text of at most {MAX_CHARACTERS} characters")
         try:
@@ -68,14 +68,14 @@ class Tokens:
             raise TokenError("the token was not issued by this server") from None
 
     def renew(self, grant: Grant) -> str:
-        """A new token with the same rights. Raises `TokenError` when the page was drawn too long ago."""
+        """Returns a new token with the same rights. Raises `TokenError` when the page was drawn too long ago."""
         if time.time() - grant.started > self._max_page_age:
             raise TokenError("the page was opened too long ago; reload it")
         return self.issue(grant.owner, grant.runs, grant.started)
 
 
 def read_secret(home: Path) -> str:
-    """The secret under `home`, created on first use, readable by this user alone."""
+    """Returns the secret under `home`, created on first use, readable by this user alone."""
     path = home / "secret"
     try:
         return path.read_text("ascii").strip()
@@ -85,7 +85,7 @@ def read_secret(home: Path) -> str:
 
 
 def _write_secret(path: Path) -> None:
-    """Write under another name and link into place, so that two servers that start together share one secret."""
+    """Writes under another name and links into place, so that two servers that start together share one secret."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"secret.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -103,12 +103,12 @@ def _write_secret(path: Path) -> None:
 
 @lru_cache(maxsize=8)
 def tokens_for(home: Path) -> Tokens:
-    """The tokens of the server whose data is under `home`."""
+    """Returns the signer of the server whose data is under `home`."""
     return Tokens(read_secret(home))
 
 
 def page_token(home: Path, owner: str, runs: Iterable[int]) -> str:
-    """A token for a page. It stays the same for a few minutes, so that a rerun does not change the chart's data."""
+    """Returns a token for a page. It stays the same for a few minutes, so that a rerun does not change the chart's data."""
     return _windowed(home, owner, tuple(sorted(set(runs))), int(time.time() // _WINDOW))
 
 

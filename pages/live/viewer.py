@@ -47,14 +47,14 @@ class Viewer:
 
     @property
     def has_work(self) -> bool:
-        """Whether there is a message to send or to make."""
+        """Returns whether there is a message to send or to make."""
         health_due = self.health is not None and self.health.due
         return bool(
             self.statuses or self.queue or self.snapshots_due or self.deltas_due or self.ranges or health_due
         )
 
     def subscribe(self, runs: Iterable[int], points: Budget) -> None:
-        """Replace the subscription; runs that stay keep their cursors, new ones get a snapshot."""
+        """Replaces the subscription; runs that stay keep their cursors, new ones get a snapshot."""
         self.runs, self.points = frozenset(runs), points
         for by_run in (self.cursors, self.statuses, self.snapshots_due, self.deltas_due):
             for run in by_run.keys() - self.runs:
@@ -67,18 +67,18 @@ class Viewer:
         self.wake.set()
 
     def enqueue(self, *messages: bytes) -> None:
-        """Add binary messages to the queue."""
+        """Adds binary messages to the queue."""
         self.queue.extend(messages)
         self.queued_bytes += sum(map(len, messages))
 
     def dequeue(self) -> bytes:
-        """Remove and return the oldest queued message."""
+        """Removes and returns the oldest queued message."""
         message = self.queue.popleft()
         self.queued_bytes -= len(message)
         return message
 
     def offer_delta(self, run: int, message: bytes, spans: dict[str, tuple[int, int]]) -> None:
-        """Queue a delta over `spans` (kind → after, to). A viewer that is behind gets one thinned delta later instead."""
+        """Queues a delta over `spans` (kind → after, to). A viewer that is behind gets one thinned delta later instead."""
         cursors = self.cursors.get(run)
         if cursors is None or run in self.snapshots_due:
             return
@@ -103,7 +103,7 @@ class FollowedRun:
     unsent: str | None = None
 
     def begin(self, cursors: Cursors) -> bool:
-        """Let polls go on from `cursors`. Returns True where they already are past that."""
+        """Starts polling from `cursors`. Returns True where polls are already past them."""
         if self.cursors is None:
             # Points committed since those cursors were read may belong to a change that an earlier poll has counted.
             self.cursors, self.unread = dict(cursors), True
@@ -111,7 +111,7 @@ class FollowedRun:
         return any(self.cursors[kind] > step for kind, step in cursors.items())
 
     def status_to_send(self, read: RunState | None, now: float) -> str | None:
-        """The message to send after a poll that read `read`, if any: a new state at once, progress at intervals."""
+        """Returns the status message to send after a poll, or None: a new state at once, progress at intervals."""
         state_changed = False
         if read is not None:
             state_changed, self.state = read.state != self.state, read.state
