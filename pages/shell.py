@@ -36,9 +36,8 @@ HEALTH = _page(health.page, "Health", "monitor_heart", url_path="health")
 DATA = _page(data.page, "Your data", "upload_file", url_path="data")
 PAGES = [
     TRAIN,
-    _page(
-        comparisons.page, "Comparisons", "science", url_path="experiments"
-    ),  # as in links of older versions
+    # The address is that of older versions, whose links still open.
+    _page(comparisons.page, "Comparisons", "science", url_path="experiments"),
     _page(lr_finder.page, "LR finder", "troubleshoot", url_path="lr-finder"),
     HEALTH,
     DATA,
@@ -66,7 +65,7 @@ def main() -> None:
 
 
 def _draw_unreachable(error: Exception) -> None:
-    """Draws what stands in the page's place while the database cannot be reached."""
+    """Draws, instead of the page, that the database cannot be reached and what to check."""
     LOG.warning("A page could not be drawn: %s", error)
     st.error(
         "The database cannot be reached. Nothing is lost: active runs continue and save what they record. "

@@ -97,8 +97,8 @@ class Api:
     def routes(self, base: str) -> list[BaseRoute]:
         """Returns the routes under the server's base path."""
         return [
-            WebSocketRoute(f"{base}/api/live", self.live),
-            Route(f"{base}/api/health", self.health),
+            WebSocketRoute(f"{base}/api/live", self.live_socket),
+            Route(f"{base}/api/health", self.health_check),
         ]
 
     async def close(self) -> None:
@@ -107,7 +107,7 @@ class Api:
             await self._hub.close()
             self._hub = None
 
-    async def health(self, request: Request) -> JSONResponse:
+    async def health_check(self, request: Request) -> JSONResponse:
         """Responds 200 as long as the server runs; the supervisor's state is reported, not judged."""
         body = {
             "status": "ok",
@@ -116,7 +116,7 @@ class Api:
         }
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
-    async def live(self, socket: WebSocket) -> None:
+    async def live_socket(self, socket: WebSocket) -> None:
         """Serves one viewer's connection for as long as it lasts."""
         if not _origin_allowed(socket.headers.get("origin"), socket.headers.get("host")):
             await socket.close(WRONG_ORIGIN, "this page may not open the live connection")
