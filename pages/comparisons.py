@@ -42,7 +42,7 @@ def page(context: PageContext) -> None:
 
 
 def _open_train_page(train_page: st.Page) -> None:
-    """Goes to the new runs. Switching pages clears the address, which fails while knobs stand in it: then a link leads there."""
+    """Opens the Train page, or draws a link to it: switching clears the address, which raises while it holds knobs."""
     try:
         st.switch_page(train_page)
     except StreamlitAPIException:

@@ -41,7 +41,7 @@ def page(context: PageContext) -> None:
 
 
 def _chosen() -> Technique:
-    """Returns the technique that the address names, else the last one read; a notice tells when there is none of that name."""
+    """Returns the technique that the address names, else the last one read. Draws a notice for a name that does not exist."""
     asked: Any = st.query_params.get(PARAMETER) or st.session_state.get(_LAST, FIRST)
     family, _, name = str(asked).partition(".")
     found = families().get(family)

@@ -34,7 +34,7 @@ class HealthFeed:
 
     @staticmethod
     def wake(viewers: Iterable[Viewer], changed: Collection[int]) -> None:
-        """Wakes the viewers whose run changed, each at most every `INTERVAL`. For every tick."""
+        """Wakes, once a tick, the viewers whose run changed, each at most every `INTERVAL`."""
         now = time.monotonic()
         for viewer in viewers:
             if (health := viewer.health) is not None:
