@@ -9,7 +9,6 @@ import streamlit as st
 
 from pages.widgets.history import config_of
 from pages.widgets.live_chart import PALETTE
-from trainer.config import RunConfig
 from trainer.store import Run
 
 COLOURS = len(PALETTE["light"])
@@ -65,16 +64,6 @@ def toggle(run_id: int) -> None:
     """Hide a run that is shown, show one that is hidden."""
     place = st.session_state["lineup"][run_id]
     place.visible = not place.visible
-
-
-def hide_incomparable(config: RunConfig, runs: Sequence[Run]) -> None:
-    """Hide those of `runs` on the axes that learn from other data than `config`: their losses mean something else."""
-    places: dict[int, Place] = st.session_state["lineup"]
-    for run in runs:
-        place = places.get(run.id)
-        if place is not None and place.visible:
-            other = config_of(run)
-            place.visible = other is None or other.data.name == config.data.name
 
 
 def recolour(run_id: int) -> None:
