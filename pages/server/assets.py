@@ -36,7 +36,7 @@ def routes(base: str) -> list[BaseRoute]:
     """Returns the routes under the server's base path."""
     return [
         Route(f"{base}/api/plotly.js", plotly_bundle),
-        Route(f"{base}/api/assets/{{version}}/{{name}}", asset),
+        Route(f"{base}/api/assets/{{version}}/{{name:path}}", asset),
     ]
 
 
@@ -106,4 +106,5 @@ def _assets() -> dict[str, File]:
 
 @lru_cache(maxsize=1)
 def _bodies() -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.suffix in TYPES}
+    files = sorted(path for path in FOLDER.rglob("*") if path.suffix in TYPES)
+    return {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in files}
