@@ -1,4 +1,8 @@
-"""The web server: `streamlit run app.py`."""
+"""The web server: `streamlit run app.py`.
+
+Streamlit draws `pages/shell.py` for every visitor. Around it are the live charts' WebSocket and files (routes), the
+visitor's cookie and the preloading of those files (middleware), and the supervisor that trains runs (lifespan).
+"""
 
 import streamlit as st
 from starlette.middleware import Middleware

@@ -1,6 +1,7 @@
-"""The frame of every page: who is here, the sidebar, and the way from one page to another.
+"""The frame of every page: the navigation, the sidebar's knobs, and the page between them.
 
-This is the script that the server runs for each visitor; a page is one line in `PAGES`.
+Streamlit runs this script from top to bottom when a visitor arrives, and again at each click. A page is a function in a
+file of its own that draws what its `PageContext` holds, and one entry in `PAGES`.
 """
 
 import logging
@@ -11,8 +12,8 @@ from typing import Any
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
-from pages import data, experiments, health, lr_finder, reference, runs, train
-from pages.server.lifespan import store
+from pages import comparisons, data, health, lr_finder, reference, runs, train
+from pages.server.store import store
 from pages.server.visitor import visitor
 from pages.widgets.knobs import draw_knobs, show_link_notices
 from pages.widgets.page_context import PageContext
@@ -22,60 +23,62 @@ from trainer.store import StoreError
 
 LOG = logging.getLogger(__name__)
 WIDGETS = Path(__file__).parent / "widgets"
-
-_CONTEXT = "page-context"
+CONTEXT = "page-context"
 
 
 def _page(draw: Callable[[PageContext], None], title: str, icon: str, **options: Any) -> st.Page:
-    """A page whose function gets the context; Streamlit itself calls pages without arguments."""
-    return st.Page(
-        lambda: draw(st.session_state[_CONTEXT]), title=title, icon=f":material/{icon}:", **options
-    )
+    """Returns a page. Streamlit calls it without arguments, so its context waits in the session."""
+    return st.Page(lambda: draw(st.session_state[CONTEXT]), title=title, icon=f":material/{icon}:", **options)
 
 
 TRAIN = _page(train.page, "Train", "model_training", default=True)
 HEALTH = _page(health.page, "Health", "monitor_heart", url_path="health")
 DATA = _page(data.page, "Your data", "upload_file", url_path="data")
-PAGES = (
+PAGES = [
     TRAIN,
-    _page(experiments.page, "Experiments", "science", url_path="experiments"),
+    # The address is that of older versions, whose links still open.
+    _page(comparisons.page, "Comparisons", "science", url_path="experiments"),
     _page(lr_finder.page, "LR finder", "troubleshoot", url_path="lr-finder"),
     HEALTH,
     DATA,
     _page(runs.page, "Runs", "table_rows", url_path="runs"),
     _page(reference.page, "Reference", "menu_book", url_path="reference"),
-)
+]
 
 
 def main() -> None:
-    """Draw the frame, then the chosen page inside it."""
+    """Draws the frame, and inside it the page that the visitor chose."""
     st.set_page_config("Trainscope", page_icon=str(WIDGETS / "favicon.svg"), layout="wide")
     st.html(WIDGETS / "styles.css")
-    page = st.navigation(list(PAGES))
+    page = st.navigation(PAGES)
     with st.sidebar:
         knobs = draw_knobs()
     show_link_notices()
     try:
-        st.session_state[_CONTEXT] = PageContext(store(), visitor(), knobs, TRAIN, HEALTH, DATA)
+        st.session_state[CONTEXT] = PageContext(store(), visitor(), knobs, TRAIN, HEALTH, DATA)
         page.run()
-    except (StoreError, SettingsError) as error:  # their text says what to do
+    except (StoreError, SettingsError) as error:  # their messages say what to do
         st.error(escape_markdown(error), icon=":material/error:")
-        st.button("Try again", icon=":material/refresh:", type="primary")
+        _offer_retry()
     except (DBAPIError, OSError) as error:
-        _unreachable(error)
+        _draw_unreachable(error)
 
 
-def _unreachable(error: Exception) -> None:
-    """The database does not answer: say so, and offer to try again."""
+def _draw_unreachable(error: Exception) -> None:
+    """Draws, instead of the page, that the database cannot be reached and what to check."""
     LOG.warning("A page could not be drawn: %s", error)
     st.error(
-        "The database cannot be reached just now. Nothing is lost: runs that train go on and save what they record. "
-        f"Check that {escape_markdown(get_settings().home)} has space and may be written to.",
+        "The database cannot be reached. Nothing is lost: active runs continue and save what they record. "
+        f"Check that {escape_markdown(get_settings().home)} is writable and has free space.",
         icon=":material/cloud_off:",
     )
-    st.button("Try again", icon=":material/refresh:", type="primary")
-    with st.expander("What happened"):
+    _offer_retry()
+    with st.expander("Details"):
         st.text(str(error))
+
+
+def _offer_retry() -> None:
+    st.button("Try again", icon=":material/refresh:", type="primary")
 
 
 main()

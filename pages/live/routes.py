@@ -52,81 +52,97 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
+from urllib.parse import urlparse
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
+from streamlit import config
 
-from pages.live.connection import TOO_MUCH, WRONG_ORIGIN, Connection, origin_allowed
+from pages.live.client_messages import TOO_MANY, WRONG_ORIGIN
+from pages.live.connection import Connection
 from pages.live.hub import Hub
 from pages.live.tokens import Tokens
+from trainer.store import Store
 
 MAX_CONNECTIONS: Final = 1000
-MAX_FROM_ONE: Final = (
-    64  # a class behind one router shares an address, so this counts by cookie where there is one
+MAX_PER_VISITOR: Final = (
+    64  # per address where there is no cookie; a class behind one router shares an address
 )
 
 
 class Api:
-    """The routes and what they share. `store` and `tokens` are made on first use, so that importing costs
-    nothing."""
+    """The routes and what they share. `store` and `tokens` are called on first use, so importing costs nothing."""
 
     def __init__(
         self,
-        store: Callable[[], Any],
+        store: Callable[[], Store],
         tokens: Callable[[], Tokens],
-        state: Callable[[], dict[str, Any]],
+        supervisor: Callable[[], dict[str, Any]],
         visitor: Callable[[WebSocket], str | None],
     ) -> None:
-        """`state`: what the health check tells of the supervisor; `visitor`: whose browser a connection comes from."""
-        self._make_store, self._make_tokens, self._state, self._visitor = store, tokens, state, visitor
+        """`supervisor` returns what the health check reports of it, `visitor` whose browser opened a socket."""
+        self._store, self._tokens, self._supervisor, self._visitor = store, tokens, supervisor, visitor
         self._hub: Hub | None = None
-        self._open: Counter[str] = Counter()
+        self._open: Counter[str] = Counter()  # connections by visitor
 
     @property
     def hub(self) -> Hub:
-        """The one reader of the store in this process."""
+        """Returns the one reader of the store in this process."""
         if self._hub is None:
-            self._hub = Hub(self._make_store())
+            self._hub = Hub(self._store())
         return self._hub
 
     def routes(self, base: str) -> list[BaseRoute]:
-        """The routes of this class under the server's base path."""
+        """Returns the routes under the server's base path."""
         return [
-            WebSocketRoute(f"{base}/api/live", self.live),
-            Route(f"{base}/api/health", self.health),
+            WebSocketRoute(f"{base}/api/live", self.live_socket),
+            Route(f"{base}/api/health", self.health_check),
         ]
 
     async def close(self) -> None:
-        """Stop polling; for the end of the server."""
+        """Stops polling; for the end of the server."""
         if self._hub is not None:
             await self._hub.close()
             self._hub = None
 
-    async def health(self, request: Request) -> JSONResponse:
-        """200 as long as the server answers; the supervisor's state is told, not judged."""
-        state = await asyncio.to_thread(self._state)
-        viewers = 0 if self._hub is None else self._hub.viewers
-        return JSONResponse(
-            {"status": "ok", "supervisor": state, "viewers": viewers}, headers={"Cache-Control": "no-store"}
-        )
+    async def health_check(self, request: Request) -> JSONResponse:
+        """Responds 200 as long as the server runs; the supervisor's state is reported, not judged."""
+        body = {
+            "status": "ok",
+            "supervisor": await asyncio.to_thread(self._supervisor),
+            "viewers": 0 if self._hub is None else self._hub.viewers,
+        }
+        return JSONResponse(body, headers={"Cache-Control": "no-store"})
 
-    async def live(self, socket: WebSocket) -> None:
-        """One viewer, for as long as it stays."""
-        if not origin_allowed(socket.headers.get("origin"), socket.headers.get("host")):
+    async def live_socket(self, socket: WebSocket) -> None:
+        """Serves one viewer's connection for as long as it lasts."""
+        if not _origin_allowed(socket.headers.get("origin"), socket.headers.get("host")):
             await socket.close(WRONG_ORIGIN, "this page may not open the live connection")
             return
-        hub, tokens = await asyncio.to_thread(lambda: (self.hub, self._make_tokens()))
+        hub, tokens = await asyncio.to_thread(lambda: (self.hub, self._tokens()))
         await socket.accept()
-        source = self._visitor(socket) or (socket.client.host if socket.client else "unknown")
-        if self._open.total() >= MAX_CONNECTIONS or self._open[source] >= MAX_FROM_ONE:
-            await socket.close(TOO_MUCH, "too many connections")
+        visitor = self._visitor(socket) or (socket.client.host if socket.client else "unknown")
+        if self._open.total() >= MAX_CONNECTIONS or self._open[visitor] >= MAX_PER_VISITOR:
+            await socket.close(TOO_MANY, "too many connections")
             return
-        self._open[source] += 1
+        self._open[visitor] += 1
         try:
             await Connection(socket, hub, tokens).serve()
         finally:
-            self._open[source] -= 1
-            if not self._open[source]:
-                del self._open[source]
+            self._open[visitor] -= 1
+            if not self._open[visitor]:
+                del self._open[visitor]
+
+
+def _origin_allowed(origin: str | None, host: str | None) -> bool:
+    """Returns whether a page from `origin` may open the socket: the same host, or one that the server's settings name.
+
+    Programs other than browsers send no Origin; their token decides.
+    """
+    if origin is None:
+        return True
+    if host and urlparse(origin).netloc.lower() == host.lower():
+        return True
+    return origin in (config.get_option("server.corsAllowedOrigins") or ())

@@ -1,8 +1,7 @@
 """Short-lived signed tokens for the live WebSocket, which Streamlit's own session does not cover.
 
-A token names its owner and the runs that may be read; it is issued by a page that has already decided that,
-lasts `LIFETIME` seconds, and can be renewed over an open connection until `SESSION` seconds after the page
-was drawn.
+A token names its owner and the runs that may be read. A page issues it for runs that it has already checked. It lasts
+`LIFETIME` seconds and can be renewed over an open connection until `MAX_PAGE_AGE` seconds after the page was drawn.
 """
 
 from __future__ import annotations
@@ -19,17 +18,21 @@ from typing import Final
 from itsdangerous import BadData, SignatureExpired, URLSafeTimedSerializer
 
 LIFETIME: Final = 15 * 60
-SESSION: Final = 12 * 60 * 60
-_WINDOW: Final = LIFETIME // 3
+MAX_PAGE_AGE: Final = 12 * 60 * 60
+MAX_CHARACTERS: Final = 8192
+_WINDOW: Final = LIFETIME // 3  # in which a page gets the same token again
 
 
 class TokenError(ValueError):
-    """The token is not one of ours, or its time is over; the message says which."""
+    """The token is forged, malformed or expired; the message says which."""
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What a token allows: whose page it is, which runs may be read, and until when (Unix seconds)."""
+    """What a token allows: whose page it is, the runs that may be read, when the page was drawn and when the token expires.
+
+    Times are Unix seconds.
+    """
 
     owner: str
     runs: frozenset[int]
@@ -40,39 +43,39 @@ class Grant:
 class Tokens:
     """Signs and checks tokens with one secret."""
 
-    def __init__(self, secret: str, lifetime: int = LIFETIME, session: int = SESSION) -> None:
+    def __init__(self, secret: str, lifetime: int = LIFETIME, max_page_age: int = MAX_PAGE_AGE) -> None:
         self._serializer = URLSafeTimedSerializer(secret, salt="trainscope.live.1")
         self.lifetime = lifetime
-        self._session = session
+        self._max_page_age = max_page_age
 
     def issue(self, owner: str, runs: Iterable[int], started: int | None = None) -> str:
-        """A token for `owner` to read `runs`; `started` is when the page was drawn (now, unless renewed)."""
+        """Returns a token for `owner` to read `runs`; `started` is when the page was drawn (default: now)."""
         started = int(time.time()) if started is None else started
         return str(self._serializer.dumps([owner, sorted(set(runs)), started]))
 
     def check(self, token: object) -> Grant:
-        """What the token allows; raises `TokenError` when it is forged, malformed or over."""
-        if not isinstance(token, str) or len(token) > 8192:
-            raise TokenError("the token is not a text of at most 8192 characters")
+        """Returns what the token allows. Raises `TokenError` when it is forged, malformed or expired."""
+        if not isinstance(token, str) or len(token) > MAX_CHARACTERS:
+            raise TokenError(f"the token is not a text of at most {MAX_CHARACTERS} characters")
         try:
             payload, signed = self._serializer.loads(token, max_age=self.lifetime, return_timestamp=True)
             owner, runs, started = payload
             expires = int(signed.timestamp()) + self.lifetime
             return Grant(str(owner), frozenset(int(run) for run in runs), int(started), expires)
         except SignatureExpired:
-            raise TokenError("the token's time is over") from None
+            raise TokenError("the token has expired") from None
         except (BadData, ValueError, TypeError):
             raise TokenError("the token was not issued by this server") from None
 
     def renew(self, grant: Grant) -> str:
-        """A fresh token with the same rights; raises `TokenError` when the page was drawn too long ago."""
-        if time.time() - grant.started > self._session:
+        """Returns a new token with the same rights. Raises `TokenError` when the page was drawn too long ago."""
+        if time.time() - grant.started > self._max_page_age:
             raise TokenError("the page was opened too long ago; reload it")
         return self.issue(grant.owner, grant.runs, grant.started)
 
 
 def read_secret(home: Path) -> str:
-    """The secret under `home`, made on first use, readable by this user alone."""
+    """Returns the secret under `home`, created on first use, readable by this user alone."""
     path = home / "secret"
     try:
         return path.read_text("ascii").strip()
@@ -82,7 +85,7 @@ def read_secret(home: Path) -> str:
 
 
 def _write_secret(path: Path) -> None:
-    """Write under another name and link it into place, so that two starting servers agree on one secret."""
+    """Writes under another name and links into place, so that two servers that start together share one secret."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f"secret.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -100,13 +103,12 @@ def _write_secret(path: Path) -> None:
 
 @lru_cache(maxsize=8)
 def tokens_for(home: Path) -> Tokens:
-    """The signer of the server whose data lies under `home`."""
+    """Returns the signer of the server whose data is under `home`."""
     return Tokens(read_secret(home))
 
 
 def page_token(home: Path, owner: str, runs: Iterable[int]) -> str:
-    """A token for a page; the same text for a few minutes, so that a rerun does not change the chart's
-    data."""
+    """Returns a token for a page. It stays the same for a few minutes, so that a rerun does not change the chart's data."""
     return _windowed(home, owner, tuple(sorted(set(runs))), int(time.time() // _WINDOW))
 
 

@@ -1,4 +1,4 @@
-"""What the hub keeps of each viewer and of each watched run."""
+"""What the hub knows about each viewer and each followed run."""
 
 from __future__ import annotations
 
@@ -6,94 +6,117 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from trainer.curves import deltas as live
+from pages.live.store_reads import Budget, Cursors, RunState
+from trainer.curves import deltas
 from trainer.health.messages import Seen
 
-QUEUE_BYTES: Final = 256 * 1024
-
-Cursors = dict[str, int]
+MAX_QUEUED_BYTES: Final = 256 * 1024
+MAX_PENDING_RANGES: Final = 16
+STATUS_INTERVAL: Final = 0.3  # seconds between two messages in which only the progress changed
 
 
 @dataclass
-class HealthWatch:
-    """The one run whose health a viewer watches, and how far it is; `due` when something may be new to tell."""
+class HealthSubscription:
+    """The one run whose health a viewer watches, and what the page already has of it."""
 
     run: int
     seen: Seen
-    due: bool = True
-    changed: bool = False
-    told_at: float = 0.0
+    due: bool = True  # read the health now
+    changed: bool = False  # the run changed; becomes `due` when the last message is old enough
+    sent_at: float = 0.0
 
 
 @dataclass(eq=False)
 class Viewer:
-    """One connection: what it watches, and what waits to be sent to it."""
+    """One connection: the runs it subscribed to, how far it has their curves, and what it has yet to be sent."""
 
     runs: frozenset[int] = frozenset()
-    points: dict[str, dict[str, int]] = field(default_factory=lambda: live.budget(1))
+    points: Budget = field(default_factory=lambda: deltas.budget(1))
     cursors: dict[int, Cursors] = field(default_factory=dict)
     queue: deque[bytes] = field(default_factory=deque)
-    queued: int = 0
-    statuses: dict[int, str] = field(default_factory=dict)
-    wanted: OrderedDict[int, None] = field(default_factory=OrderedDict)
-    lagging: OrderedDict[int, None] = field(default_factory=OrderedDict)
-    introduced: set[int] = field(default_factory=set)
-    requests: deque[Callable[[], Any]] = field(default_factory=lambda: deque(maxlen=16))
-    health: HealthWatch | None = None
+    queued_bytes: int = 0
+    statuses: dict[int, str] = field(default_factory=dict)  # by run; a newer message replaces an unsent one
+    snapshots_due: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    deltas_due: OrderedDict[int, None] = field(default_factory=OrderedDict)
+    announced: set[int] = field(default_factory=set)  # runs whose state was sent before any poll had read it
+    ranges: deque[Callable[[], bytes]] = field(default_factory=lambda: deque(maxlen=MAX_PENDING_RANGES))
+    health: HealthSubscription | None = None
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def waits_for_something(self) -> bool:
-        """Whether there is a message to send or to make."""
-        health = self.health is not None and self.health.due
-        return bool(self.statuses or self.queue or self.wanted or self.lagging or self.requests or health)
+    def has_work(self) -> bool:
+        """Returns whether there is a message to send or to make."""
+        health_due = self.health is not None and self.health.due
+        return bool(
+            self.statuses or self.queue or self.snapshots_due or self.deltas_due or self.ranges or health_due
+        )
 
-    def offer(self, run: int, message: bytes, spans: dict[str, tuple[int, int]]) -> None:
-        """Queue a delta, unless this viewer is behind: then remember only that it is."""
-        cursors = self.cursors.get(run)
-        if cursors is None or run in self.wanted:
-            return
-        behind = any(cursors[kind] < after for kind, (after, _) in spans.items())
-        if behind or run in self.lagging or self.queued > QUEUE_BYTES:
-            self.lagging[run] = None
-        elif any(to > cursors[kind] for kind, (_, to) in spans.items()):
-            cursors.update({kind: to for kind, (_, to) in spans.items()})
-            self.queue.append(message)
-            self.queued += len(message)
-        self.wake.set()
-
-    def watch(self, runs: Iterable[int], points: dict[str, dict[str, int]]) -> None:
-        """Replace the subscription; runs that stay keep their cursor, new ones get a snapshot."""
+    def subscribe(self, runs: Iterable[int], points: Budget) -> None:
+        """Replaces the subscription; runs that stay keep their cursors, new ones get a snapshot."""
         self.runs, self.points = frozenset(runs), points
-        for known in (self.cursors, self.statuses, self.wanted, self.lagging):
-            for run in [run for run in known if run not in self.runs]:
-                known.pop(run)
-        self.introduced &= self.runs
+        for by_run in (self.cursors, self.statuses, self.snapshots_due, self.deltas_due):
+            for run in by_run.keys() - self.runs:
+                del by_run[run]
+        self.announced &= self.runs
         if self.health is not None and self.health.run not in self.runs:
             self.health = None
         for run in sorted(self.runs - self.cursors.keys(), reverse=True):
-            self.wanted[run] = None
+            self.snapshots_due[run] = None
+        self.wake.set()
+
+    def enqueue(self, *messages: bytes) -> None:
+        """Adds binary messages to the queue."""
+        self.queue.extend(messages)
+        self.queued_bytes += sum(map(len, messages))
+
+    def dequeue(self) -> bytes:
+        """Removes and returns the oldest queued message."""
+        message = self.queue.popleft()
+        self.queued_bytes -= len(message)
+        return message
+
+    def offer_delta(self, run: int, message: bytes, spans: dict[str, tuple[int, int]]) -> None:
+        """Queues a delta over `spans` (kind → after, to). A viewer that is behind gets one thinned delta later instead."""
+        cursors = self.cursors.get(run)
+        if cursors is None or run in self.snapshots_due:
+            return
+        gap = any(cursors[kind] < after for kind, (after, _) in spans.items())
+        if gap or run in self.deltas_due or self.queued_bytes > MAX_QUEUED_BYTES:
+            self.deltas_due[run] = None
+        elif any(to > cursors[kind] for kind, (_, to) in spans.items()):
+            cursors.update({kind: to for kind, (_, to) in spans.items()})
+            self.enqueue(message)
         self.wake.set()
 
 
 @dataclass
-class Watch:
-    """What the hub knows of one watched run."""
+class FollowedRun:
+    """A run that at least one viewer watches: how far polls have read it, and the status message that viewers have."""
 
-    cursors: Cursors | None = None
-    unread: bool = False
-    status: str | None = None
-    told: str = ""
-    told_at: float = 0.0
-    untold: str | None = None
+    cursors: Cursors | None = None  # None until its first snapshot or delta
+    unread: bool = False  # the next poll reads its points even if the run has not changed
+    state: str | None = None  # None until a poll has read it
+    sent: str = ""
+    sent_at: float = 0.0
+    unsent: str | None = None
 
-    def start(self, cursors: Cursors) -> bool:
-        """Begin to follow a run from `cursors`; whether it was followed before and is further than that."""
+    def begin(self, cursors: Cursors) -> bool:
+        """Starts polling from `cursors`. Returns True where polls are already past them."""
         if self.cursors is None:
-            # What was committed between reading those and now may have been seen by no poll: read once for
-            # sure.
+            # Points committed since those cursors were read may belong to a change that an earlier poll has counted.
             self.cursors, self.unread = dict(cursors), True
             return False
-        return any(self.cursors[kind] > cursors[kind] for kind in cursors)
+        return any(self.cursors[kind] > step for kind, step in cursors.items())
+
+    def status_to_send(self, read: RunState | None, now: float) -> str | None:
+        """Returns the status message to send after a poll, or None: a new state at once, progress at intervals."""
+        state_changed = False
+        if read is not None:
+            state_changed, self.state = read.state != self.state, read.state
+            self.unsent = None if read.message == self.sent else read.message
+        if self.unsent is None or not (state_changed or now - self.sent_at > STATUS_INTERVAL):
+            return None
+        self.sent, self.sent_at, self.unsent = self.unsent, now, None
+        return self.sent

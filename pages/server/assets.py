@@ -1,4 +1,4 @@
-"""The browser's files of the charts: their own modules and style sheet, and Plotly's bundle, compressed once and cached.
+"""Serves the files that charts need in the browser: their own modules and style sheet, and Plotly's bundle.
 
 `GET /api/plotly.js?v=VERSION` — Plotly's own minified bundle from the installed package.
 `GET /api/assets/HASH/NAME` — the charts' modules and style sheet; HASH changes with their content.
@@ -11,7 +11,7 @@ import gzip
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import plotly
 from starlette.requests import Request
@@ -20,85 +20,91 @@ from starlette.routing import BaseRoute, Route
 
 FOLDER: Final = Path(__file__).parents[1] / "widgets" / "charts"
 TYPES: Final = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
-IMMUTABLE: Final = {
-    "Cache-Control": "public, max-age=31536000, immutable",
-    "X-Content-Type-Options": "nosniff",
-}
+IMMUTABLE: Final = "public, max-age=31536000, immutable"
+
+
+class File(NamedTuple):
+    """A file's bytes, its media type, and the version that its address and ETag carry."""
+
+    plain: bytes
+    compressed: bytes
+    type: str
+    version: str
 
 
 def routes(base: str) -> list[BaseRoute]:
-    """The routes of these files under the server's base path."""
+    """Returns the routes under the server's base path."""
     return [
         Route(f"{base}/api/plotly.js", plotly_bundle),
-        Route(f"{base}/api/assets/{{version}}/{{name}}", asset),
+        Route(f"{base}/api/assets/{{version}}/{{name:path}}", asset),
     ]
 
 
 async def plotly_bundle(request: Request) -> Response:
-    """Plotly's bundle, compressed once for everybody."""
-    compressed, plain, tag = await asyncio.to_thread(_plotly)
-    return _send(
-        request,
-        compressed,
-        plain,
-        TYPES[".js"],
-        tag,
-        fixed=request.query_params.get("v") == plotly.__version__,
-    )
+    """Responds with Plotly's bundle."""
+    file = await asyncio.to_thread(_plotly)
+    return _respond(request, file, current=request.query_params.get("v") == file.version)
 
 
 async def asset(request: Request) -> Response:
-    """One of the charts' own files."""
-    known = _assets()
-    name = request.path_params["name"]
-    if name not in known:
+    """Responds with one of the charts' own files."""
+    file = _assets().get(request.path_params["name"])
+    if file is None:
         return Response("Not found", 404)
-    compressed, plain = known[name]
-    fixed = request.path_params["version"] == assets_version()
-    return _send(request, compressed, plain, TYPES[Path(name).suffix], assets_version(), fixed=fixed)
+    return _respond(request, file, current=request.path_params["version"] == file.version)
 
 
-def _send(
-    request: Request, compressed: bytes, plain: bytes, type_: str, tag: str, *, fixed: bool
-) -> Response:
-    """An answer with caching: for ever under a versioned address, else to be asked about again."""
-    headers = dict(IMMUTABLE) if fixed else {**IMMUTABLE, "Cache-Control": "no-cache"}
-    headers |= {"ETag": f'"{tag}"', "Vary": "Accept-Encoding"}
+def _respond(request: Request, file: File, *, current: bool) -> Response:
+    """Responds with a file: cached indefinitely under its `current` address, else revalidated each time."""
+    headers = {
+        "Cache-Control": IMMUTABLE if current else "no-cache",
+        "X-Content-Type-Options": "nosniff",
+        "ETag": f'"{file.version}"',
+        "Vary": "Accept-Encoding",
+    }
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(compressed, media_type=type_, headers={**headers, "Content-Encoding": "gzip"})
-    # Said outright, so that the server's own compression does not do it again for each request.
-    return Response(plain, media_type=type_, headers={**headers, "Content-Encoding": "identity"})
+    zipped = "gzip" in request.headers.get("accept-encoding", "")
+    # Also for plain bytes: without this header the server's own middleware would compress them for each request.
+    headers["Content-Encoding"] = "gzip" if zipped else "identity"
+    return Response(file.compressed if zipped else file.plain, media_type=file.type, headers=headers)
 
 
 def warm_up() -> None:
-    """Compress what every first visit asks for, before it does."""
+    """Compresses everything before the first visit asks for it."""
     _plotly()
     _assets()
 
 
-@lru_cache(maxsize=1)
-def _plotly() -> tuple[bytes, bytes, str]:
-    plain = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
-    return gzip.compress(plain, 6, mtime=0), plain, plotly.__version__
-
-
-@lru_cache(maxsize=1)
-def _assets() -> dict[str, tuple[bytes, bytes]]:
-    found = {path.name: path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.suffix in TYPES}
-    return {name: (gzip.compress(body, 9, mtime=0), body) for name, body in found.items()}
-
-
 def asset_names() -> list[str]:
-    """The charts' files."""
+    """Returns the names of the charts' files."""
     return list(_assets())
 
 
 @lru_cache(maxsize=1)
 def assets_version() -> str:
-    """A name for the present content of the charts' files, part of their address."""
+    """Returns a digest of the charts' files, part of their address."""
     digest = hashlib.sha256()
-    for name, (_, body) in _assets().items():
+    for name, body in _bodies().items():
         digest.update(name.encode() + b"\0" + body + b"\0")
     return digest.hexdigest()[:16]
+
+
+@lru_cache(maxsize=1)
+def _plotly() -> File:
+    plain = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
+    return File(plain, gzip.compress(plain, 6, mtime=0), TYPES[".js"], plotly.__version__)
+
+
+@lru_cache(maxsize=1)
+def _assets() -> dict[str, File]:
+    return {
+        name: File(body, gzip.compress(body, 9, mtime=0), TYPES[Path(name).suffix], assets_version())
+        for name, body in _bodies().items()
+    }
+
+
+@lru_cache(maxsize=1)
+def _bodies() -> dict[str, bytes]:
+    files = sorted(path for path in FOLDER.rglob("*") if path.suffix in TYPES)
+    return {path.relative_to(FOLDER).as_posix(): path.read_bytes() for path in files}

@@ -1,6 +1,6 @@
-"""Tells the browser with the first answer what the charts will need, so that it fetches that beside Streamlit's own scripts.
+"""Preloads the charts' files: the browser fetches them beside Streamlit's own scripts.
 
-Without it the charts' files are asked for only once the first script run has come back: their addresses are in its data.
+Otherwise it would request them only after the first script run, whose data holds their addresses.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pages.server.assets import asset_names, assets_version
 
 
 class Preload:
-    """ASGI middleware: adds a `Link` header to every page."""
+    """ASGI middleware that adds a `Link` header to every HTML response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on; an HTML answer names the charts' files."""
+        """Serves the request; an HTML response names the charts' files."""
 
         async def send_with_links(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -35,7 +35,7 @@ class Preload:
 
 @lru_cache(maxsize=1)
 def links() -> str:
-    """The header. Addresses are relative, like those in Streamlit's page, so that they are right under any base path."""
+    """Returns the header's value. Addresses are relative, as in Streamlit's own page, so that they hold under any base path."""
     found = [f"<./api/plotly.js?v={plotly.__version__}>; rel=preload; as=script; fetchpriority=low"]
     for name in asset_names():
         kind = "modulepreload" if name.endswith(".js") else "preload; as=style"

@@ -1,10 +1,9 @@
-"""Files on their way in: each visitor's current one, checked by a process of its own while pages go on being drawn."""
+"""Keeps uploads under way: one per visitor, checked by a process of its own while pages go on being drawn."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -17,52 +16,56 @@ from trainer.settings import get_settings
 from trainer.store import Store, StoreError
 
 LOG = logging.getLogger(__name__)
-_jobs: dict[str, Job] = {}
 
 
 @dataclass
-class Job:
-    """One file: how far it is, and how it ended. `digest` is set when it was taken in, `problem` when it was not."""
+class PendingUpload:
+    """One file: its progress, and how it ended. `digest` is set once it is uploaded, `problem` when it cannot be."""
 
     name: str
-    share: float = 0.0
-    words: str = "Saving"
+    fraction: float = 0.0
+    activity: str = "Saving"
     digest: str = ""
     problem: str = ""
     cancel: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
 
-    def report(self, share: float, words: str) -> None:
-        """What the process says of its progress."""
-        self.share, self.words = min(1.0, max(0.0, share)), words
+    def report(self, fraction: float, activity: str) -> None:
+        """Records the progress of the checking process."""
+        self.fraction, self.activity = min(1.0, max(0.0, fraction)), activity
 
 
-def job_of(owner: str) -> Job | None:
-    """The visitor's current file, or the last one until it is dismissed."""
-    return _jobs.get(owner)
+_pending: dict[str, PendingUpload] = {}
 
 
-def dismiss(owner: str) -> None:
-    """Forget how the last one ended."""
-    _jobs.pop(owner, None)
+def pending_upload(owner: str) -> PendingUpload | None:
+    """Returns the visitor's upload under way, or the last one until it is dismissed."""
+    return _pending.get(owner)
 
 
-def begin(store: Store, owner: str, name: str, file: BinaryIO, size: int) -> None:
-    """Start to take a file in, unless one of the visitor's is on its way."""
-    job = _jobs.get(owner)
-    if job is not None and not job.ended.is_set():
+def dismiss_upload(owner: str) -> None:
+    """Forgets how the visitor's last upload ended."""
+    _pending.pop(owner, None)
+
+
+def start_upload(store: Store, owner: str, name: str, file: BinaryIO, size: int) -> None:
+    """Checks and keeps a file, in a thread; does nothing while another upload of the visitor is under way."""
+    current = _pending.get(owner)
+    if current is not None and not current.ended.is_set():
         return
-    _jobs[owner] = job = Job(name)
+    _pending[owner] = upload = PendingUpload(name)
     if problem := over_quota(store, owner, size):
-        job.problem = problem
-        job.ended.set()
+        upload.problem = problem
+        upload.ended.set()
         return
-    work: Callable[[], None] = lambda: _work(store, owner, job, file)  # noqa: E731
-    threading.Thread(target=work, name="intake", daemon=True).start()
+    threading.Thread(target=_run, args=(store, owner, upload, file), name="upload", daemon=True).start()
 
 
 def over_quota(store: Store, owner: str, size: int, besides: str = "") -> str:
-    """Why the visitor may not keep that many bytes more, in one sentence; empty when they may."""
+    """Returns one sentence when the visitor may not keep `size` bytes more, else an empty string.
+
+    The upload with the digest `besides` does not count.
+    """
     limit = get_settings().upload_quota_mb * 1_000_000
     kept = sum(upload.bytes for upload in store.uploads((owner,)) if upload.digest != besides)
     if kept + size <= limit:
@@ -73,31 +76,31 @@ def over_quota(store: Store, owner: str, size: int, besides: str = "") -> str:
     )
 
 
-def _work(store: Store, owner: str, job: Job, file: BinaryIO) -> None:
-    """In a thread that waits for the checking process; it computes nothing itself."""
+def _run(store: Store, owner: str, upload: PendingUpload, file: BinaryIO) -> None:
+    """Waits for the checking process and records how the upload ended. Runs in a thread."""
     try:
-        digest = take_in(file, get_settings(), job.report, job.cancel.is_set)
-        job.problem = _enlist(store, owner, job.name, digest)
-        job.digest = "" if job.problem else digest
+        digest = take_in(file, get_settings(), upload.report, upload.cancel.is_set)
+        upload.problem = _add_to_list(store, owner, upload.name, digest)
+        upload.digest = "" if upload.problem else digest
     except CancelledError:
-        _jobs.pop(owner, None)
+        _pending.pop(owner, None)
     except (DataError, StoreError) as error:
-        job.problem = str(error)
+        upload.problem = str(error)
     except DBAPIError as error:
-        LOG.warning("An upload could not be noted: %s", error)
-        job.problem = "The database cannot be written to just now. Try again in a moment."
-    except Exception:  # a thread's end must always be told
+        LOG.warning("An upload could not be recorded: %s", error)
+        upload.problem = "The database cannot be written to just now. Try again in a moment."
+    except Exception:  # without a problem the page would wait for this thread indefinitely
         LOG.exception("An upload failed")
-        job.problem = "The file could not be taken in. Try again."
+        upload.problem = "An error on this server stopped the upload. Try again."
     finally:
-        job.ended.set()
+        upload.ended.set()
 
 
-def _enlist(store: Store, owner: str, name: str, digest: str) -> str:
-    """Put a checked file into the visitor's list; a sentence where its unpacked form is too large for that."""
+def _add_to_list(store: Store, owner: str, name: str, digest: str) -> str:
+    """Adds a checked file to the visitor's list; returns a sentence where its unpacked form exceeds the quota."""
     manifest, size = find_manifest(digest), disk_bytes(digest)
     if manifest is None:
-        return "The file was taken in but is gone again. Try once more."
+        return "The file was deleted while it was uploaded. Upload it again."
     problem = over_quota(store, owner, size, besides=digest)
     if problem:
         if store.is_orphan(digest):

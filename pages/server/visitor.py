@@ -1,7 +1,6 @@
-"""Who is looking: a random id in a cookie, until sign-in exists.
+"""Gives each visitor an id: random, in a cookie, until sign-in exists. It owns the runs that the visitor starts.
 
-The cookie is HttpOnly, so scripts cannot read it, and SameSite=Lax, so other sites cannot send requests with
-it. Pages read it with `visitor()`; the id owns the runs that the visitor starts.
+The cookie is HttpOnly, so scripts cannot read it, and SameSite=Lax, so other sites cannot send requests with it.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ _VALID: Final = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 class VisitorCookie:
-    """ASGI middleware: gives every browser that loads a page its own id."""
+    """ASGI middleware that gives every browser its own id with the first page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Add the cookie to an HTML answer when the request carried none."""
+        """Serves the request; an HTML response sets the cookie when the request carried none."""
         if scope["type"] != "http" or known_visitor(Headers(scope=scope).get("cookie")):
             await self._app(scope, receive, send)
             return
@@ -36,7 +35,7 @@ class VisitorCookie:
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                # Only pages: an answer with a cookie must not end up in a cache for scripts and images.
+                # HTML only: a response with a cookie must not end up in a cache for scripts and images.
                 if headers.get("content-type", "").startswith("text/html"):
                     headers.append("set-cookie", cookie)
             await send(message)
@@ -45,7 +44,7 @@ class VisitorCookie:
 
 
 def known_visitor(header: str | None) -> str | None:
-    """The id in a Cookie header, or None when there is none or it is not one of ours."""
+    """Returns the id in a Cookie header, or None when there is none of ours."""
     try:
         morsel = SimpleCookie(header or "").get(COOKIE)
     except CookieError:
@@ -61,10 +60,9 @@ def _new_cookie(secure: bool) -> str:
 
 
 def visitor() -> str:
-    """The id of the visitor whose script this is.
+    """Returns the id of the visitor whose page is drawn.
 
-    A browser that refuses cookies gets an id for the session, so that its runs are its own while the tab is
-    open.
+    A browser that refuses cookies gets an id for the session: it keeps its runs while the tab is open.
     """
     value = st.context.cookies.get(COOKIE, "")
     if _VALID.fullmatch(value):

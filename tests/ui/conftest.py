@@ -3,7 +3,7 @@
 import pytest
 from page_testing import VISITOR, Lab
 
-from pages.server import lifespan as service
+from pages.server.store import store as shared_store
 from trainer.settings import get_settings
 from trainer.store import Store
 
@@ -14,9 +14,9 @@ def lab(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "pages.server.visitor.visitor", lambda: VISITOR
     )  # there is no browser, so no cookie either
-    service.store.cache_clear()
+    shared_store.cache_clear()
     store = Store(get_settings().url)
     yield Lab(store)
     store.close()
-    service.store().close()
-    service.store.cache_clear()
+    shared_store().close()
+    shared_store.cache_clear()

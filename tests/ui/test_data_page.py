@@ -23,19 +23,19 @@ HOSTILE = b"id,<img src=x onerror=alert(1)>,**bold**,$x^2$\n" + b"\n".join(
 @pytest.fixture
 def page(lab):
     """A tab on the page, and a way to add a file as a person would."""
-    uploading.dismiss(VISITOR)
+    uploading.dismiss_upload(VISITOR)
     app = lab.go(lab.open(), "data")
     assert not app.exception
     yield app
-    uploading.dismiss(VISITOR)
+    uploading.dismiss_upload(VISITOR)
 
 
 def add(app, name, data):
-    """Upload a file and wait until it was taken in or refused."""
+    """Upload a file and wait until it was kept or refused."""
     app.file_uploader[0].upload(name, data, "text/csv")
     app = app.run()
-    job = uploading.job_of(VISITOR)
-    assert job is None or job.ended.wait(60)
+    pending = uploading.pending_upload(VISITOR)
+    assert pending is None or pending.ended.wait(60)
     app = app.run()
     assert not app.exception
     return app
@@ -100,7 +100,7 @@ def test_another_target_is_guessed_anew_and_an_impossible_one_is_said(page):
 
 
 def test_a_model_that_cannot_read_tables_makes_room(lab):
-    uploading.dismiss(VISITOR)
+    uploading.dismiss_upload(VISITOR)
     app = lab.go(lab.open(model="cnn", **{"dropout.rate": "0.3"}), "data")
     app = add(app, "people.csv", own_files.csv_bytes())
     app = widget(app, "data-use").click().run()
@@ -193,10 +193,10 @@ def test_while_a_file_is_checked_its_progress_is_shown_and_it_can_be_cancelled(p
     page.file_uploader[0].upload("people.csv", own_files.csv_bytes(), "text/csv")
     app = page.run()
     assert not app.file_uploader
-    job = uploading.job_of(VISITOR)
-    assert (job.share, job.words) == (0.4, "Reading rows") or job.words == "Saving"
+    pending = uploading.pending_upload(VISITOR)
+    assert (pending.fraction, pending.activity) == (0.4, "Reading rows") or pending.activity == "Saving"
     app = widget(app, "data-cancel").click().run()
-    assert job.ended.wait(10)
+    assert pending.ended.wait(10)
     assert app.run().file_uploader
     assert find_manifest("0" * 64) is None
 

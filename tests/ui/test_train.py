@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 from pages import train
 from pages.widgets import launch
 from trainer.config import RunConfig
+from trainer.engine.datasplit import steps_per_epoch
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
 
 
@@ -246,11 +247,14 @@ def test_a_plan_that_depends_on_validation_says_so(lab):
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "plateau", "one_cycle"])
-def test_the_planned_rate_goes_to_the_chart(schedule):
-    plan = train._planned(RunConfig.from_flat({"schedule": schedule}))
+def test_the_planned_rate_goes_to_the_chart(lab, monkeypatch, schedule):
+    drawn = []
+    monkeypatch.setattr(train, "live_panel", lambda *_, planned, **__: drawn.append(planned))
+    lab.open(schedule=schedule)
+    (plan,) = drawn
     assert len(plan["steps"]) == len(plan["lr"]) <= 400
     assert plan["steps"][0] == 0
-    assert bool(plan["note"]) == (schedule == "plateau")
+    assert plan["steps_per_epoch"] == steps_per_epoch(RunConfig())
 
 
 @pytest.mark.parametrize("family", ["synonym_replacement", "back_translation"])

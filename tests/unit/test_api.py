@@ -19,10 +19,11 @@ from starlette.applications import Starlette
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from pages.live import connection as connections
-from pages.live import hub as hubs
+from pages.live import client_messages as codes
+from pages.live.hub import Hub
 from pages.live.routes import Api
 from pages.live.tokens import TokenError, Tokens, page_token, read_secret
+from pages.live.viewer import Viewer
 from pages.server import assets
 from pages.server.assets import assets_version
 from pages.server.visitor import COOKIE, VisitorCookie, known_visitor
@@ -252,19 +253,19 @@ def test_a_range_comes_back_in_detail_with_its_id(server):
 def test_a_slow_viewer_is_caught_up_rather_than_buffered(server):
     async def scene():
         run, attempt = server.run(10)
-        viewer = hubs.Viewer()
-        hub = hubs.Hub(server.store)
+        viewer = Viewer()
+        hub = Hub(server.store)
         hub.join(viewer)
         hub.subscribe(viewer, [run], 2000)
         while not isinstance(await hub.next_message(viewer), bytes):
             pass
-        viewer.queued = 10**9  # as if its connection did not drain
+        viewer.queued_bytes = 10**9  # as if its connection did not drain
         for first in range(10, 60, 10):
             await asyncio.to_thread(server.add, run, attempt, first, first + 10)
             await asyncio.sleep(0.15)
         assert not viewer.queue
-        assert run in viewer.lagging
-        viewer.queued = 0
+        assert run in viewer.deltas_due
+        viewer.queued_bytes = 0
         while isinstance(message := await asyncio.wait_for(hub.next_message(viewer), 5), str):
             pass
         _, (frame,) = live.decode(message)
@@ -325,7 +326,7 @@ def test_a_bad_token_closes(server, token):
     async def scene():
         async with connect(f"ws://127.0.0.1:{server.port}/api/live") as ws:
             await ws.send(json.dumps({"type": "auth", "token": token}))
-            assert await closed_with(ws) == connections.NOT_ALLOWED
+            assert await closed_with(ws) == codes.NOT_ALLOWED
 
     go(scene())
 
@@ -334,7 +335,7 @@ def test_the_first_message_must_be_the_token(server):
     async def scene():
         async with connect(f"ws://127.0.0.1:{server.port}/api/live") as ws:
             await ws.send(json.dumps({"type": "subscribe", "runs": [1]}))
-            assert await closed_with(ws) == connections.NOT_ALLOWED
+            assert await closed_with(ws) == codes.NOT_ALLOWED
 
     go(scene())
 
@@ -355,7 +356,7 @@ def test_a_later_token_may_not_change_the_owner(server):
     async def scene():
         async with server.client(1) as client:
             await client.send(type="auth", token=server.tokens.issue("somebody", [2]))
-            assert await closed_with(client.ws) == connections.NOT_ALLOWED
+            assert await closed_with(client.ws) == codes.NOT_ALLOWED
 
     go(scene())
 
@@ -389,15 +390,15 @@ def test_an_ended_token_closes_and_a_refreshed_one_does_not(tmp_path):
                 await careful.send(type="refresh")
                 renewed = await careful.answer()
                 assert server.tokens.check(renewed["token"]).owner == "me"
-                assert await closed_with(silent.ws) == connections.NOT_ALLOWED
+                assert await closed_with(silent.ws) == codes.NOT_ALLOWED
                 await careful.send(type="ping")
                 assert (await careful.answer())["t"] == "pong"
 
         go(scene())
 
 
-def test_a_token_cannot_be_renewed_for_ever():
-    tokens = Tokens("secret", session=60)
+def test_a_token_cannot_be_renewed_indefinitely():
+    tokens = Tokens("secret", max_page_age=60)
     old = tokens.check(tokens.issue("me", [1], started=int(time.time()) - 61))
     with pytest.raises(TokenError, match="reload"):
         tokens.renew(old)
@@ -422,12 +423,12 @@ def test_a_page_gets_the_same_token_on_each_rerun(tmp_path):
 @pytest.mark.parametrize(
     ("message", "code"),
     [
-        (b"\x00\x01", connections.BAD_MESSAGE),
-        ("not json", connections.BAD_MESSAGE),
-        ("[1, 2]", connections.BAD_MESSAGE),
-        ("null", connections.BAD_MESSAGE),
-        ("[" * 10_000, connections.BAD_MESSAGE),
-        ('{"type": "ping", "x": "' + "a" * 20_000 + '"}', connections.TOO_BIG),
+        (b"\x00\x01", codes.BAD_MESSAGE),
+        ("not json", codes.BAD_MESSAGE),
+        ("[1, 2]", codes.BAD_MESSAGE),
+        ("null", codes.BAD_MESSAGE),
+        ("[" * 10_000, codes.BAD_MESSAGE),
+        ('{"type": "ping", "x": "' + "a" * 20_000 + '"}', codes.TOO_BIG),
     ],
 )
 def test_what_no_page_sends_closes(server, message, code, caplog):
@@ -502,7 +503,7 @@ def test_a_flood_is_cut_off(server):
             with contextlib.suppress(ConnectionClosed):
                 for _ in range(500):
                     await client.send(type="ping")
-            assert await closed_with(client.ws) == connections.TOO_MUCH
+            assert await closed_with(client.ws) == codes.TOO_MANY
 
     go(scene())
 

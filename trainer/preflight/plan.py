@@ -19,16 +19,21 @@ REACTS = "reacts to the validation loss; the dotted line shows it as if that nev
 
 @dataclass(frozen=True)
 class PlannedRate:
-    """The planned curve: `epochs` (fractional) and the learning rate `lr` at each, with a note where a plan is not all."""
+    """The planned curve: the learning rate `lr` at each of `steps`; `note` says what the plan leaves out."""
 
-    epochs: list[float]
+    steps: list[int]
     lr: list[float]
-    total_steps: int
+    steps_per_epoch: int
     note: str = ""
+
+    @property
+    def epochs(self) -> list[float]:
+        """Returns the steps as fractional epochs."""
+        return [step / self.steps_per_epoch for step in self.steps]
 
 
 def planned_rate(config: RunConfig, points: int = MOST_POINTS) -> PlannedRate:
-    """The learning rate over the run, at `points` steps at most, the first and the last among them."""
+    """Returns the learning rate over the run, at `points` steps at most, the first and the last among them."""
     schedule = partial(config.technique("schedule").function, **config.schedule.knobs)
     per_epoch = steps_per_epoch(config)
     total = per_epoch * config.epochs
@@ -38,7 +43,7 @@ def planned_rate(config: RunConfig, points: int = MOST_POINTS) -> PlannedRate:
         for step in steps
     ]
     reacts = config.technique("schedule").facts.get("per") == "validation"
-    return PlannedRate([step / per_epoch for step in steps], lr, total, REACTS if reacts else "")
+    return PlannedRate(steps, lr, per_epoch, REACTS if reacts else "")
 
 
 def _spread(total: int, per_epoch: int, points: int) -> list[int]:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.live.tokens import page_token
-from pages.server.lifespan import store
+from pages.server.store import store
 from pages.widgets.live_chart import ShownRun, live_panel
 from trainer.settings import get_settings
 

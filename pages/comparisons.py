@@ -1,4 +1,4 @@
-"""The Experiments page: ready-made comparisons, each started with one click."""
+"""The Comparisons page: ready-made comparisons, each started with one click."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from streamlit.errors import StreamlitAPIException
 
 from pages.widgets.chart_selection import show_only
 from pages.widgets.page_context import PageContext
+from pages.widgets.page_parts import heading
+from pages.widgets.run_polling import telling
 from pages.widgets.text import escape_html
 from trainer.config import RunConfig, diff
 from trainer.presets import PRESETS, Preset
 
-DOUBLE_CLICK = 3.0  # seconds in which a second start of an experiment is taken for one click too many
+DOUBLE_CLICK = 3.0  # seconds in which a second click on the same comparison does nothing
 
 
 def page(context: PageContext) -> None:
-    """Draw the page."""
-    st.html(
-        '<h1 class="tp-page">Experiments</h1><p class="tp-quiet">Each starts a few runs that are alike but for what the '
-        "experiment is about, and puts them on one pair of axes. They use the sidebar's seed.</p>"
+    """Draws the page."""
+    heading(
+        "Comparisons",
+        "Each starts a few runs that differ only in what is compared, and draws them on the same axes. "
+        "They use the sidebar's seed.",
     )
-    if st.session_state.pop("experiment:started", False):
-        _lead_to(context.train_page)
+    if st.session_state.pop("comparison:started", False):
+        _open_train_page(context.train_page)
     for name, preset in PRESETS.items():
         with st.container(border=True, key=f"preset-{name}", gap="small"):
             st.html(_card(preset))
@@ -34,18 +37,18 @@ def page(context: PageContext) -> None:
                 icon=":material/play_arrow:",
                 on_click=_start,
                 args=(context, name),
-                help=f"Start the experiment “{preset.label}” and show it on the Train page.",
+                help=f"Start “{preset.label}” and show it on the Train page.",
             )
 
 
-def _lead_to(home: st.Page) -> None:
-    """Go to the runs. Switching clears the address, which knobs that stand in it forbid: then a link leads there."""
+def _open_train_page(train_page: st.Page) -> None:
+    """Opens the Train page, or draws a link to it: switching clears the address, which raises while it holds knobs."""
     try:
-        st.switch_page(home)
+        st.switch_page(train_page)
     except StreamlitAPIException:
-        with st.container(horizontal=True, vertical_alignment="center", key="experiment-started"):
+        with st.container(horizontal=True, vertical_alignment="center", key="comparison-started"):
             st.html('<span role="status">The runs are queued.</span>')
-            st.page_link(home, label="Go to Train", icon=":material/arrow_forward:")
+            st.page_link(train_page, label="Go to Train", icon=":material/arrow_forward:")
 
 
 def _card(preset: Preset) -> str:
@@ -60,25 +63,24 @@ def _card(preset: Preset) -> str:
     )
 
 
-def _difference(first: RunConfig, config: RunConfig) -> str:
-    """What a run changes against the experiment's first."""
-    changes = diff(first, config)
+def _difference(baseline: RunConfig, config: RunConfig) -> str:
+    changes = diff(baseline, config)
     return ", ".join(f"{change.label} {change.after}" for change in changes) or "Baseline"
 
 
+@telling()
 def _start(context: PageContext, name: str) -> None:
-    """Queue the experiment's runs and put them, and only them, on the axes. A double click starts it once."""
+    """Queues the comparison's runs and puts only them on the charts."""
     now = time.monotonic()
-    before, at = st.session_state.get("experiment:last", ("", 0.0))
-    if name == before and now - at < DOUBLE_CLICK:
+    last_name, last_start = st.session_state.get("comparison:last", ("", 0.0))
+    if name == last_name and now - last_start < DOUBLE_CLICK:
         return
-    st.session_state["experiment:last"] = (name, now)
+    st.session_state["comparison:last"] = (name, now)
     seed = context.knobs.config.seed if context.knobs.config else 0
-    runs = PRESETS[name].configs(seed)
     show_only(
         [
             context.store.create_run(config.to_json(), context.owner, name=title)
-            for title, config in runs.items()
+            for title, config in PRESETS[name].configs(seed).items()
         ]
     )
-    st.session_state["experiment:started"] = True
+    st.session_state["comparison:started"] = True

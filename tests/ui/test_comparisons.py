@@ -1,4 +1,4 @@
-"""The Experiments page starts whole comparisons."""
+"""The Comparisons page starts all runs of a comparison with one click."""
 
 import pytest
 from page_testing import VISITOR, text_of, widget

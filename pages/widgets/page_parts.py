@@ -1,0 +1,24 @@
+"""Parts that every page has: its heading, what it shows while it is empty, and the way to the Train page.
+
+Texts are this package's own HTML, never other people's words.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+
+def heading(title: str, lead: str = "") -> None:
+    """Draws the page's title, and under it what the page is for."""
+    st.html(f'<h1 class="tp-page">{title}</h1>' + (f'<p class="tp-quiet">{lead}</p>' if lead else ""))
+
+
+def empty_state(title: str, text: str) -> None:
+    """Draws what stands in the place of a page's content while there is none."""
+    st.html(f'<div class="tp-empty"><h2>{title}</h2><p>{text}</p></div>')
+
+
+def link_to_train(train_page: st.Page) -> None:
+    """Draws the way to the page where runs start."""
+    with st.container(horizontal_alignment="center"):
+        st.page_link(train_page, label="Go to Train", icon=":material/arrow_forward:")
