@@ -25,6 +25,7 @@ from trainer.health.messages import Seen
 
 LOG = logging.getLogger(__name__)
 
+PROTOCOL: Final = 2
 MAX_MESSAGE: Final = 16 * 1024
 MAX_RUNS: Final = 100
 GREETING: Final = 10.0  # seconds to say who you are
@@ -185,6 +186,8 @@ class Connection:
     # --- actions --------------------------------------------------------------------------------------------
 
     async def _auth(self, message: dict[str, Any]) -> None:
+        if message.get("protocol") != PROTOCOL:  # a tab that was open while the server was updated
+            raise ClosingError(NOT_ALLOWED, f"this server speaks version {PROTOCOL}: reload the page")
         try:
             grant = self._tokens.check(message.get("token"))
         except TokenError as error:
@@ -192,7 +195,7 @@ class Connection:
         if self._grant is not None and grant.owner != self._grant.owner:
             raise ClosingError(NOT_ALLOWED, "the token belongs to somebody else")
         self._grant = grant
-        await self._say(t="ready", protocol=1, expires_in=max(0, int(grant.expires - time.time())))
+        await self._say(t="ready", protocol=PROTOCOL, expires_in=max(0, int(grant.expires - time.time())))
 
     async def _refresh(self, message: dict[str, Any]) -> None:
         assert self._grant is not None
@@ -242,8 +245,8 @@ class Connection:
         run = None if asked is None else self._watched([asked])[0]
         seen = message.get("seen", {})
         if not isinstance(seen, dict):
-            raise RefusedError("bad_cursors", "seen must be an object of look, step, epoch and view")
-        had = {part: _whole(seen.get(part, -1), -1, 2**53) for part in ("look", "step", "epoch", "view")}
+            raise RefusedError("bad_cursors", "seen must be an object of sample, step, epoch and view")
+        had = {part: _whole(seen.get(part, -1), -1, 2**53) for part in ("sample", "step", "epoch", "view")}
         self._hub.health.watch(self._viewer, run, Seen(**had))
 
     async def _ping(self, message: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ import orjson
 from pages.live.health_feed import HealthDesk
 from pages.live.viewer import Cursors, Viewer, Watch
 from trainer.curves import deltas as live
+from trainer.curves.messages import encode
 from trainer.store import Run, Store, StoreError
 
 LOG = logging.getLogger(__name__)
@@ -177,11 +178,13 @@ class Hub:
             return None
         most = max(most for names in viewer.points.values() for most in names.values())
         loop = asyncio.get_running_loop()
-        frames = await loop.run_in_executor(self._readers, live.delta, self._store, run, dict(cursors), most)
-        cursors.update({frame.kind: frame.to for frame in frames})
+        segments = await loop.run_in_executor(
+            self._readers, live.delta, self._store, run, dict(cursors), most
+        )
+        cursors.update({segment.kind: segment.to for segment in segments})
         if self._watches.setdefault(run, Watch()).start(cursors):
             viewer.lagging[run] = None
-        return live.encode(frames, "delta") if frames and run in viewer.runs else None
+        return encode(segments, "delta") if segments and run in viewer.runs else None
 
     def ask_range(
         self, viewer: Viewer, runs: list[int], series: list[str], span: tuple[int, int], **extra: Any
@@ -227,16 +230,16 @@ class Hub:
             del self._watches[run]
 
     def _spread(
-        self, states: dict[int, tuple[str, str]], news: dict[int, list[live.Frame]], read: Iterable[int]
+        self, states: dict[int, tuple[str, str]], news: dict[int, list[live.Segment]], read: Iterable[int]
     ) -> None:
         for run in read:
             if run in self._watches:
                 self._watches[run].unread = False
-        for run, frames in news.items():
+        for run, segments in news.items():
             watch = self._watches.get(run)
             if watch is not None and watch.cursors is not None:
-                watch.cursors.update({frame.kind: frame.to for frame in frames})
-                self._fan_out(run, frames)
+                watch.cursors.update({segment.kind: segment.to for segment in segments})
+                self._fan_out(run, segments)
         self.health.notice(self._viewers, states)
         now = time.monotonic()
         for run, watch in self._watches.items():
@@ -254,9 +257,9 @@ class Hub:
                 viewer.statuses[run] = text
                 viewer.wake.set()
 
-    def _fan_out(self, run: int, frames: list[live.Frame]) -> None:
-        message = live.encode(frames, "delta")
-        spans = {frame.kind: (frame.after, frame.to) for frame in frames}
+    def _fan_out(self, run: int, segments: list[live.Segment]) -> None:
+        message = encode(segments, "delta")
+        spans = {segment.kind: (segment.after, segment.to) for segment in segments}
         for viewer in self._viewers:
             if run in viewer.runs:
                 viewer.offer(run, message, spans)
@@ -265,7 +268,7 @@ class Hub:
 
     def _read_news(
         self, version: int, strangers: list[int], plan: dict[int, Cursors], unread: set[int]
-    ) -> tuple[dict[int, tuple[str, str]], dict[int, list[live.Frame]]]:
+    ) -> tuple[dict[int, tuple[str, str]], dict[int, list[live.Segment]]]:
         """States of runs that changed or were unknown, and the new points of those that are followed.
 
         One read answers "nothing happened", the common case. States come before points: when a run is told to
@@ -294,21 +297,21 @@ class Hub:
             return _gone(run)
 
     def _read_snapshot(self, run: int, points: dict[str, dict[str, int]]) -> tuple[bytes, Cursors]:
-        frames = [live.snapshot(self._store, run, kind, names) for kind, names in points.items()]
-        return live.encode(frames, "snapshot"), {frame.kind: frame.to for frame in frames}
+        segments = [live.snapshot(self._store, run, kind, names) for kind, names in points.items()]
+        return encode(segments, "snapshot"), {segment.kind: segment.to for segment in segments}
 
     def _read_range(
         self, runs: list[int], series: list[str], span: tuple[int, int], extra: dict[str, Any]
     ) -> bytes:
         points = live.budget(len(runs))
         wanted = {kind: {n: p for n, p in names.items() if n in series} for kind, names in points.items()}
-        frames = [
+        segments = [
             live.snapshot(self._store, run, kind, names, *span)
             for run in runs
             for kind, names in wanted.items()
             if names
         ]
-        return live.encode(frames, "range", **extra)
+        return encode(segments, "range", **extra)
 
 
 def describe(run: Run) -> tuple[str, str]:

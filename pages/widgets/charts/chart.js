@@ -241,13 +241,13 @@ export class Chart {
     const x1 = Math.min(2 ** 31 - 1, Math.max(x0, ...spans.map((span) => span[1])));
     if (!Number.isFinite(x0) || !Number.isFinite(x1)) return;
     const names = this.spec.parts.map((part) => part.name);
-    this.panel.feed.askRange(this.node, ids, names, x0, x1, (frames) => this.#detailed(frames));
+    this.panel.feed.askRange(this.node, ids, names, x0, x1, (segments) => this.#detailed(segments));
   }
 
-  #detailed(frames) {
+  #detailed(segments) {
     this.detail.clear();
-    for (const frame of frames) {
-      for (const series of frame.series) this.detail.set(`${frame.run}/${frame.kind}/${series.name}`, series);
+    for (const segment of segments) {
+      for (const series of segment.series) this.detail.set(`${segment.run}/${segment.kind}/${series.name}`, series);
     }
     this.schedule(true);
   }

@@ -56,28 +56,28 @@ export class Run {
     return this.kinds[kind][name];
   }
 
-  /** Take a snapshot's frames in place of everything. */
-  replace(frames) {
+  /** Take a snapshot's segments in place of everything. */
+  replace(segments) {
     this.cursors = Object.fromEntries(KINDS.map((kind) => [kind, -1]));
     this.opening = this.extra = 0;
-    for (const frame of frames) {
-      this.kinds[frame.kind] = Object.fromEntries(frame.series.map((series) => [series.name, new Curve(series)]));
-      this.cursors[frame.kind] = frame.to;
-      for (const series of frame.series) this.opening = Math.max(this.opening, series.n);
+    for (const segment of segments) {
+      this.kinds[segment.kind] = Object.fromEntries(segment.series.map((series) => [series.name, new Curve(series)]));
+      this.cursors[segment.kind] = segment.to;
+      for (const series of segment.series) this.opening = Math.max(this.opening, series.n);
     }
   }
 
-  /** Append a delta's frame; false when something before it is missing. */
-  append(frame) {
-    const after = this.cursors[frame.kind];
-    if (frame.after > after) return false;
-    if (frame.to <= after) return true;
-    for (const series of frame.series) {
-      const curve = (this.kinds[frame.kind][series.name] ??= new Curve());
+  /** Append a delta's segment; false when something before it is missing. */
+  append(segment) {
+    const after = this.cursors[segment.kind];
+    if (segment.after > after) return false;
+    if (segment.to <= after) return true;
+    for (const series of segment.series) {
+      const curve = (this.kinds[segment.kind][series.name] ??= new Curve());
       curve.append(series, after);
       this.extra = Math.max(this.extra, curve.steps.length - this.opening);
     }
-    this.cursors[frame.kind] = frame.to;
+    this.cursors[segment.kind] = segment.to;
     return true;
   }
 }
@@ -135,7 +135,7 @@ export class Feed {
     this.socket.watch(ids, this.points);
   }
 
-  /** Ask for a part of some curves in detail; `answer` gets the frames, unless a newer question of `who` came since. */
+  /** Ask for a part of some curves in detail; `answer` gets the segments, unless a newer question of `who` came since. */
   askRange(who, ids, series, x0, x1, answer) {
     const id = ++this.question;
     for (const [known, question] of this.questions) if (question.who === who) this.questions.delete(known);
@@ -161,26 +161,26 @@ export class Feed {
       this.run(message.run).status = message;
       this.#tell(message.run, (panel) => panel.onStatus(message.run));
     } else if (message.t === "range") {
-      this.questions.get(message.id)?.answer(message.frames);
+      this.questions.get(message.id)?.answer(message.segments);
       this.questions.delete(message.id);
     } else if (message.t === "health" || message.t === "view") {
       if (!this.health(message.run).take(message)) this.#askHealth(); // something is missing: all of it, please
       this.#tell(message.run, (panel) => panel.onHealth?.(message));
     } else {
-      performance.mark("trainscope-received", { detail: message.frames.map(({ run, kind, to }) => ({ run, kind, to })) });
-      const byRun = Map.groupBy ? Map.groupBy(message.frames, (frame) => frame.run) : groupByRun(message.frames);
-      for (const [id, frames] of byRun) this.#take(this.run(id), message.t, frames);
+      performance.mark("trainscope-received", { detail: message.segments.map(({ run, kind, to }) => ({ run, kind, to })) });
+      const byRun = Map.groupBy ? Map.groupBy(message.segments, (segment) => segment.run) : groupByRun(message.segments);
+      for (const [id, segments] of byRun) this.#take(this.run(id), message.t, segments);
     }
   }
 
-  #take(run, type, frames) {
+  #take(run, type, segments) {
     if (type === "snapshot") {
-      run.replace(frames);
+      run.replace(segments);
       this.#tell(run.id, (panel) => panel.onSnapshot(run.id));
       return;
     }
     if (!run.cursors) return; // its snapshot is on the way
-    if (!frames.every((frame) => run.append(frame))) {
+    if (!segments.every((segment) => run.append(segment))) {
       this.socket.send({ type: "resync", run: run.id, cursors: run.cursors });
     }
     const piledUp = run.extra > 2 * Math.max(run.opening, this.points);
@@ -196,9 +196,9 @@ export class Feed {
   }
 }
 
-function groupByRun(frames) {
+function groupByRun(segments) {
   const groups = new Map();
-  for (const frame of frames) groups.set(frame.run, [...(groups.get(frame.run) ?? []), frame]);
+  for (const segment of segments) groups.set(segment.run, [...(groups.get(segment.run) ?? []), segment]);
   return groups;
 }
 

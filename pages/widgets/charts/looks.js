@@ -8,7 +8,7 @@ export class Health {
 
   #reset() {
     this.fresh = false; // whether anything was ever told
-    this.seen = { look: -1, step: -1, epoch: -1 };
+    this.seen = { sample: -1, step: -1, epoch: -1 };
     this.columns = [];
     this.steps = [];
     this.values = [];
@@ -31,8 +31,8 @@ export class Health {
       this.#reset();
       return false;
     }
-    const { look, step, epoch } = message.seen;
-    this.seen = { look, step, epoch };
+    const { sample, step, epoch } = message.seen;
+    this.seen = { sample, step, epoch };
     this.#takeLooks(message.arrays);
     this.#takeNorms(message);
     this.#takeEpochs(message.arrays);
@@ -46,19 +46,19 @@ export class Health {
     this.values = columns.map(() => []);
   }
 
-  #takeLooks({ look_steps: steps, looks }) {
+  #takeLooks({ sample_steps: steps, samples }) {
     steps.forEach((step, row) => {
       this.steps.push(step);
-      this.values.forEach((values, column) => values.push(looks[row * this.columns.length + column]));
+      this.values.forEach((values, column) => values.push(samples[row * this.columns.length + column]));
     });
   }
 
-  #takeNorms({ arrays, steps, clipped, clips, odd }) {
+  #takeNorms({ arrays, steps, clipped, clipping, non_finite }) {
     arrays.bins.forEach((bin, i) => this.bins.set(bin, (this.bins.get(bin) ?? 0) + arrays.counts[i]));
     this.total += steps;
     this.clipped += clipped;
-    this.odd += odd;
-    this.clips ||= clips;
+    this.odd += non_finite;
+    this.clips ||= clipping;
     arrays.scale_steps.forEach((step, i) => {
       if (arrays.scales[i] === this.scale.values.at(-1)) return;
       this.scale.steps.push(step);

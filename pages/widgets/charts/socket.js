@@ -1,5 +1,6 @@
 // One WebSocket per tab. Speaks the protocol that pages/live/routes.py documents; knows nothing of charts.
 
+const PROTOCOL = 2;
 const RETRY_FIRST = 400;
 const RETRY_MOST = 15000;
 const PING_EVERY = 20000;
@@ -8,52 +9,44 @@ const LINGER = 10000; // a page change should not cost a connection
 const TYPES = { u1: Uint8Array, i4: Int32Array, f4: Float32Array };
 const text = new TextDecoder();
 
-/** A message of packed arrays (trainer/health/packing.py) that begins at byte `at`: header, arrays by name, and its end. */
-export function unpack(buffer, at = 0) {
-  const size = new DataView(buffer).getUint32(at, true);
-  const header = JSON.parse(text.decode(new Uint8Array(buffer, at + 4, size)));
+/** A packed message (trainer/curves/packing.py): its header, with typed arrays laid over the bytes, by name. */
+export function unpack(message) {
+  const { buffer, byteOffset } = message instanceof ArrayBuffer ? new Uint8Array(message) : message;
+  const size = new DataView(buffer).getUint32(byteOffset, true);
+  let at = byteOffset + 4;
+  const header = JSON.parse(text.decode(new Uint8Array(buffer, at, size)));
+  at += size;
   const arrays = {};
-  let end = at + 4 + size;
   for (const [name, type, shape] of header.arrays) {
     const count = shape.reduce((product, side) => product * side, 1);
-    arrays[name] = new TYPES[type](buffer, end, count);
+    arrays[name] = new TYPES[type](buffer, at, count);
     arrays[name].shape = shape;
-    end += Math.ceil(arrays[name].byteLength / 4) * 4;
+    at += Math.ceil(arrays[name].byteLength / 4) * 4;
   }
-  return { ...header, arrays, end };
+  return { ...header, arrays };
 }
 
-/** A binary message of either kind. */
-function read(buffer) {
-  const size = new DataView(buffer).getUint32(0, true);
-  const { t } = JSON.parse(text.decode(new Uint8Array(buffer, 4, size)));
-  if (t === "health") return unpack(buffer);
-  if (t !== "view") return decode(buffer);
-  const message = unpack(buffer);
-  return { ...message, picture: unpack(buffer, message.end) };
-}
-
-/** A server's binary message: its header, with typed arrays laid over the message where each series says n. */
+/** A binary message of the server: curves get their points, and a view its picture. */
 export function decode(buffer) {
-  const size = new DataView(buffer).getUint32(0, true);
-  const header = JSON.parse(text.decode(new Uint8Array(buffer, 4, size)));
-  let at = 4 + size;
-  for (const frame of header.frames) {
-    for (const series of frame.series) {
-      series.steps = new Int32Array(buffer, at, series.n);
-      series.values = new Float32Array(buffer, at + 4 * series.n, series.n);
-      at += 8 * series.n;
-    }
+  const message = unpack(buffer);
+  if (message.t === "view") return { ...message, picture: unpack(message.arrays.view) };
+  if (message.segments) layPoints(message);
+  return message;
+}
+
+/** Give each series its part of the message's points and means (trainer/curves/messages.py). */
+function layPoints({ segments, arrays: { steps, values, means } }) {
+  let point = 0;
+  let bucket = 0;
+  for (const series of segments.flatMap((segment) => segment.series)) {
+    series.steps = steps.subarray(point, point + series.n);
+    series.values = values.subarray(point, point + series.n);
+    point += series.n;
+    if (!series.means) continue;
+    const [n, first, last, width] = series.means;
+    series.level = levelOf(means.subarray(bucket, bucket + n), first, last, width);
+    bucket += n;
   }
-  for (const frame of header.frames) {
-    for (const series of frame.series) {
-      if (!series.means) continue;
-      const [n, first, last, width] = series.means;
-      series.level = levelOf(new Float32Array(buffer, at, n), first, last, width);
-      at += 4 * n;
-    }
-  }
-  return header;
 }
 
 /** Bucket means as steps (the last of each), values and spans (how many steps each stands for). */
@@ -89,7 +82,7 @@ export class LiveSocket {
     if (!token || token === this.pageToken) return;
     this.pageToken = this.token = token;
     this.refused = false;
-    if (this.ready) this.#send({ type: "auth", token });
+    if (this.ready) this.#send({ type: "auth", protocol: PROTOCOL, token });
     else this.#open();
   }
 
@@ -118,13 +111,13 @@ export class LiveSocket {
     const socket = new WebSocket(this.url);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
-    socket.onopen = () => this.#send({ type: "auth", token: this.token });
+    socket.onopen = () => this.#send({ type: "auth", protocol: PROTOCOL, token: this.token });
     socket.onmessage = (event) => this.#hear(event.data);
     socket.onclose = (event) => this.#closed(event.code);
   }
 
   #hear(data) {
-    const message = typeof data === "string" ? JSON.parse(data) : read(data);
+    const message = typeof data === "string" ? JSON.parse(data) : decode(data);
     if (message.t === "ready") this.#begin(message.expires_in);
     else if (message.t === "token") this.#renewed(message);
     else if (message.t === "error") console.warn(`live charts: ${message.message}`);
