@@ -106,7 +106,7 @@ class Api:
         return [
             WebSocketRoute(f"{base}/api/live", self.live),
             Route(f"{base}/api/plotly.js", plotly_bundle),
-            Route(f"{base}/api/assets/{{version}}/{{name}}", asset),
+            Route(f"{base}/api/assets/{{version}}/{{name:path}}", asset),
             Route(f"{base}/api/health", self.health),
         ]
 
@@ -203,7 +203,8 @@ def _plotly() -> tuple[bytes, bytes, str]:
 
 @lru_cache(maxsize=1)
 def _assets() -> dict[str, tuple[bytes, bytes]]:
-    found = {path.name: path.read_bytes() for path in sorted(ASSETS.iterdir()) if path.suffix in TYPES}
+    files = sorted(path for path in ASSETS.rglob("*") if path.suffix in TYPES)
+    found = {path.relative_to(ASSETS).as_posix(): path.read_bytes() for path in files}
     return {name: (gzip.compress(body, 9, mtime=0), body) for name, body in found.items()}
 
 

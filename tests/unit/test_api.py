@@ -531,10 +531,10 @@ def test_plotly_comes_compressed_and_for_ever(server):
 
 
 def test_assets_are_only_the_charts_own(server):
-    status, headers, body = server.get(f"/api/assets/{assets_version()}/panel.js")
+    status, headers, body = server.get(f"/api/assets/{assets_version()}/curves/chart_panel.js")
     assert status == 200
     assert headers["Content-Type"].startswith("text/javascript")
-    assert b"export async function show" in body
+    assert b"export function mount" in body
     for name in ("..%2f..%2fapi.py", "api.py", "live_chart.py", "", "%00"):
         assert server.get(f"/api/assets/x/{name}")[0] == 404
 
