@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { nearest, plannedScale, scaleOf } from "../../pages/widgets/charts/curves/axes.js";
 import { Run } from "../../pages/widgets/charts/live/run.js";
-import { segment, series } from "./curves_made.js";
+import { segment, series } from "./curve_fixtures.js";
 
 function runWith(...segments) {
   const run = new Run(1);

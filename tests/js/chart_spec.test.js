@@ -3,13 +3,13 @@ import { test } from "node:test";
 import {
   curvesOf,
   describeMark,
-  emptyText,
   formatValue,
   markNotes,
   tickFormat,
+  waitingText,
 } from "../../pages/widgets/charts/curves/chart_spec.js";
 import { Run } from "../../pages/widgets/charts/live/run.js";
-import { part, segment, series, spec } from "./curves_made.js";
+import { part, segment, series, spec } from "./curve_fixtures.js";
 
 const LOSS = spec(part("step", "loss"), part("epoch", "val_loss", { dashed: true }));
 const METRIC = { ...spec(part("epoch", "val_metric")), percent: true };
@@ -27,16 +27,9 @@ test("a run's curves on a chart are those of its parts that have begun", () => {
   );
 });
 
-test("before the first run one chart invites and the others say what they show", () => {
-  const page = { anyRun: false, invitation: "Press Start" };
-  assert.equal(emptyText(LOSS, { ...page, first: true }), "Press Start");
-  assert.equal(emptyText(LOSS, { ...page, first: false }), "What it shows");
-});
-
-test("with a run, an empty chart says what it waits for", () => {
-  const page = { anyRun: true, first: true, invitation: "Press Start" };
-  assert.equal(emptyText(LOSS, page), "Waiting for the first step…");
-  assert.equal(emptyText(METRIC, page), "After the first epoch");
+test("an empty chart says what it waits for", () => {
+  assert.equal(waitingText(LOSS), "Waiting for the first step…");
+  assert.equal(waitingText(METRIC), "After the first epoch");
 });
 
 test("marks are described with where they are and what they were", () => {

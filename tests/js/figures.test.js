@@ -55,7 +55,7 @@ function health(columns, samples, arrays = {}, more = {}) {
 
 test("without data there is no figure", () => {
   for (const [name, { draw }] of Object.entries(FIGURES))
-    assert.equal(draw(new HealthData(), SCENE), null, name);
+    assert.equal(draw({ ...SCENE, health: new HealthData() }), null, name);
 });
 
 test("gradient norms are shown as logarithms, with what is not finite as a gap and in words", () => {
@@ -66,7 +66,7 @@ test("gradient norms are shown as logarithms, with what is not finite as a gap a
       [Number.NaN, 0],
     ],
   );
-  const { traces, notes, description } = FIGURES.gradients.draw(found, SCENE);
+  const { traces, notes, description } = FIGURES.gradients.draw({ ...SCENE, health: found });
   assert.deepEqual(
     traces[0].z,
     [
@@ -81,28 +81,27 @@ test("gradient norms are shown as logarithms, with what is not finite as a gap a
 });
 
 test("a share is shown from none to all, and told in percent", () => {
-  const { traces, description } = FIGURES.activations.draw(health(["act_zero/a"], [[0.25]]), SCENE);
+  const { traces, description } = FIGURES.activations.draw({
+    ...SCENE,
+    health: health(["act_zero/a"], [[0.25]]),
+  });
   assert.deepEqual([traces[0].zmin, traces[0].zmax], [0, 1]);
   assert.equal(description, "At step 1: a 25 %");
 });
 
 test("means are shown around zero in diverging colors", () => {
   const found = health(["act_mean/a"], [[-3], [1]]);
-  const [trace] = FIGURES.activations.draw(found, { ...SCENE, activation: "act_mean" }).traces;
+  const [trace] = FIGURES.activations.draw({ ...SCENE, health: found, activation: "act_mean" }).traces;
   assert.deepEqual([trace.zmin, trace.zmax, trace.colorscale[1]], [-3, 3, [0.5, "zero"]]);
 });
 
 test("each layer has an update ratio of its own color", () => {
-  const { traces } = FIGURES.ratios.draw(
-    health(
-      ["update_ratio/a", "update_ratio/b"],
-      [
-        [1e-3, 0],
-        [2e-3, 1e-2],
-      ],
-    ),
-    SCENE,
-  );
+  const rows = [
+    [1e-3, 0],
+    [2e-3, 1e-2],
+  ];
+  const found = health(["update_ratio/a", "update_ratio/b"], rows);
+  const { traces } = FIGURES.ratios.draw({ ...SCENE, health: found });
   assert.deepEqual(
     traces.map(({ y }) => y),
     [
@@ -120,7 +119,7 @@ test("the histogram says how much was clipped", () => {
     { bins: [0, 8], counts: [3, 1] },
     { steps: 5, clipped: 1, clipping: true, non_finite: 1 },
   );
-  const { traces, summary, notes, layout } = FIGURES.histogram.draw(found, SCENE);
+  const { traces, summary, notes, layout } = FIGURES.histogram.draw({ ...SCENE, health: found });
   assert.deepEqual(traces[0].y, [3, 1]);
   assert.equal(summary, "20.0 % of 5 steps were clipped");
   assert.deepEqual(notes, ["1 norms were not finite"]);
@@ -129,20 +128,20 @@ test("the histogram says how much was clipped", () => {
 
 test("the best epoch and the patience that is left", () => {
   const found = health([], [], { epochs: [1, 2], val_loss: [0.5, 0.75], patience: [10, 4] });
-  const { summary, meter } = FIGURES.stopping.draw(found, SCENE);
+  const { summary, meter } = FIGURES.stopping.draw({ ...SCENE, health: found });
   assert.equal(summary, "Best: epoch 1 with 0.5. Patience left: 4 of 10 epochs");
   assert.equal(meter, 0.4);
   assert.equal(
-    FIGURES.stopping.draw(found, { ...SCENE, data: { ...SCENE.data, patience: null } }).meter,
+    FIGURES.stopping.draw({ ...SCENE, health: found, data: { ...SCENE.data, patience: null } }).meter,
     null,
   );
 });
 
 test("the loss scale goes on to the newest step", () => {
-  const { traces, summary } = FIGURES.scale.draw(
-    health([], [], { scale_steps: [1, 5], scales: [64, 32], skipped: [4] }),
-    SCENE,
-  );
+  const { traces, summary } = FIGURES.scale.draw({
+    ...SCENE,
+    health: health([], [], { scale_steps: [1, 5], scales: [64, 32], skipped: [4] }),
+  });
   assert.deepEqual(
     [traces[0].x, traces[0].y],
     [
@@ -156,7 +155,7 @@ test("the loss scale goes on to the newest step", () => {
 test("the confusion matrix counts what is right and names what is mixed up", () => {
   const counts = Object.assign(Int32Array.from([8, 2, 0, 5]), { shape: [2, 2] });
   const picture = { arrays: { counts }, classes: ["cat", "dog"], epoch: 4, final: false };
-  const { traces, summary, description } = confusionMatrix(null, picture, SCENE);
+  const { traces, summary, description } = confusionMatrix(picture, SCENE);
   assert.deepEqual(traces[0].z, [
     [0.8, 0.2],
     [0, 1],
@@ -175,10 +174,6 @@ test("classes have names that fit, never two alike, and one for all others", () 
 
 test("predictions are off by so much on average", () => {
   const arrays = { truth: Float32Array.of(1, 2, 3), predicted: Float32Array.of(1, 3, 5) };
-  const { summary } = predictedAgainstTrue(
-    null,
-    { arrays, of: 3, unit: "min", epoch: 2, final: true },
-    SCENE,
-  );
+  const { summary } = predictedAgainstTrue({ arrays, of: 3, unit: "min", epoch: 2, final: true }, SCENE);
   assert.equal(summary, "Final weights (epoch 2) · off by 1 min on average");
 });

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Line } from "../../pages/widgets/charts/curves/line.js";
 import { splice } from "../../pages/widgets/charts/curves/zoom_detail.js";
 import { Run } from "../../pages/widgets/charts/live/run.js";
-import { part, segment, series } from "./curves_made.js";
+import { part, segment, series } from "./curve_fixtures.js";
 
 const OPTIONS = { x: "step", log: false, smooth: 0.6 };
 

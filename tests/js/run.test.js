@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { levelOf, Run } from "../../pages/widgets/charts/live/run.js";
-import { segment, series } from "./curves_made.js";
+import { segment, series } from "./curve_fixtures.js";
 
 const line = (first, last) =>
   Array.from({ length: last - first + 1 }, (_, i) => [first + i, (first + i) / 10]);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { buildTraces } from "../../pages/widgets/charts/curves/traces.js";
 import { Run } from "../../pages/widgets/charts/live/run.js";
-import { part, segment, series, spec } from "./curves_made.js";
+import { part, segment, series, spec } from "./curve_fixtures.js";
 
 const THEME = { muted: "gray", background: "white" };
 const PARTS = [

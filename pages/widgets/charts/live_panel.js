@@ -80,7 +80,7 @@ export class LivePanel {
     return [];
   }
 
-  /** Take in new data, before anything is drawn. */
+  /** Apply new data, before anything is drawn. */
   apply() {}
 
   /** Draw what has changed. */

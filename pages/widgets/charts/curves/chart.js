@@ -2,13 +2,13 @@
 
 import { DrawScheduler } from "../draw_scheduler.js";
 import { ChartCard } from "./chart_card.js";
-import { curvesOf, emptyText, markNotes } from "./chart_spec.js";
+import { curvesOf, markNotes } from "./chart_spec.js";
 import { layoutOf } from "./layout.js";
 import { Readout } from "./readout.js";
 import { buildTraces, FEW } from "./traces.js";
 import { ZoomDetail } from "./zoom_detail.js";
 
-const REST = 1.5;
+const REST = 1.5; // times as long as a drawing took
 const MOST_ENTRIES = 2000; // that are kept for those who measure the page
 
 export class Chart {
@@ -44,9 +44,10 @@ export class Chart {
   async #draw() {
     const { plotly, closed } = this.panel;
     if (!plotly || closed || !this.node.isConnected) return;
-    if (this.stale || this.#countMarks() !== this.markCount || (this.bare && this.#countPoints() > 0))
-      await this.#rebuild(plotly);
+    const begins = this.bare && this.#countPoints() > 0;
+    if (this.stale || begins || this.#countMarks() !== this.markCount) await this.#rebuild(plotly);
     else await this.#extend(plotly);
+    this.card.show(this.spec.title, this.panel.runs.length, this.bare ? this.panel.emptyText(this) : "");
     this.#report();
   }
 
@@ -57,6 +58,7 @@ export class Chart {
     this.bare = this.#countPoints() === 0;
     const { traces, lines } = buildTraces(this);
     this.lines = lines;
+    this.card.showNotes(markNotes(this.spec, this.panel.visibleRuns));
     await plotly.react(this.node, traces, layoutOf(this, this.bare), this.panel.plotConfig);
     if (this.mounted) return;
     this.mounted = true;
@@ -104,19 +106,8 @@ export class Chart {
     return this.#curves().reduce((sum, { curve }) => sum + curve.steps.length, planned);
   }
 
-  /** For those who cannot see the chart, for tests, and for those who measure the page. */
+  /** What is drawn, for tests and for those who measure the page. */
   #report() {
-    const { panel, spec } = this;
-    const visible = panel.runs.filter((shown) => panel.isVisible(shown));
-    this.card.show({
-      title: spec.title,
-      runs: panel.runs.length,
-      emptyText: this.bare ? emptyText(spec, panel.emptyPage(this)) : "",
-      notes: markNotes(
-        spec,
-        visible.map(({ id, label }) => ({ run: panel.feed.run(id), label })),
-      ),
-    });
     /** @type {Record<number, number>} */
     const reached = {};
     for (const { run, lastStep } of this.lines) reached[run.id] = Math.max(reached[run.id] ?? 0, lastStep);
@@ -124,7 +115,7 @@ export class Chart {
     this.node.dataset.points = String(points);
     this.node.dataset.lastStep = String(Math.max(0, ...Object.values(reached)));
     this.node.dataset.detail = String(this.zoom.points);
-    if (points) markDrawn({ chart: spec.name, reached });
+    if (points) markDrawn({ chart: this.spec.name, reached });
   }
 }
 

@@ -1,6 +1,6 @@
 // What stands around a chart's plot: its caption, what an empty one says, and notes on values that are not finite.
 
-import { element, listTexts } from "../dom.js";
+import { element, listTexts, setText } from "../dom.js";
 
 export class ChartCard {
   /**
@@ -17,19 +17,25 @@ export class ChartCard {
     );
     this.plot = /** @type {PlotNode} */ (plot);
     this.empty = element("p", { class: "ts-empty" }, this.root);
-    this.marks = element("ul", { class: "ts-marks", hidden: "" }, this.root);
-    this.noted = "";
+    this.notes = element("ul", { class: "ts-marks", hidden: "" }, this.root);
+    this.caption.textContent = spec.title;
   }
 
-  /** @param {{ title: string, runs: number, emptyText: string, notes: string[] }} content An empty text hides it. */
-  show({ title, runs, emptyText, notes }) {
-    this.caption.textContent = title;
+  /**
+   * @param {string} title
+   * @param {number} runs
+   * @param {string} emptyText None where there is something to see.
+   */
+  show(title, runs, emptyText) {
+    setText(this.caption, title);
     this.plot.setAttribute("aria-label", `${title}: ${runs} runs`);
     this.empty.hidden = !emptyText;
     this.empty.textContent = emptyText;
-    if (this.noted === notes.join("\n")) return;
-    this.noted = notes.join("\n");
-    this.marks.hidden = !notes.length;
-    listTexts(this.marks, notes);
+  }
+
+  /** @param {string[]} notes */
+  showNotes(notes) {
+    this.notes.hidden = !notes.length;
+    listTexts(this.notes, notes);
   }
 }

@@ -4,6 +4,7 @@ import { element } from "../dom.js";
 import { LivePanel, mountPanel } from "../live_panel.js";
 import { isOver } from "../status_line.js";
 import { Chart } from "./chart.js";
+import { waitingText } from "./chart_spec.js";
 import { Legend } from "./legend.js";
 import { OptionsBar } from "./options_bar.js";
 
@@ -108,12 +109,19 @@ export class ChartPanel extends LivePanel {
     return run.visible && !this.hidden.has(run.id);
   }
 
+  /** The visible runs, with what this tab knows of them. */
+  get visibleRuns() {
+    const visible = this.runs.filter((run) => this.isVisible(run));
+    return visible.map(({ id, label }) => ({ run: this.feed.run(id), label }));
+  }
+
   /**
-   * What decides how an empty chart explains itself.
+   * What an empty chart says: without any run the first one invites to start one.
    * @param {Chart} chart
    */
-  emptyPage(chart) {
-    return { anyRun: this.runs.length > 0, first: chart === this.charts[0], invitation: this.data.empty };
+  emptyText(chart) {
+    if (this.runs.length) return waitingText(chart.spec);
+    return chart === this.charts[0] ? this.data.empty : chart.spec.hint;
   }
 
   // --- what the feed notifies of ---

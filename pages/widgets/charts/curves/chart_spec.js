@@ -21,12 +21,10 @@ export function curvesOf(spec, run) {
 }
 
 /**
- * Returns what an empty chart says.
+ * Returns what an empty chart waits for.
  * @param {ChartSpec} spec
- * @param {{ anyRun: boolean, first: boolean, invitation: string }} page The first chart invites to start a run.
  */
-export function emptyText(spec, { anyRun, first, invitation }) {
-  if (!anyRun) return first ? invitation : spec.hint;
+export function waitingText(spec) {
   return spec.parts.every(({ kind }) => kind === "epoch")
     ? "After the first epoch"
     : "Waiting for the first step…";

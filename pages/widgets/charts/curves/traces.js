@@ -6,7 +6,7 @@ import { curvesOf } from "./chart_spec.js";
 import { Line } from "./line.js";
 
 /** @typedef {import("./chart.js").Chart} Chart */
-/** @typedef {{ shown: ShownRun, run: import("../live/run.js").Run, color: string, visible: boolean, name: string }} DrawnRun */
+/** @typedef {{ run: import("../live/run.js").Run, color: string, visible: boolean, name: string }} DrawnRun */
 
 const FAINT = 0.28;
 export const FEW = 40; // points of a line that are marked one by one
@@ -21,13 +21,8 @@ export function buildTraces({ spec, panel, zoom }) {
   const lines = [];
   for (const shown of panel.runs) {
     const run = panel.feed.run(shown.id);
-    const drawn = {
-      shown,
-      run,
-      color: panel.color(shown),
-      visible: panel.isVisible(shown),
-      name: plain(shown.label),
-    };
+    const [color, visible] = [panel.color(shown), panel.isVisible(shown)];
+    const drawn = { run, color, visible, name: plain(shown.label) };
     for (const part of spec.parts) {
       const line = new Line(run, part, panel.options, traces.length);
       const detail = zoom.of(line);

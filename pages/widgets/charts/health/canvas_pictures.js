@@ -4,7 +4,6 @@ import { element } from "../dom.js";
 import { digits, momentOf } from "../format.js";
 import { rgbOf } from "../theme.js";
 
-/** @typedef {import("./card.js").Card} Card */
 /** @typedef {import("./figures.js").Scene} Scene */
 /** @typedef {import("./figures.js").Figure} Figure */
 
@@ -12,15 +11,15 @@ const WIDEST = 900; // CSS pixels of the boundary
 const LEGEND = 12; // classes that are named
 
 /**
- * @param {Card} card
  * @param {Packed} picture
  * @param {Scene} scene
+ * @param {HTMLElement} body
  * @returns {Figure}
  */
-export function decisionBoundary(card, picture, { theme }) {
+export function decisionBoundary(picture, { theme }, body) {
   const { classes, range } = picture;
   const [x0, x1, y0, y1] = range;
-  const canvas = card.body.querySelector("canvas") ?? boundaryCanvas(card.body, classes, theme.colors);
+  const canvas = body.querySelector("canvas") ?? boundaryCanvas(body, classes, theme.colors);
   const room = canvas.parentElement?.clientWidth || 600;
   canvas.width = Math.round(Math.min(WIDEST, room) * (devicePixelRatio || 1));
   const share = Math.min(1, Math.max(0.45, (y1 - y0) / (x1 - x0)));
@@ -112,14 +111,15 @@ function checksum(values) {
 }
 
 /**
- * @param {Card} card
  * @param {Packed} picture
+ * @param {Scene} _scene
+ * @param {HTMLElement} body
  * @returns {Figure}
  */
-export function worstMistakes(card, picture) {
+export function worstMistakes(picture, _scene, body) {
   const { true: truth, predicted, confidence, pixels } = picture.arrays;
   const count = pixels.shape[0];
-  const list = card.body.querySelector("ul") ?? element("ul", { class: "ts-mistakes" }, card.body);
+  const list = body.querySelector("ul") ?? element("ul", { class: "ts-mistakes" }, body);
   while (list.children.length > count) list.lastChild?.remove();
   for (let i = 0; i < count; i++) {
     const [right, wrong] = [truth[i], predicted[i]].map((label) => picture.classes[label] ?? String(label));

@@ -6,13 +6,13 @@ import { DrawScheduler } from "../draw_scheduler.js";
 /** @typedef {import("./figures.js").Figure} Figure */
 /** @typedef {import("./figures.js").Activation} Activation */
 
-const REST = 3;
+const REST = 3; // times as long as a drawing took
 const METER = { min: "0", max: "1", low: "0.25", high: "0.6", optimum: "1", "aria-label": "Patience left" };
 
 export class Card {
   /**
    * @param {string} name
-   * @param {import("./figures.js").FigureSpec | import("./pictures.js").PictureSpec} spec
+   * @param {import("./figures.js").CardSpec} spec
    * @param {import("./health_panel.js").HealthPanel} panel
    */
   constructor(name, spec, panel) {
@@ -22,16 +22,19 @@ export class Card {
     this.scheduler = new DrawScheduler(() => this.#draw(), REST);
     /** @type {HTMLDivElement | null} */
     this.plotNode = null;
-    const kind = "wide" in spec && spec.wide ? "ts-card ts-wide" : "ts-card";
+    const kind = spec.wide ? "ts-card ts-wide" : "ts-card";
     this.root = element("figure", { class: kind, "data-testid": `health-${name}` }, panel.grid);
     const head = element("figcaption", {}, this.root);
     element("span", {}, head).textContent = spec.title;
-    if ("choices" in spec && spec.choices) this.#addChoices(head, spec.choices);
+    if (spec.choices) this.#addChoices(head, spec.choices);
     this.help = element("p", { class: "ts-help" }, this.root);
     this.summary = element("p", { class: "ts-summary", hidden: "" }, this.root);
     this.meter = element("meter", { class: "ts-meter", ...METER, hidden: "" }, this.root);
-    const role = "role" in spec && spec.role ? spec.role : "img";
-    this.body = element("div", { class: "ts-body", role, "aria-label": spec.title }, this.root);
+    this.body = element(
+      "div",
+      { class: "ts-body", role: spec.role ?? "img", "aria-label": spec.title },
+      this.root,
+    );
     this.waiting = element("p", { class: "ts-waiting", role: "status" }, this.root);
     this.notes = element("ul", { class: "ts-marks", hidden: "" }, this.root);
     this.#showHelp();
@@ -68,10 +71,10 @@ export class Card {
 
   #draw() {
     if (this.panel.closed || !this.root.isConnected) return;
-    const figure = this.panel.figureOf(this);
+    const figure = this.spec.draw(this.panel.scene, this.body);
     this.body.hidden = !figure;
     this.waiting.hidden = Boolean(figure);
-    this.waiting.textContent = this.panel.waitingText(this);
+    this.waiting.textContent = this.panel.waitingText(this.spec);
     if (figure) this.#show(figure);
   }
 

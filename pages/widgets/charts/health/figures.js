@@ -3,18 +3,23 @@
 import { heatMap, updateRatios } from "./layer_figures.js";
 import { bestEpoch, gradientHistogram, lossScale } from "./run_figures.js";
 
-/** @typedef {import("../live/health_data.js").HealthData} HealthData */
 /** @typedef {keyof typeof ACTIVATIONS} Activation */
 
 /**
- * What a figure is drawn for: the reader's choices, the theme and the page's data.
- * @typedef {{ activation: Activation, log: boolean, theme: Theme, data: HealthPanelData, narrow: boolean }} Scene
+ * What a card is drawn from: the run's health, the page's data, the theme, and the reader's choices.
+ * @typedef {object} Scene
+ * @property {import("../live/health_data.js").HealthData} health
+ * @property {HealthPanelData} data
+ * @property {Theme} theme
+ * @property {Activation} activation
+ * @property {boolean} log
+ * @property {boolean} narrow
  */
 
 /**
  * A drawing in Plotly's terms and in words: `description` for those who cannot see it, `summary` for all.
  * @typedef {object} Figure
- * @property {object[]} [traces]
+ * @property {object[]} [traces] None where the card's body was painted.
  * @property {object} [layout]
  * @property {string} description
  * @property {string} [summary]
@@ -23,14 +28,15 @@ import { bestEpoch, gradientHistogram, lossScale } from "./run_figures.js";
  */
 
 /**
- * @typedef {object} FigureSpec
+ * @typedef {object} CardSpec
  * @property {string} title
  * @property {string | ((activation: Activation) => string)} help How it is read.
- * @property {(health: HealthData, scene: Scene) => Figure | null} draw Null while there is nothing.
- * @property {boolean} [wide]
+ * @property {(scene: Scene, body: HTMLElement) => Figure | null} draw Null while there is nothing.
  * @property {boolean} [byEpoch]
+ * @property {boolean} [wide]
+ * @property {string} [role]
  * @property {Record<string, { label: string }>} [choices]
- * @property {(data: HealthPanelData) => boolean} [applies] Whether a run has this figure at all.
+ * @property {(data: HealthPanelData) => boolean} [applies] Whether a run has this card at all.
  */
 
 export const ACTIVATIONS = {
@@ -56,13 +62,13 @@ export const ACTIVATIONS = {
   },
 };
 
-/** @type {Record<string, FigureSpec>} */
+/** @type {Record<string, CardSpec>} */
 export const FIGURES = {
   gradients: {
     title: "Gradient norm by layer",
     wide: true,
     help: "Each column is one sampled step, the first layer at the bottom; bright is large. A column that darkens towards the bottom: the gradient vanishes on its way back. One that brightens: it explodes.",
-    draw: (health, scene) => heatMap(health, scene, { kind: "grad_norm", log: true }),
+    draw: (scene) => heatMap(scene, { kind: "grad_norm", log: true }),
   },
   ratios: {
     title: "Update-to-weight ratio",
@@ -73,8 +79,7 @@ export const FIGURES = {
     title: "Activations by layer",
     choices: ACTIVATIONS,
     help: (activation) => ACTIVATIONS[activation].help,
-    draw: (health, scene) =>
-      heatMap(health, scene, { kind: scene.activation, ...ACTIVATIONS[scene.activation] }),
+    draw: (scene) => heatMap(scene, { kind: scene.activation, ...ACTIVATIONS[scene.activation] }),
   },
   histogram: {
     title: "Gradient norms of all steps",

@@ -25,7 +25,7 @@ export class HealthPanel extends LivePanel {
    */
   constructor(parent, base, data) {
     super(parent, base, data, ATTRIBUTES);
-    this.run = data.run;
+    this.shownRun = data.run;
     /** @type {import("./figures.js").Activation} */
     this.activation = "act_std";
     this.log = false;
@@ -65,8 +65,8 @@ export class HealthPanel extends LivePanel {
   }
 
   apply() {
-    if (this.run !== this.data.run) this.#clear();
-    this.run = this.data.run;
+    if (this.shownRun !== this.data.run) this.#clear();
+    this.shownRun = this.data.run;
     this.#addCards();
   }
 
@@ -85,7 +85,7 @@ export class HealthPanel extends LivePanel {
   #addCards() {
     const pictures = Object.fromEntries(this.data.pictures.map((name) => [name, PICTURES[name]]));
     for (const [name, spec] of Object.entries({ gradients: FIGURES.gradients, ...pictures, ...FIGURES })) {
-      const applies = "applies" in spec && spec.applies ? spec.applies(this.data) : true;
+      const applies = spec.applies?.(this.data) ?? true;
       if (applies && !this.cards.has(name)) this.cards.set(name, new Card(name, spec, this));
     }
   }
@@ -106,22 +106,15 @@ export class HealthPanel extends LivePanel {
 
   // --- what cards ask ---
 
-  /**
-   * @param {Card} card
-   * @returns {import("./figures.js").Figure | null}
-   */
-  figureOf(card) {
-    const { activation, log, theme, data } = this;
-    const scene = { activation, log, theme, data, narrow: this.root.clientWidth < NARROW };
-    if (!(card.name in PICTURES)) return FIGURES[card.name].draw(this.health, scene);
-    const picture = this.health.views.get(card.name);
-    return picture ? PICTURES[card.name].draw(card, picture, scene) : null;
+  /** @returns {import("./figures.js").Scene} */
+  get scene() {
+    const { health, data, theme, activation, log } = this;
+    return { health, data, theme, activation, log, narrow: this.root.clientWidth < NARROW };
   }
 
-  /** @param {Card} card */
-  waitingText(card) {
+  /** @param {import("./figures.js").CardSpec} spec */
+  waitingText({ byEpoch }) {
     if (isOver(this.feed.run(this.data.run).status, this.data)) return "This run left nothing to show here.";
-    const byEpoch = card.name in PICTURES || FIGURES[card.name].byEpoch;
     return byEpoch ? "After the first epoch…" : "Waiting for the first step…";
   }
 

@@ -13,16 +13,15 @@ const DECADES = 8; // that a color scale spans at most
 const RULE = 1e-3; // of thumb for the update-to-weight ratio, give or take a decade
 
 /**
- * Returns a heat map of layer × step, or null while there is nothing.
- * @param {HealthData} health
+ * Returns a heat map of layer × step.
  * @param {Scene} scene
  * @param {Quantity} quantity
  * @returns {Figure | null}
  */
-export function heatMap(health, scene, { kind, log, diverging, share }) {
+export function heatMap(scene, { kind, log, diverging, share }) {
+  const { health, theme, data } = scene;
   const layers = health.layers(kind);
   if (!layers.length || !health.steps.length) return null;
-  const { theme, data } = scene;
   const names = shortNames(namesOf(layers), scene.narrow ? 14 : 26);
   const rows = layers.map(({ values }) => values);
   const finite = rows.flat().filter(Number.isFinite);
@@ -50,11 +49,10 @@ export function heatMap(health, scene, { kind, log, diverging, share }) {
 
 /**
  * Returns the update-to-weight ratio of each layer as lines, dark ones first, over the band of the rule of thumb.
- * @param {HealthData} health
  * @param {Scene} scene
  * @returns {Figure | null}
  */
-export function updateRatios(health, { theme, data, log }) {
+export function updateRatios({ health, theme, data, log }) {
   const layers = health.layers("update_ratio");
   if (!layers.length || !health.steps.length) return null;
   const names = shortNames(namesOf(layers));

@@ -3,17 +3,15 @@
 import { digits, momentOf, plain } from "../format.js";
 import { colorBar, colorScale, layoutOf } from "./plot_layout.js";
 
-/** @typedef {import("./card.js").Card} Card */
 /** @typedef {import("./figures.js").Scene} Scene */
 /** @typedef {import("./figures.js").Figure} Figure */
 
 /**
- * @param {Card} _card
  * @param {Packed} picture
  * @param {Scene} scene
  * @returns {Figure}
  */
-export function confusionMatrix(_card, picture, { theme, data, narrow }) {
+export function confusionMatrix(picture, { theme, data, narrow }) {
   const { counts } = picture.arrays;
   const size = counts.shape[0];
   const names = classNames(picture.classes, size);
@@ -89,12 +87,11 @@ export function classNames(classes, size) {
 }
 
 /**
- * @param {Card} _card
  * @param {Packed} picture
  * @param {Scene} scene
  * @returns {Figure}
  */
-export function predictedAgainstTrue(_card, picture, { theme }) {
+export function predictedAgainstTrue(picture, { theme }) {
   const { truth, predicted } = picture.arrays;
   const unit = plain(picture.unit || "target", 24);
   const values = [...truth, ...predicted].filter(Number.isFinite);

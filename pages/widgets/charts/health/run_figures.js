@@ -3,18 +3,16 @@
 import { digits } from "../format.js";
 import { decades, finiteOrGap, layoutOf, stepAxis } from "./plot_layout.js";
 
-/** @typedef {import("../live/health_data.js").HealthData} HealthData */
 /** @typedef {import("./figures.js").Scene} Scene */
 /** @typedef {import("./figures.js").Figure} Figure */
 
 const BINS_PER_DECADE = 8; // as in trainer/health/messages.py
 
 /**
- * @param {HealthData} health
  * @param {Scene} scene
  * @returns {Figure | null}
  */
-export function gradientHistogram(health, { theme, data }) {
+export function gradientHistogram({ health, theme, data }) {
   if (!health.bins.size && !health.nonFinite) return null;
   const bins = [...health.bins].sort(([one], [other]) => one - other);
   const x = bins.map(([bin]) => (bin + 0.5) / BINS_PER_DECADE);
@@ -80,11 +78,10 @@ function clipLine(clip, [low, high], color) {
 }
 
 /**
- * @param {HealthData} health
  * @param {Scene} scene
  * @returns {Figure | null}
  */
-export function bestEpoch(health, { theme, data }) {
+export function bestEpoch({ health, theme, data }) {
   const { epoch, loss, patience } = health.epochs;
   if (!epoch.length) return null;
   const [blue, , , , gold] = theme.colors;
@@ -131,11 +128,10 @@ export function bestEpoch(health, { theme, data }) {
 }
 
 /**
- * @param {HealthData} health
  * @param {Scene} scene
  * @returns {Figure | null}
  */
-export function lossScale(health, { theme, log }) {
+export function lossScale({ health, theme, log }) {
   const { steps, values } = health.lossScale;
   if (!steps.length) return null;
   const now = values[values.length - 1];
