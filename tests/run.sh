@@ -1,25 +1,35 @@
 #!/usr/bin/env bash
-# Installs what the tests need, the browser included, and runs every check. Safe to run again; nothing is installed twice.
+# Installs what the tests need, the browser and Node included, and runs every check. Safe to run again; nothing is installed twice.
 # With arguments, runs only pytest with those arguments: bash tests/run.sh tests/unit -k cosine
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if [ -z "$(command -v chromium chromium-browser google-chrome || true)" ] && command -v apt-get >/dev/null; then
+# What Debian and Ubuntu package: a browser for the end-to-end tests, and Node for the checks of the browser's code.
+packages=()
+[ -n "$(command -v chromium chromium-browser google-chrome || true)" ] || packages+=(chromium fonts-dejavu-core)
+command -v node >/dev/null || packages+=(nodejs)
+command -v npm >/dev/null || packages+=(npm)
+if [ ${#packages[@]} -gt 0 ] && command -v apt-get >/dev/null; then
   sudo=$([ "$(id -u)" = 0 ] || echo sudo)
   $sudo apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
 fi
 
 [ -x .venv/bin/python ] || python3 -m venv .venv
 .venv/bin/python -m pip install --quiet -r tests/requirements.txt
-export PATH="$PWD/.venv/bin:$PATH"
+export PATH="$PWD/.venv/bin:$PWD/tests/js/node_modules/.bin:$PATH"
 [ -n "$(command -v chromium chromium-browser google-chrome || true)" ] || playwright install chromium
 
 if [ $# -gt 0 ]; then
   exec python -m pytest "$@"
 fi
+[ tests/js/node_modules/.package-lock.json -nt tests/js/package-lock.json ] ||
+  npm ci --prefix tests/js --no-audit --no-fund --loglevel=error
 ruff check .
 ruff format --check .
 mypy
+biome ci --error-on-warnings
+tsc -p tests/js
+node --test --test-reporter=spec tests/js/*.test.js
 python -m pytest tests/unit tests/ui tests/faults -n "$(python -c 'from trainer.settings import usable_cores; print(usable_cores())')" -rs
 exec python -m pytest tests/e2e -rs

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from pages.live.store_reads import Budget, Cursors, read_range, read_snapshot, read_state
 from pages.live.viewer import FollowedRun, Viewer
 from trainer.curves import deltas
+from trainer.curves.messages import encode
 from trainer.store import Store
 
 SNAPSHOT_AGE: Final = 1.0  # seconds for which viewers share a snapshot; later points follow as a delta
@@ -77,10 +78,10 @@ class CatchUp:
         if cursors is None:
             return None
         start, most = dict(cursors), max(most for names in viewer.points.values() for most in names.values())
-        frames = await self._in_thread(lambda: deltas.delta(self._store, run, start, most))
-        cursors.update({frame.kind: frame.to for frame in frames})
+        segments = await self._in_thread(lambda: deltas.delta(self._store, run, start, most))
+        cursors.update({segment.kind: segment.to for segment in segments})
         self._begin(viewer, run, cursors)
-        return deltas.encode(frames, "delta") if frames and run in viewer.runs else None
+        return encode(segments, "delta") if segments and run in viewer.runs else None
 
     def _begin(self, viewer: Viewer, run: int, cursors: Cursors) -> None:
         """Starts polling from `cursors`; where polls are already past them, lets the viewer catch up."""

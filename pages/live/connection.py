@@ -28,7 +28,7 @@ from trainer.curves.deltas import MAX_POINTS
 
 LOG = logging.getLogger(__name__)
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 AUTH_TIMEOUT: Final = 10.0  # seconds until the first message
 IDLE_TIMEOUT: Final = 90.0  # seconds between two messages; the page pings every 20
 BURST: Final = 60  # messages at once
@@ -153,6 +153,8 @@ class Connection:
     # --- actions: check the whole message first, then act on it ---------------------------------------------
 
     async def _auth(self, message: Message) -> None:
+        if message.get("protocol") != PROTOCOL:  # a tab that was open while the server was updated
+            raise ClosingError(NOT_ALLOWED, f"this server speaks version {PROTOCOL}: reload the page")
         try:
             grant = self._tokens.check(message.get("token"))
         except TokenError as error:

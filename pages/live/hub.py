@@ -21,6 +21,8 @@ from pages.live.health_feed import HealthFeed
 from pages.live.store_reads import Changes, Cursors, RunState, read_changes
 from pages.live.viewer import FollowedRun, Viewer
 from trainer.curves import deltas
+from trainer.curves.deltas import Segment
+from trainer.curves.messages import encode
 from trainer.store import ENDED, Store
 
 LOG = logging.getLogger(__name__)
@@ -166,20 +168,20 @@ class Hub:
         for run in read:
             if run in self._followed:
                 self._followed[run].unread = False
-        for run, frames in changes.points.items():
+        for run, segments in changes.points.items():
             if run in self._followed:
-                self._offer(run, frames)
+                self._offer(run, segments)
         self.health.wake(self._viewers, changes.states)
         self._send_statuses(changes.states)
 
-    def _offer(self, run: int, frames: list[deltas.Frame]) -> None:
+    def _offer(self, run: int, segments: list[Segment]) -> None:
         """Encodes a delta once for all viewers of a run."""
         cursors = self._followed[run].cursors
         if cursors is None:
             return
-        cursors.update({frame.kind: frame.to for frame in frames})
-        message = deltas.encode(frames, "delta")
-        spans = {frame.kind: (frame.after, frame.to) for frame in frames}
+        cursors.update({segment.kind: segment.to for segment in segments})
+        message = encode(segments, "delta")
+        spans = {segment.kind: (segment.after, segment.to) for segment in segments}
         for viewer in self._viewers:
             if run in viewer.runs:
                 viewer.offer_delta(run, message, spans)

@@ -3,42 +3,41 @@
 `GET /api/health` — liveness, and whether a supervisor serves the database.
 `WS  /api/live` — curves and run states, pushed.
 
-The live protocol, version 1
+The live protocol, version 2
 ----------------------------
 Client messages are JSON texts of at most 16 KiB with a `type`:
 
-- `auth {token}` must come first; later it replaces the token, for example after a new run was started.
-  Answer: `ready {protocol, expires_in}`.
+- `auth {protocol, token}` must come first; later it replaces the token, for example after a new run was started.
+  Answer: `ready {protocol, expires_in}`. A page that speaks another version is closed with 4401 and asks for a reload.
 - `refresh {}` renews the token before it ends. Answer: `token {token, expires_in}`.
 - `subscribe {runs, points, cursors?}` replaces what is watched; `points` is the most points of a series that the charts
   can show. Runs new to the subscription are answered with a `status` and a `snapshot`, then `delta`s follow; for a run
   in `cursors` (`{run: {step, epoch}}`, after a broken connection) only what came since is sent.
 - `snapshot {runs}` asks for freshly thinned curves, when deltas have piled up.
 - `range {id, runs, series, x0, x1}` asks for the steps x0..x1 in detail. Answer: `range` with the same id.
-- `resync {run, cursors: {step, epoch}}` says what the client has; the rest follows as one `delta`.
+- `resync {run, cursors: {step, epoch}}` states what the client has; the rest follows as one `delta`.
 - `health {run, seen?}` asks for the layers and pictures of one subscribed run, from now on (`run: null` ends it); `seen`
-  `{look, step, epoch, view}` is what the page has, as the last message said. Answers: `health` and `view`.
+  `{sample, step, epoch, view}` is what the page has, as the last message stated. Answers: `health` and `view`.
 - `ping {}`. Answer: `pong`.
 
 Server texts are JSON with a `t`: `ready`, `token`, `pong`, `error {code, message}` and
 `status {run, status, request, progress, error}`, sent on every change.
 
-Server binaries are `snapshot`, `delta` and `range`: a uint32 (little-endian) with the header's length; the
-header, JSON padded with spaces to a multiple of 4; then for each series of each frame, in header order, n
-int32 steps and n float32 values; after all of these, in the same order, the float32 bucket means of each series
-with `means`. A header is `{t, id?, frames: [{run, kind, after, to, rows, series: [{name, n, marks?, means?}]}]}`.
-A frame covers the steps in (after, to]; a client whose own cursor is below `after` has
-missed something and asks to resync. `marks` are rows without a finite number: `[first step, last step, count,
-"nan" | "inf" | "-inf" | "mixed"]`. `means` are there where points were left out of a series that charts smooth:
-`[number, first step, last step, width]` says that mean i is over the finite values of the steps
-first + i·width … min(last, first + (i+1)·width − 1); NaN where there are none. The points keep the extremes for the
-raw line; smoothing starts from the means, or from the points where there are no means.
-Binaries for the Health page, `health` and `view`, are messages of trainer/health/packing.py: a uint32 with the header's length,
-the header, then the arrays that its `arrays: [[name, type, shape], …]` names, each padded to a multiple of 4 bytes. `health
-{run, fresh, seen, columns, steps, clipped, clips, odd}` holds what trainer/health/messages.py describes; a `fresh` one replaces
-what the page has and is the whole run in at most 256 looks, 500 epochs and 512 changes of the loss scale, any other adds to
-it. They come at most four times a second. `view {run, name, version, seen}` has no arrays; after it stands a picture,
-a message of the same kind, described in trainer/health/pictures.py: below 150 kB, and only when it has changed.
+Server binaries are all packed alike (trainer/curves/packing.py): a uint32 (little-endian) with the header's length; the
+header, JSON padded with spaces to a multiple of 4; then the arrays that its `arrays: [[name, type, shape], …]` names, each
+padded to a multiple of 4 bytes, so that a browser lays typed arrays over them without copying. By the header's `t`:
+
+- `snapshot`, `delta` and `range` hold segments of curves, described in trainer/curves/messages.py. A segment covers the steps
+  in (after, to]; a client whose own cursor is below `after` has missed something and asks to resync. `marks` are rows
+  without a finite number: `[first step, last step, count, "nan" | "inf" | "-inf" | "mixed"]`. `means` are there where points
+  were left out of a series that charts smooth: `[number, first step, last step, width]` states that mean i is over the finite
+  values of the steps first + i·width … min(last, first + (i+1)·width − 1); NaN where there are none. The points keep the
+  extremes for the raw line; smoothing starts from the means, or from the points where there are no means.
+- `health {run, fresh, seen, columns, steps, clipped, clipping, non_finite}` holds what trainer/health/messages.py describes; a
+  `fresh` one replaces what the page has and is the whole run in at most 256 samples, 500 epochs and 512 changes of the loss
+  scale, any other adds to it. They come at most four times a second.
+- `view {run, name, version, seen}` has one u1 array, `view`: a picture, itself a packed message, described in
+  trainer/health/pictures.py. It is below 150 kB and sent only when it has changed.
 
 Steps fit int32: a run of 2³¹ steps would take years.
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import orjson
 
 from trainer.curves import deltas
+from trainer.curves.deltas import Segment
+from trainer.curves.messages import encode
 from trainer.store import Run, Store, StoreError
 
 Budget = dict[str, dict[str, int]]
@@ -31,7 +33,7 @@ class Changes:
 
     stamp: int
     states: dict[int, RunState]
-    points: dict[int, list[deltas.Frame]]
+    points: dict[int, list[Segment]]
 
 
 def read_changes(
@@ -70,8 +72,8 @@ def read_state(store: Store, run: int) -> RunState:
 
 def read_snapshot(store: Store, run: int, points: Budget) -> tuple[bytes, Cursors]:
     """Returns a snapshot message of at most `points`, and the cursors at its end."""
-    frames = [deltas.snapshot(store, run, kind, names) for kind, names in points.items()]
-    return deltas.encode(frames, "snapshot"), {frame.kind: frame.to for frame in frames}
+    segments = [deltas.snapshot(store, run, kind, names) for kind, names in points.items()]
+    return encode(segments, "snapshot"), {segment.kind: segment.to for segment in segments}
 
 
 def read_range(
@@ -82,13 +84,13 @@ def read_range(
     points = {
         kind: {name: most for name, most in names.items() if name in series} for kind, names in budget.items()
     }
-    frames = [
+    segments = [
         deltas.snapshot(store, run, kind, names, *span)
         for run in runs
         for kind, names in points.items()
         if names
     ]
-    return deltas.encode(frames, "range", id=request)
+    return encode(segments, "range", id=request)
 
 
 def _state(run: Run) -> RunState:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+import plotly.colors
 import streamlit as st
 
-from pages.widgets.live_chart import common, loader
+from pages.widgets.live_chart import loader, shared_data
 from trainer.config import RunConfig
+
+SCALES: Final = {
+    "sequential": plotly.colors.sequential.Viridis,
+    "diverging": ["#b35806", "#f1a340", "#f7f7f7", "#998ec3", "#542788"],
+    "counts": {"light": ["#f4f6f8", "#6baed6", "#08306b"], "dark": ["#1b2230", "#2a6f97", "#a9e5bb"]},
+}
+"""Colors from low to high: for sizes, for what is above and below zero (ColorBrewer's PuOr), and for counts, which begin at the
+background's own color."""
 
 _component = st.components.v2.component("trainscope_health", js=loader(), isolate_styles=False)
 
 
 def health_panel(run: int, label: str, config: RunConfig, token: str, *, key: str = "health-panel") -> None:
     """Draw the figures of a run. `token` must name it; `label` is anybody's text. Keep `key` the same on every rerun."""
-    data = common(token) | {
-        "module": "health",
+    data = shared_data("health/health_panel", token) | {
+        "scales": SCALES,
         "run": run,
         "label": label,
         "pictures": pictures_of(config),
@@ -25,7 +36,8 @@ def health_panel(run: int, label: str, config: RunConfig, token: str, *, key: st
 
 
 def pictures_of(config: RunConfig) -> list[str]:
-    """Names of the pictures that a run on this data takes (see trainer/health/pictures.py), as far as is known before."""
+    """Returns the names of the pictures that a run on this data takes (see trainer/health/pictures.py), as far as is known
+    before."""
     facts = config.data_facts()
     if facts["task"] == "regression":
         return ["regression"]

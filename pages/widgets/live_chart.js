@@ -1,16 +1,25 @@
 // The only script that Streamlit sends with each rerun: it loads the real one, once per tab, and hands over.
 
-function serverBase(data) {
-  // The address that Streamlit's own scripts came from is right behind any proxy and with any base path.
-  const own = document.querySelector('script[src*="/static/js/"]');
-  return own ? own.src.slice(0, own.src.indexOf("/static/js/")) : location.origin + (data.base || "");
+/**
+ * Returns the address that Streamlit's own scripts came from: it is right behind any proxy and with any base path.
+ * @param {string} path The base path, for a page that has no such script.
+ */
+function serverBase(path) {
+  const script = document.querySelector('script[src*="/static/js/"]');
+  const address = script instanceof HTMLScriptElement ? script.src : "";
+  return address ? address.slice(0, address.indexOf("/static/js/")) : location.origin + path;
 }
 
+/**
+ * What Streamlit calls on every rerun whose data differ. Returns the cleanup.
+ * @param {{ data: Record<string, string>, parentElement: Element & { trainscopeCall?: number } }} component
+ */
 export default async function (component) {
-  const base = serverBase(component.data);
+  const { data, parentElement: place } = component;
+  const base = serverBase(data.base);
   // A rerun while this still loads calls again, and the calls may be answered in any order: only the newest counts.
-  const place = component.parentElement;
-  const turn = (place.trainscopeTurn = (place.trainscopeTurn ?? 0) + 1);
-  const { show } = await import(`${base}/api/assets/${component.data.assets}/${component.data.module ?? "panel"}.js`);
-  return place.trainscopeTurn === turn ? show(component, base) : undefined;
+  const call = (place.trainscopeCall ?? 0) + 1;
+  place.trainscopeCall = call;
+  const { mount } = await import(`${base}/api/assets/${data.assets}/${data.module}.js`);
+  return place.trainscopeCall === call ? mount(component, base) : undefined;
 }

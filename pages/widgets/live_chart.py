@@ -1,7 +1,7 @@
 """The live charts on a page: one Components-v2 component, mounted once, fed over the WebSocket of `pages.live.routes`.
 
 The scripts are served as files (`pages/widgets/charts`), so that a rerun sends only the few lines that load them, and
-the browser keeps them; the data of a rerun are labels, colours and a token, never curves.
+the browser keeps them; the data of a rerun are labels, colors, what each chart shows and a token, never curves.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import streamlit as st
 from streamlit import config
 
 from pages.server.assets import assets_version
+from pages.widgets.run_states import run_states
+from trainer.curves.deltas import SMOOTHED
 
 PALETTE: Final[dict[str, list[str]]] = {
     "light": ["#0072B2", "#D55E00", "#009E73", "#B8588F", "#C98500", "#3D97CC", "#8C6D00", "#6B6B6B"],
     "dark": ["#4DA3DB", "#F0803C", "#2FC39A", "#E39AC3", "#F2B632", "#8CCBF2", "#E5D84B", "#B0B0B0"],
 }
-"""Okabe and Ito's colours for colour-blind eyes, darkened or lightened where one would be lost on the background.
+"""Okabe and Ito's colors for color-blind eyes, darkened or lightened where one would be lost on the background.
 A run keeps its place in the list, whatever the theme."""
 
 
@@ -40,15 +42,83 @@ class ShownRun:
 
 @dataclass(frozen=True)
 class Metric:
-    """What the fourth chart shows: its title, and whether numbers are shares to be written as percent."""
+    """What the chart of the metric shows: its title, and whether its values are shares, written as percent."""
 
     label: str = "Accuracy"
     percent: bool = True
 
 
+@dataclass(frozen=True)
+class ChartPart:
+    """One curve of each run: a series of `trainer.curves.deltas.SERIES`, and how it is drawn."""
+
+    kind: str
+    name: str
+    label: str = ""
+    dashed: bool = False
+    smoothed: bool = False
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What one chart shows of each run."""
+
+    name: str
+    title: str
+    parts: tuple[ChartPart, ...]
+    log: bool = False
+    """Whether the reader may choose a logarithmic y axis."""
+    percent: bool = False
+    planned: bool = False
+    """Whether the planned curve is drawn dotted behind the runs."""
+    clip: bool = False
+    """Whether the norm at which a run clips is drawn as a line."""
+    hint: str = ""
+    """Shown on the empty chart before there is any run."""
+
+
+def charts(metric: Metric) -> list[dict[str, Any]]:
+    """Returns the live charts as JSON, in reading order."""
+    found = (
+        Chart("loss", "Loss", (_step("loss", "train"), _validation("val_loss")), log=True),
+        Chart(
+            "lr",
+            "Learning rate",
+            (_step("lr"),),
+            log=True,
+            planned=True,
+            hint="The schedule, as it was followed",
+        ),
+        Chart(
+            "grad_norm",
+            "Gradient norm",
+            (_step("grad_norm"),),
+            log=True,
+            clip=True,
+            hint="How large the gradient is at each step",
+        ),
+        Chart(
+            "metric",
+            metric.label,
+            (ChartPart("epoch", "train_metric", "train"), _validation("val_metric")),
+            percent=metric.percent,
+            hint="Training and validation after each epoch",
+        ),
+    )
+    return [asdict(chart) for chart in found]
+
+
+def _step(name: str, label: str = "") -> ChartPart:
+    return ChartPart("step", name, label, smoothed=name in SMOOTHED)
+
+
+def _validation(name: str) -> ChartPart:
+    return ChartPart("epoch", name, "validation", dashed=True)
+
+
 @lru_cache(maxsize=1)
 def loader() -> str:
-    """The script that loads a component's real one."""
+    """Returns the script that loads a component's real one."""
     return (Path(__file__).parent / "live_chart.js").read_text("utf-8")
 
 
@@ -56,14 +126,17 @@ def loader() -> str:
 _component = st.components.v2.component("trainscope_live", js=loader(), isolate_styles=False)
 
 
-def common(token: str) -> dict[str, Any]:
-    """What every live component is told: where its files are, its colours, and the token for its connection."""
+def shared_data(module: str, token: str) -> dict[str, Any]:
+    """Returns what every live component needs: its script's name and address, colors, the words for a run's states, and the
+    token for its connection."""
     return {
+        "module": module,
         "base": f"/{config.get_option('server.baseUrlPath') or ''}".rstrip("/"),
         "assets": assets_version(),
         "plotly": plotly.__version__,
         "palette": PALETTE,
         "token": token,
+        **run_states(),
     }
 
 
@@ -77,17 +150,17 @@ def live_panel(
     empty: str = "No runs yet — press Start",
     key: str = "live",
 ) -> None:
-    """Draw the status line and the four live charts.
+    """Draw the status line and the live charts.
 
     `runs` are drawn in this order, later ones on top. `token` comes from `pages.live.tokens.page_token` and must name every
     run in `runs`. `planned` is a learning-rate curve to draw dotted before and behind the runs: `{"steps": [...],
-    "lr": [...], "steps_per_epoch": n}`. `follow` is the run that the status line tells of (else the newest that is
+    "lr": [...], "steps_per_epoch": n}`. `follow` is the run that the status line shows (else the newest that is
     not over, else the last). Keep `key` the same on every rerun: it is what keeps the charts mounted.
     """
-    data = common(token) | {
+    data = shared_data("curves/chart_panel", token) | {
         "runs": [asdict(run) for run in runs],
+        "charts": charts(metric),
         "planned": None if planned is None else dict(planned),
-        "metric": asdict(metric),
         "follow": follow,
         "empty": empty,
     }

@@ -13,11 +13,10 @@ from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import ask
+from pages.widgets.run_states import state_label
 from pages.widgets.text import chips, duration, elapsed, escape_html, escape_markdown, run_title, status_pill
 from trainer.config import Change
 from trainer.store import Run, Store
-
-ASKED = {"stop": "Stopping…", "pause": "Pausing…", "resume": "Resuming…"}
 
 
 def run_card(context: PageContext, run: Run, place: lineup.Place, changes: Sequence[Change]) -> None:
@@ -52,8 +51,7 @@ def show_error(run: Run) -> None:
 
 def state_of(run: Run) -> str:
     """HTML of the run's state, or of what it was just asked to do."""
-    words = ASKED.get(run.request or "", "") if run.status == "running" else ""
-    return status_pill(run.status, words)
+    return status_pill(run.status, state_label(run.status, run.request))
 
 
 def _headline(run: Run, place: lineup.Place, changes: Sequence[Change]) -> str:

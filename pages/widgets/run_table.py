@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from pages.widgets.history import config_of, task_of
-from pages.widgets.text import STATUS_WORDS, elapsed, run_title
+from pages.widgets.run_states import state_label
+from pages.widgets.text import elapsed, run_title
 from trainer.config import Change
 from trainer.store import Run
 
@@ -61,7 +62,7 @@ def _row(run: Run, changes: Sequence[Change]) -> dict[str, Any]:
     return {
         "Run": run.id,
         "Name": run.name.strip(),
-        "State": STATUS_WORDS.get(run.status, run.status),
+        "State": state_label(run.status),
         "Changed": ", ".join(str(change) for change in changes) or "–",
         "Validation loss": best.get("val_loss"),
         "Accuracy": None if value is None or not accuracy else 100 * value,
@@ -93,7 +94,8 @@ def _columns() -> dict[str, Any]:
 
 
 def _searchable(run: Run, changes: Sequence[Change]) -> str:
-    words = [run_title(run), run.name, run.notes, run.status, *(str(change) for change in changes)]
+    state = (run.status, state_label(run.status))
+    words = [run_title(run), run.name, run.notes, *state, *(str(change) for change in changes)]
     return " ".join(words).casefold()
 
 

@@ -2,7 +2,8 @@
 
 (() => {
   const now = () => performance.timeOrigin + performance.now();
-  const watch = window.__watch = { clicks: [], drawn: [], received: [], ready: null };
+  const watch = { clicks: [], drawn: [], received: [], ready: null };
+  window.__watch = watch;
   addEventListener("click", (event) => watch.clicks.push(performance.timeOrigin + event.timeStamp), true);
   new PerformanceObserver((list) => {
     for (const { name, startTime, detail } of list.getEntries()) {
@@ -17,8 +18,17 @@
     const charts = document.querySelectorAll("[data-testid^=live-chart-]:has(.main-svg)");
     if (charts.length < 4 || !shown(document.querySelector(".st-key-start button"))) return;
     looking.disconnect();
-    requestAnimationFrame(() => setTimeout(() => { watch.ready = now(); }));
+    requestAnimationFrame(() =>
+      setTimeout(() => {
+        watch.ready = now();
+      }),
+    );
   };
   const looking = new MutationObserver(look);
-  looking.observe(document, { childList: true, subtree: true, attributes: true, attributeFilter: ["disabled"] });
+  looking.observe(document, {
+    childList: true,
+    subtree: true,
+    attributes: true,
+    attributeFilter: ["disabled"],
+  });
 })();

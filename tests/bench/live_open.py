@@ -19,7 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tests.bench.live_server import Served, open_socket
-from trainer.curves import deltas as live
+from trainer.curves.messages import decode
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
 
 RUNS, STEPS, EPOCHS = 20, 100_000, 500
@@ -58,7 +58,7 @@ async def open_page(port: int, token: str, ids: list[int]) -> tuple[float, float
             size += len(message)
             if isinstance(message, bytes):
                 first = first or time.perf_counter() - start
-                seen |= {frame.run for frame in live.decode(message)[1]}
+                seen |= {segment.run for segment in decode(message)[1]}
         return first, time.perf_counter() - start, size
 
 

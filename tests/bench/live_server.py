@@ -18,6 +18,7 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
+from pages.live.connection import PROTOCOL
 from pages.live.tokens import Tokens, tokens_for
 from trainer.store import Store
 from trainer.store.supervisor_lock import supervisor_guard
@@ -105,7 +106,7 @@ async def open_session(port: int) -> ClientConnection:
 async def open_socket(port: int, token: str) -> Any:
     """A connection that has said who it is."""
     async with connect(f"ws://127.0.0.1:{port}/api/live", max_size=None, compression=None) as ws:
-        await ws.send(json.dumps({"type": "auth", "token": token}))
+        await ws.send(json.dumps({"type": "auth", "protocol": PROTOCOL, "token": token}))
         assert json.loads(await ws.recv())["t"] == "ready"
         yield ws
 

@@ -19,6 +19,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from trainer.curves import deltas as live
+from trainer.curves.messages import encode
 from trainer.health.messages import Seen, news
 from trainer.store import STEP_COLUMNS, Batch, Store
 
@@ -49,10 +50,12 @@ class Grown:
         after = self.at - 1
         self.write(NEW)
         start = time.perf_counter()
-        frames = live.delta(self.store, self.run, {"step": after, "epoch": -1})
-        message = live.encode(frames, "delta")
+        segments = live.delta(self.store, self.run, {"step": after, "epoch": -1})
+        message = encode(segments, "delta")
         spent = time.perf_counter() - start
-        assert [(frame.after, frame.to, frame.rows) for frame in frames] == [(after, after + NEW, NEW)]
+        assert [(segment.after, segment.to, segment.rows) for segment in segments] == [
+            (after, after + NEW, NEW)
+        ]
         start = time.perf_counter()
         messages, _ = news(self.store, self.run, Seen(step=after))
         told = time.perf_counter() - start

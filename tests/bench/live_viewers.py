@@ -22,7 +22,7 @@ from websockets.protocol import State
 sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tests.bench.live_server import ROOT, ServedApp, open_session, open_socket
-from trainer.curves import deltas as live
+from trainer.curves.messages import decode
 from trainer.store import STEP_COLUMNS, Batch, Store
 
 VIEWERS, WRITERS, RATE, SECONDS = 30, 2, 500, 20
@@ -74,15 +74,15 @@ class Watcher:
             if told["status"] == "finished":
                 self.over.add(told["run"])
             return
-        header, frames = live.decode(message)
-        for frame in frames:
-            if frame.kind != "step" or not frame.rows:
+        header, segments = decode(message)
+        for segment in segments:
+            if segment.kind != "step" or not segment.rows:
                 continue
-            self.gaps += header["t"] == "delta" and frame.after != self.cursors[frame.run]
-            self.cursors[frame.run] = frame.to
-            began = self.began.get(frame.run)
+            self.gaps += header["t"] == "delta" and segment.after != self.cursors[segment.run]
+            self.cursors[segment.run] = segment.to
+            began = self.began.get(segment.run)
             if header["t"] == "delta" and began:
-                seconds = next(s for s in frame.series if s.name == "seconds")
+                seconds = next(s for s in segment.series if s.name == "seconds")
                 self.delays.append(now - began - float(seconds.values[-1]))
 
 

@@ -23,7 +23,7 @@ def drawn(page: Page, name: str, times: int = 1) -> None:
     )
 
 
-def last_look(page: Page) -> int:
+def last_sampled(page: Page) -> int:
     return page.evaluate("[...window.__trainscopeFeed.healths.values()][0].steps.at(-1)")
 
 
@@ -39,7 +39,7 @@ def test_heat_map_and_boundary_move_while_the_run_trains(shared_site, visitor):
     expect(status(page)).to_contain_text("Training")
     open_health(page)
     drawn(page, "gradients")
-    first = last_look(page)
+    first = last_sampled(page)
     page.evaluate("document.querySelector('[data-testid=health-gradients] .ts-plot').sameNode = true")
     drawn(page, "decision")
     before = card(page, "decision").locator("canvas").get_attribute("data-sum")
@@ -63,10 +63,10 @@ def test_heat_map_and_boundary_move_while_the_run_trains(shared_site, visitor):
     page.reload()
     drawn(page, "gradients")
     drawn(page, "decision")
-    assert last_look(page) > first
+    assert last_sampled(page) > first
     steps = page.evaluate("[...window.__trainscopeFeed.healths.values()][0].steps")
     assert steps[:8] == list(range(1, 9))
-    assert steps == sorted(set(steps)), "each look once"
+    assert steps == sorted(set(steps)), "each sampled step once"
 
 
 def test_digits_end_with_a_matrix_and_the_mistakes_behind_it(shared_site, visitor):
@@ -86,7 +86,7 @@ def test_digits_end_with_a_matrix_and_the_mistakes_behind_it(shared_site, visito
     expect(card(page, "mistakes").locator("canvas")).to_have_count(min(15, total - right))
     expect(card(page, "histogram")).to_contain_text("% of 120 steps were clipped")
     expect(card(page, "stopping")).to_contain_text("Patience left: 10 of 10 epochs")
-    page.get_by_text("The look at step 120 in numbers").click()
+    page.get_by_text("Step 120 in numbers").click()
     expect(page.get_by_test_id("health-table").get_by_role("row", name="hidden2")).to_have_count(2)
 
 
@@ -98,7 +98,7 @@ def test_a_broken_connection_is_taken_up_where_it_was(shared_site, visitor):
     open_health(page)
     drawn(page, "gradients", 2)
     page.evaluate("window.__trainscopeFeed.socket.socket.close(4000)")
-    step = last_look(page)
+    step = last_sampled(page)
     page.wait_for_function(
         "step => [...window.__trainscopeFeed.healths.values()][0].steps.at(-1) > step", arg=step + 60
     )

@@ -20,6 +20,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from pages.live import client_messages as codes
+from pages.live.connection import PROTOCOL
 from pages.live.hub import Hub
 from pages.live.routes import Api
 from pages.live.tokens import TokenError, Tokens, page_token, read_secret
@@ -27,7 +28,7 @@ from pages.live.viewer import Viewer
 from pages.server import assets
 from pages.server.assets import assets_version
 from pages.server.visitor import COOKIE, VisitorCookie, known_visitor
-from trainer.curves import deltas as live
+from trainer.curves.messages import decode
 from trainer.store import STEP_COLUMNS, Batch, Store
 
 
@@ -80,7 +81,7 @@ class Server:
     async def client(self, *runs, token=None, **options):
         async with connect(f"ws://127.0.0.1:{self.port}/api/live", max_size=None, **options) as ws:
             client = Client(ws)
-            await client.send(type="auth", token=token or self.tokens.issue("me", runs))
+            await client.send(type="auth", protocol=PROTOCOL, token=token or self.tokens.issue("me", runs))
             assert (await client.text())["t"] == "ready"
             yield client
 
@@ -124,23 +125,23 @@ class Client:
             if isinstance(message, str):
                 told = json.loads(message)
                 self.statuses[told.get("run")] = told.get("status")
-            elif live.decode(message)[0]["t"] == kind:
+            elif decode(message)[0]["t"] == kind:
                 self.take(message)
-                return live.decode(message)
+                return decode(message)
 
     def take(self, message):
-        header, frames = live.decode(message)
+        header, segments = decode(message)
         if header["t"] == "range":
             return
-        for frame in frames:
-            if frame.kind == "step":
-                known = self.steps.setdefault(frame.run, [])
-                assert header["t"] == "snapshot" or frame.after == (known[-1] if known else -1), "a gap"
+        for segment in segments:
+            if segment.kind == "step":
+                known = self.steps.setdefault(segment.run, [])
+                assert header["t"] == "snapshot" or segment.after == (known[-1] if known else -1), "a gap"
                 if header["t"] == "snapshot":
                     known.clear()
-                    self.rows[frame.run] = 0
-                self.rows[frame.run] = self.rows.get(frame.run, 0) + frame.rows
-                known.extend(next((s.steps.tolist() for s in frame.series if s.name == "loss"), []))
+                    self.rows[segment.run] = 0
+                self.rows[segment.run] = self.rows.get(segment.run, 0) + segment.rows
+                known.extend(next((s.steps.tolist() for s in segment.series if s.name == "loss"), []))
 
     async def reach(self, run, step):
         while not self.steps.get(run) or self.steps[run][-1] < step:
@@ -225,12 +226,12 @@ def test_resync_by_cursor_sends_only_what_was_missed(server):
         async with server.client(run) as client:
             client.steps[run] = list(range(90))
             await client.send(type="subscribe", runs=[run], cursors={str(run): {"step": 89}})
-            _, frames = await client.binary("delta")
-            assert [(f.after, f.to) for f in frames] == [(89, 99)]
+            _, segments = await client.binary("delta")
+            assert [(f.after, f.to) for f in segments] == [(89, 99)]
             await client.send(type="resync", run=run, cursors={"step": 97})
             client.steps[run] = client.steps[run][:98]
-            _, frames = await client.binary("delta")
-            assert [(f.after, f.to) for f in frames] == [(97, 99)]
+            _, segments = await client.binary("delta")
+            assert [(f.after, f.to) for f in segments] == [(97, 99)]
 
     go(scene())
 
@@ -240,12 +241,12 @@ def test_a_range_comes_back_in_detail_with_its_id(server):
         run, _ = server.run(5000)
         async with server.client(run) as client:
             await client.send(type="subscribe", runs=[run], points=100)
-            header, frames = await client.binary("snapshot")
-            assert max(len(s.steps) for f in frames for s in f.series) <= 100
+            header, segments = await client.binary("snapshot")
+            assert max(len(s.steps) for f in segments for s in f.series) <= 100
             await client.send(type="range", id=3, runs=[run], series=["loss"], x0=1000, x1=1200)
-            header, frames = await client.binary("range")
+            header, segments = await client.binary("range")
             assert header["id"] == 3
-            assert len(frames[0].series[0].steps) >= 201
+            assert len(segments[0].series[0].steps) >= 201
 
     go(scene())
 
@@ -268,8 +269,8 @@ def test_a_slow_viewer_is_caught_up_rather_than_buffered(server):
         viewer.queued_bytes = 0
         while isinstance(message := await asyncio.wait_for(hub.next_message(viewer), 5), str):
             pass
-        _, (frame,) = live.decode(message)
-        assert (frame.after, frame.to) == (9, 59)
+        _, (segment,) = decode(message)
+        assert (segment.after, segment.to) == (9, 59)
         hub.leave(viewer)
         await hub.close()
 
@@ -325,7 +326,16 @@ BAD_TOKENS = {
 def test_a_bad_token_closes(server, token):
     async def scene():
         async with connect(f"ws://127.0.0.1:{server.port}/api/live") as ws:
-            await ws.send(json.dumps({"type": "auth", "token": token}))
+            await ws.send(json.dumps({"type": "auth", "protocol": PROTOCOL, "token": token}))
+            assert await closed_with(ws) == codes.NOT_ALLOWED
+
+    go(scene())
+
+
+def test_a_page_of_another_version_is_told_to_reload(server):
+    async def scene():
+        async with connect(f"ws://127.0.0.1:{server.port}/api/live") as ws:
+            await ws.send(json.dumps({"type": "auth", "token": server.tokens.issue("me", [1])}))
             assert await closed_with(ws) == codes.NOT_ALLOWED
 
     go(scene())
@@ -355,7 +365,7 @@ def test_a_run_that_the_token_does_not_name_looks_like_none(server):
 def test_a_later_token_may_not_change_the_owner(server):
     async def scene():
         async with server.client(1) as client:
-            await client.send(type="auth", token=server.tokens.issue("somebody", [2]))
+            await client.send(type="auth", protocol=PROTOCOL, token=server.tokens.issue("somebody", [2]))
             assert await closed_with(client.ws) == codes.NOT_ALLOWED
 
     go(scene())
@@ -526,10 +536,10 @@ def test_plotly_comes_compressed_and_for_ever(server):
 
 
 def test_assets_are_only_the_charts_own(server):
-    status, headers, body = server.get(f"/api/assets/{assets_version()}/panel.js")
+    status, headers, body = server.get(f"/api/assets/{assets_version()}/curves/chart_panel.js")
     assert status == 200
     assert headers["Content-Type"].startswith("text/javascript")
-    assert b"export async function show" in body
+    assert b"export function mount" in body
     for name in ("..%2f..%2fapi.py", "api.py", "live_chart.py", "", "%00"):
         assert server.get(f"/api/assets/x/{name}")[0] == 404
 

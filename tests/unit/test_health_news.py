@@ -11,8 +11,8 @@ import pytest
 from test_api import Server, go
 
 from pages.live import health_feed
+from trainer.curves.packing import pack, unpack
 from trainer.health.messages import COLUMNS, EPOCHS, Seen, news
-from trainer.health.packing import pack, unpack
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
 
 LOOK = ("step", "grad_norm/a", "grad_norm/b", "act_std/a")
@@ -62,21 +62,21 @@ def test_a_new_page_is_told_all_and_then_only_what_is_new(store):
     store.record(run, attempt, [looks(1, 4), steps(1, 9, grad_norm=1.0)])
     ((header, arrays),), seen = ask(store, run)
     assert (header["fresh"], header["columns"]) == (True, list(LOOK[1:]))
-    assert arrays["look_steps"].tolist() == [1, 2, 3]
+    assert arrays["sample_steps"].tolist() == [1, 2, 3]
     wanted = [[step / 10, 1 / (1 + step), step * 2] for step in (1, 2, 3)]
-    assert np.array_equal(arrays["looks"], np.array(wanted, dtype=np.float32))
+    assert np.array_equal(arrays["samples"], np.array(wanted, dtype=np.float32))
     assert ask(store, run, seen) == ([], seen)
     store.record(run, attempt, [looks(4, 5)])
     ((header, arrays),), seen = ask(store, run, seen)
     assert (header["fresh"], header["columns"], header["steps"]) == (False, 3, 0)
-    assert arrays["look_steps"].tolist() == [4]
-    assert seen.look == 4
+    assert arrays["sample_steps"].tolist() == [4]
+    assert seen.sample == 4
 
 
 def test_a_run_without_anything_is_an_empty_beginning(store):
     run, _ = begin(store)
     ((header, arrays),), seen = ask(store, run)
-    assert (header["fresh"], header["columns"], arrays["looks"].shape) == (True, [], (0, 0))
+    assert (header["fresh"], header["columns"], arrays["samples"].shape) == (True, [], (0, 0))
     assert seen.nothing
 
 
@@ -87,12 +87,12 @@ def test_many_looks_are_thinned_and_keep_their_alarms(store):
     rows.rows[1234, 1] = np.nan
     store.record(run, attempt, [rows])
     ((_, arrays),), seen = ask(store, run)
-    assert arrays["looks"].shape == (COLUMNS, 3)
-    assert arrays["looks"][:, 1].max() == np.float32(1e9)
-    assert np.isnan(arrays["looks"][:, 0]).sum() == 1, "what is not finite is not averaged away"
-    assert arrays["look_steps"][-1] == 5000
-    assert arrays["looks"][:, 2].mean() == pytest.approx(2 * 2500.5, rel=0.01)
-    assert seen.look == 5000
+    assert arrays["samples"].shape == (COLUMNS, 3)
+    assert arrays["samples"][:, 1].max() == np.float32(1e9)
+    assert np.isnan(arrays["samples"][:, 0]).sum() == 1, "what is not finite is not averaged away"
+    assert arrays["sample_steps"][-1] == 5000
+    assert arrays["samples"][:, 2].mean() == pytest.approx(2 * 2500.5, rel=0.01)
+    assert seen.sample == 5000
 
 
 def test_histograms_of_pieces_add_up_to_that_of_the_whole(store):
@@ -110,13 +110,13 @@ def test_histograms_of_pieces_add_up_to_that_of_the_whole(store):
         for place, count in zip(arrays["bins"].tolist(), arrays["counts"].tolist(), strict=True):
             pieces[place] = pieces.get(place, 0) + count
         pieces["clipped"] = pieces.get("clipped", 0) + header["clipped"]
-        pieces["odd"] = pieces.get("odd", 0) + header["odd"]
+        pieces["non_finite"] = pieces.get("non_finite", 0) + header["non_finite"]
     ((header, arrays),), _ = ask(store, run)
     whole = dict(zip(arrays["bins"].tolist(), arrays["counts"].tolist(), strict=True))
     assert {key: value for key, value in pieces.items() if isinstance(key, int)} == whole
     assert sum(whole.values()) == 298
     assert whole[-160] == 1, "a gradient of zero has a place, too"
-    assert pieces["odd"] == header["odd"] == 2
+    assert pieces["non_finite"] == header["non_finite"] == 2
     assert pieces["clipped"] == header["clipped"] == int(clipped.sum())
     finite = norms[np.isfinite(norms) & (norms > 0)]
     counts = np.histogram(8 * np.log10(finite), np.arange(-200, 200))[0]
@@ -139,7 +139,7 @@ def test_without_a_scaler_a_norm_that_is_not_finite_was_not_skipped(store):
     store.record(run, attempt, [steps(1, 3, grad_norm=np.nan)])
     ((header, arrays),), _ = ask(store, run)
     assert arrays["skipped"].tolist() == []
-    assert (header["odd"], header["clips"]) == (2, False)
+    assert (header["non_finite"], header["clipping"]) == (2, False)
 
 
 def test_of_very_many_epochs_the_best_is_kept(store):
@@ -208,14 +208,14 @@ def test_looks_and_views_come_while_the_run_goes_on(server):
             await client.send(type="subscribe", runs=[run], points=100)
             await client.send(type="health", run=run)
             header, arrays = await told(client)
-            assert (header["run"], header["fresh"], arrays["look_steps"].tolist()) == (run, True, [1, 2])
-            have = arrays["look_steps"].tolist()
+            assert (header["run"], header["fresh"], arrays["sample_steps"].tolist()) == (run, True, [1, 2])
+            have = arrays["sample_steps"].tolist()
             for first in range(3, 9):
                 await asyncio.to_thread(server.store.record, run, attempt, [looks(first, first + 1)])
             while have[-1] < 8:
                 header, arrays = await told(client)
                 assert not header["fresh"]
-                have += arrays["look_steps"].tolist()
+                have += arrays["sample_steps"].tolist()
             assert have == [*range(1, 9)]
             picture = pack({"name": "confusion"}, {})
             await asyncio.to_thread(server.store.record, run, attempt, views={"confusion": (8, picture)})
@@ -231,9 +231,9 @@ def test_after_a_broken_connection_only_what_was_missed_comes(server):
         server.store.record(run, attempt, [looks(1, 6), steps(1, 6, grad_norm=1.0)])
         async with server.client(run) as client:
             await client.send(type="subscribe", runs=[run], points=100)
-            await client.send(type="health", run=run, seen={"look": 3, "step": 5})
+            await client.send(type="health", run=run, seen={"sample": 3, "step": 5})
             header, arrays = await told(client)
-            assert (header["fresh"], arrays["look_steps"].tolist(), header["steps"]) == (False, [4, 5], 0)
+            assert (header["fresh"], arrays["sample_steps"].tolist(), header["steps"]) == (False, [4, 5], 0)
 
     go(scene())
 
@@ -252,7 +252,7 @@ def test_messages_are_no_more_frequent_than_promised(server):
             while have < 39:
                 _, arrays = await told(client)
                 messages += 1
-                have = max([have, *arrays["look_steps"].tolist()])
+                have = max([have, *arrays["sample_steps"].tolist()])
             return messages
 
     assert go(scene()) < 39 * 0.6
@@ -268,7 +268,7 @@ def test_only_a_subscribed_run_of_ones_own_is_told(server):
                 await client.send(type="health", run=run)
                 assert (await client.answer())["t"] == "error"
             await client.send(type="subscribe", runs=[mine], points=100)
-            for seen in ([], {"look": "3"}, {"look": -2}, {"view": 1e300}, {"step": True}):
+            for seen in ([], {"sample": "3"}, {"sample": -2}, {"view": 1e300}, {"step": True}):
                 await client.send(type="health", run=mine, seen=seen)
                 assert (await told(client))["t"] == "error"
             await client.send(type="health", run=mine)

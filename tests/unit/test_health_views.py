@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from trainer.curves.packing import pack, unpack
 from trainer.engine.loop import predict
 from trainer.health import pictures
-from trainer.health.packing import pack, unpack
 from trainer.processes.recorder import Control, Recorder
 from trainer.store import Store, Superseded
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.curves import deltas as live
+from trainer.curves.messages import decode, encode
 from trainer.curves.thinning import thin
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Points, Store
 
@@ -43,20 +44,20 @@ def memory(loss: np.ndarray) -> Memory:
     return Memory({(1, "step"): steps_of(loss)})
 
 
-def by_name(frame: live.Frame) -> dict[str, live.Series]:
-    return {series.name: series for series in frame.series}
+def by_name(segment: live.Segment) -> dict[str, live.Series]:
+    return {series.name: series for series in segment.series}
 
 
 def test_a_short_curve_is_not_thinned():
-    frame = live.snapshot(memory(np.array([3.0, 2.0, 1.0])), 1, "step", {"loss": 100})
-    assert by_name(frame)["loss"].steps.tolist() == [0, 1, 2]
-    assert by_name(frame)["loss"].values.tolist() == [3, 2, 1]
-    assert (frame.after, frame.to, frame.rows) == (-1, 2, 3)
+    segment = live.snapshot(memory(np.array([3.0, 2.0, 1.0])), 1, "step", {"loss": 100})
+    assert by_name(segment)["loss"].steps.tolist() == [0, 1, 2]
+    assert by_name(segment)["loss"].values.tolist() == [3, 2, 1]
+    assert (segment.after, segment.to, segment.rows) == (-1, 2, 3)
 
 
-def test_a_run_without_points_gives_an_empty_frame():
-    frame = live.snapshot(Memory({}), 7, "step", {"loss": 10})
-    assert (frame.series, frame.to) == ((), -1)
+def test_a_run_without_points_gives_an_empty_segment():
+    segment = live.snapshot(Memory({}), 7, "step", {"loss": 10})
+    assert (segment.series, segment.to) == ((), -1)
     assert live.delta(Memory({}), 7, {"step": -1, "epoch": -1}) == []
 
 
@@ -112,25 +113,29 @@ def test_a_value_beyond_float32_is_marked_as_infinite():
 def test_a_run_without_validation_is_not_said_to_have_diverged():
     columns = ("step", "train_loss", "val_loss", "val_metric")
     rows = np.array([[9, 0.5, np.nan, np.nan], [19, 0.4, np.nan, np.nan]])
-    frame = live.snapshot(Memory({(1, "epoch"): Points(columns, rows)}), 1, "epoch", live.budget(1)["epoch"])
-    assert set(by_name(frame)) == {"train_loss"}
+    segment = live.snapshot(
+        Memory({(1, "epoch"): Points(columns, rows)}), 1, "epoch", live.budget(1)["epoch"]
+    )
+    assert set(by_name(segment)) == {"train_loss"}
     rows[1, 1] = np.nan  # training diverged: now the validation's NaN is news
-    frame = live.snapshot(Memory({(1, "epoch"): Points(columns, rows)}), 1, "epoch", live.budget(1)["epoch"])
-    assert by_name(frame)["val_loss"].marks
+    segment = live.snapshot(
+        Memory({(1, "epoch"): Points(columns, rows)}), 1, "epoch", live.budget(1)["epoch"]
+    )
+    assert by_name(segment)["val_loss"].marks
 
 
 def test_a_delta_reads_only_what_is_new():
     source = memory(np.random.default_rng(0).random(100_000))
-    (frame,) = live.delta(source, 1, {"step": 99_989, "epoch": -1})
-    assert (frame.after, frame.to, frame.rows) == (99_989, 99_999, 10)
+    (segment,) = live.delta(source, 1, {"step": 99_989, "epoch": -1})
+    assert (segment.after, segment.to, segment.rows) == (99_989, 99_999, 10)
     assert source.read == [10]
 
 
 def test_a_delta_is_bounded_and_keeps_extremes():
     loss = np.random.default_rng(0).random(900)
     loss[450] = 99.0
-    (frame,) = live.delta(memory(loss), 1, {"step": -1, "epoch": -1})
-    series = by_name(frame)["loss"]
+    (segment,) = live.delta(memory(loss), 1, {"step": -1, "epoch": -1})
+    series = by_name(segment)["loss"]
     assert len(series.values) <= live.DELTA_POINTS
     assert 99.0 in series.values
 
@@ -145,8 +150,8 @@ def test_snapshot_and_deltas_join_without_gap_or_overlap():
 
 def test_a_range_gives_back_the_detail():
     source = memory(np.random.default_rng(0).random(100_000))
-    frame = live.snapshot(source, 1, "step", {"loss": 2000}, 50_000, 51_000)
-    series = by_name(frame)["loss"]
+    segment = live.snapshot(source, 1, "step", {"loss": 2000}, 50_000, 51_000)
+    series = by_name(segment)["loss"]
     assert series.steps[0] <= 50_000
     assert 51_000 <= series.steps[-1] <= 51_060
     assert len(series.steps) > 1000
@@ -172,10 +177,10 @@ def smoothed(steps: np.ndarray, values: np.ndarray, spans: np.ndarray, constant:
     return np.array(found)
 
 
-def level(frames: list[live.Frame], name: str = "loss") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def level(segments: list[live.Segment], name: str = "loss") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Steps, values and spans that smoothing starts from."""
     parts = []
-    for series in (by_name(frame)[name] for frame in frames):
+    for series in (by_name(segment)[name] for segment in segments):
         if series.means is None:
             parts.append((series.steps, series.values, np.ones(len(series.steps))))
         else:
@@ -204,8 +209,8 @@ def test_means_are_the_true_means_of_finite_values():
 
 
 def test_only_what_was_thinned_and_is_smoothed_carries_means():
-    frame = live.snapshot(memory(skewed(1000)), 1, "step", {"loss": 2000, "seconds": 100})
-    assert all(series.means is None for series in frame.series)
+    segment = live.snapshot(memory(skewed(1000)), 1, "step", {"loss": 2000, "seconds": 100})
+    assert all(series.means is None for series in segment.series)
     assert by_name(live.snapshot(memory(skewed(1000)), 1, "step", {"loss": 999}))["loss"].means
 
 
@@ -214,12 +219,12 @@ def test_smoothing_a_thinned_run_is_smoothing_all_of_it(runs):
     """With the panel's usual smoothing, time constant 0.6 / 0.4 five-hundredths of the run."""
     loss, constant = skewed(50_000), 150.0
     truth = smoothed(np.arange(50_000), loss, np.ones(50_000), constant)
-    frame = live.snapshot(memory(loss), 1, "step", live.budget(runs)["step"])
-    steps, values, spans = level([frame])
+    segment = live.snapshot(memory(loss), 1, "step", live.budget(runs)["step"])
+    steps, values, spans = level([segment])
     error = smoothed(steps, values, spans, constant) - truth[steps.astype(int)]
     assert np.sqrt((error**2).mean()) < 0.02 * 0.5  # the noise's own deviation is 0.5
     assert abs(error.mean()) < 0.002
-    kept = by_name(frame)["loss"]
+    kept = by_name(segment)["loss"]
     old = smoothed(kept.steps, kept.values, np.diff(kept.steps, prepend=-1), constant) - truth[kept.steps]
     assert np.sqrt((old**2).mean()) > 10 * np.sqrt((error**2).mean())
 
@@ -242,16 +247,18 @@ def test_live_and_reloaded_lines_agree():
 def test_messages_come_back_as_they_were_sent():
     loss = np.random.default_rng(0).random(300)
     loss[3] = np.nan
-    frames = [
+    segments = [
         live.snapshot(memory(loss), 1, "step", {"loss": 50, "seconds": 10}),
-        live.Frame(2, "epoch", -1, -1, 0, ()),
+        live.Segment(2, "epoch", -1, -1, 0, ()),
     ]
-    message = live.encode(frames, "range", id=5)
-    header, back = live.decode(message)
+    message = encode(segments, "range", id=5)
+    header, back = decode(message)
     assert (header["t"], header["id"]) == ("range", 5)
     assert (4 + int.from_bytes(message[:4], "little")) % 4 == 0
-    assert [(f.run, f.kind, f.after, f.to) for f in back] == [(f.run, f.kind, f.after, f.to) for f in frames]
-    for sent, got in zip(frames[0].series, back[0].series, strict=True):
+    assert [(f.run, f.kind, f.after, f.to) for f in back] == [
+        (f.run, f.kind, f.after, f.to) for f in segments
+    ]
+    for sent, got in zip(segments[0].series, back[0].series, strict=True):
         np.testing.assert_array_equal(sent.steps, got.steps)
         np.testing.assert_array_equal(sent.values, got.values)
         assert sent.marks == got.marks
@@ -259,7 +266,7 @@ def test_messages_come_back_as_they_were_sent():
         if sent.means:
             np.testing.assert_array_equal(sent.means.values, got.means.values)
             assert sent.means.ends.tolist() == got.means.ends.tolist()
-    assert frames[0].series[0].means
+    assert segments[0].series[0].means
 
 
 def test_with_the_real_store(tmp_path):
@@ -271,6 +278,6 @@ def test_with_the_real_store(tmp_path):
     epoch = np.ones((1, len(EPOCH_COLUMNS)))
     store.record(run, attempt, [Batch("step", STEP_COLUMNS, rows), Batch("epoch", EPOCH_COLUMNS, epoch)])
     assert live.snapshot(store, run, "step", live.budget(1)["step"]).to == 4
-    frames = live.delta(store, run, {"step": 2, "epoch": -1})
-    assert {(f.kind, f.after, f.to) for f in frames} == {("step", 2, 4), ("epoch", -1, 1)}
+    segments = live.delta(store, run, {"step": 2, "epoch": -1})
+    assert {(f.kind, f.after, f.to) for f in segments} == {("step", 2, 4), ("epoch", -1, 1)}
     store.close()

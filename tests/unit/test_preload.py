@@ -27,7 +27,8 @@ def answered(content_type: str) -> dict[bytes, bytes]:
 
 def test_a_page_names_the_charts_files():
     addresses = re.findall(r"<\./([^>]+)>", answered("text/html; charset=utf-8")[b"link"].decode())
-    files = [path.name for path in sorted(FOLDER.iterdir()) if path.suffix in TYPES]
+    paths = sorted(path for path in FOLDER.rglob("*") if path.suffix in TYPES)
+    files = [path.relative_to(FOLDER).as_posix() for path in paths]
     assert addresses == [f"api/plotly.js?v={plotly.__version__}"] + [
         f"api/assets/{assets_version()}/{name}" for name in files
     ]

@@ -1,1 +1,1 @@
-"""What charts read: thinned snapshots of the stored points, and deltas by cursor."""
+"""What charts read: thinned snapshots of the stored points, deltas by cursor, and their messages."""

@@ -12,13 +12,12 @@ Nothing here knows SQL, Streamlit or torch: any object with the store's `read_po
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
 from trainer.curves.thinning import Floats, Means, bucket_means, thin
 
@@ -91,9 +90,8 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Frame:
-    """Curves of one run and one kind of row, covering the steps in (`after`, `to`]; `rows` were read for
-    it."""
+class Segment:
+    """Curves of one run and one kind of row, covering the steps in (`after`, `to`]; `rows` were read for it."""
 
     run: int
     kind: str
@@ -124,7 +122,7 @@ def snapshot(
     points: dict[str, int],
     x0: int | None = None,
     x1: int | None = None,
-) -> Frame:
+) -> Segment:
     """The curves named in `points` (name → most points), whole or for the steps `x0`..`x1`.
 
     A range is widened by a twentieth on either side, so that lines run to the edge of a zoomed chart.
@@ -135,12 +133,12 @@ def snapshot(
     after = -1 if x0 is None else max(-1, x0 - 1)
     limit = None if x1 is None else max(0, x1 - after) + 1
     rows = source.read_points(run_id, kind, after_step=after, limit=limit)
-    return _frame(run_id, kind, after, rows, points, x1)
+    return _segment(run_id, kind, after, rows, points, x1)
 
 
 def delta(
     source: PointSource, run_id: int, cursors: Mapping[str, int], points: int = DELTA_POINTS
-) -> list[Frame]:
+) -> list[Segment]:
     """What is new in one run since `cursors` (kind → step), thinned to about `points` a series; often
     empty."""
     found = deltas(source, {(run_id, kind): after for kind, after in cursors.items()}, points)
@@ -149,25 +147,25 @@ def delta(
 
 def deltas(
     source: PointSource, cursors: Mapping[tuple[int, str], int], points: int = DELTA_POINTS
-) -> dict[int, list[Frame]]:
+) -> dict[int, list[Segment]]:
     """What is new in several runs since `cursors` ((run, kind) → step), by run; runs without news are left
     out."""
-    found: dict[int, list[Frame]] = {}
+    found: dict[int, list[Segment]] = {}
     for (run_id, kind), rows in source.read_tails(cursors).items():
         # After a pause in reading there is more to tell than in one tick.
         most = min(MAX_POINTS, points * max(1, len(rows.array) // _ROWS_OF_A_TICK))
-        frame = _frame(run_id, kind, cursors[run_id, kind], rows, dict.fromkeys(SERIES[kind], most))
-        found.setdefault(run_id, []).append(frame)
+        segment = _segment(run_id, kind, cursors[run_id, kind], rows, dict.fromkeys(SERIES[kind], most))
+        found.setdefault(run_id, []).append(segment)
     return found
 
 
-def _frame(
+def _segment(
     run_id: int, kind: str, after: int, rows: Rows, points: dict[str, int], x1: int | None = None
-) -> Frame:
+) -> Segment:
     columns = list(rows.columns)
     array = rows.array
     if not len(array):
-        return Frame(run_id, kind, after, after, 0, ())
+        return Segment(run_id, kind, after, after, 0, ())
     steps = array[:, columns.index("step")]
     if x1 is not None:
         inside = int(np.searchsorted(steps, x1, side="right")) + 1
@@ -175,7 +173,7 @@ def _frame(
     unmeasured = _unmeasured(columns, array)
     names = [name for name in points if name in columns and name not in unmeasured]
     series = tuple(_series(name, steps, array[:, columns.index(name)], points[name]) for name in names)
-    return Frame(run_id, kind, after, int(steps[-1]), len(steps), series)
+    return Segment(run_id, kind, after, int(steps[-1]), len(steps), series)
 
 
 def _unmeasured(columns: list[str], array: Floats) -> frozenset[str]:
@@ -217,78 +215,3 @@ def _mark(steps: Floats, code: npt.NDArray[np.int64]) -> Mark:
     same = bool((code == code[0]).all())
     what = ("nan", "inf", "-inf")[int(code[0])] if same else "mixed"
     return Mark(int(steps[0]), int(steps[-1]), len(steps), what)
-
-
-def encode(frames: Iterable[Frame], type_: str, **extra: Any) -> bytes:
-    """One binary message: header length (uint32, little-endian), header (JSON), then the arrays.
-
-    The header is padded with spaces to a multiple of four bytes, so that a browser can lay typed arrays over
-    the message without copying. For each series of each frame, in header order: `n` int32 steps, then `n`
-    float32 values. After all of these, in the same order: the float32 bucket means of each series with `means`.
-    """
-    frames = list(frames)
-    header = orjson.dumps({"t": type_, **extra, "frames": [_describe(frame) for frame in frames]})
-    header += b" " * (-len(header) % 4)
-    parts = [len(header).to_bytes(4, "little"), header]
-    for frame in frames:
-        for series in frame.series:
-            parts.append(series.steps.astype("<i4", copy=False).tobytes())
-            parts.append(series.values.astype("<f4", copy=False).tobytes())
-    # Last, so that a page from before there were means still finds its points.
-    means = [series.means for frame in frames for series in frame.series if series.means]
-    parts.extend(one.values.astype("<f4", copy=False).tobytes() for one in means)
-    return b"".join(parts)
-
-
-def _describe(frame: Frame) -> dict[str, Any]:
-    return {
-        "run": frame.run,
-        "kind": frame.kind,
-        "after": frame.after,
-        "to": frame.to,
-        "rows": frame.rows,
-        "series": [_describe_series(series) for series in frame.series],
-    }
-
-
-def _describe_series(series: Series) -> dict[str, Any]:
-    described: dict[str, Any] = {"name": series.name, "n": len(series.steps)}
-    if series.marks:
-        described["marks"] = [[mark.first, mark.last, mark.count, mark.what] for mark in series.marks]
-    if series.means:
-        means = series.means
-        described["means"] = [len(means.values), means.first, means.last, means.width]
-    return described
-
-
-def decode(message: bytes) -> tuple[dict[str, Any], list[Frame]]:
-    """The inverse of `encode`, for clients and tests in Python."""
-    size = int.from_bytes(message[:4], "little")
-    header = orjson.loads(message[4 : 4 + size])
-    items = [item for frame in header["frames"] for item in frame["series"]]
-    at = 4 + size
-    after = at + sum(8 * item["n"] for item in items)
-    curves = []
-    for item in items:
-        curves.append(_read_series(message, at, after, item))
-        at += 8 * item["n"]
-        after += 4 * item.get("means", (0,))[0]
-    left = iter(curves)
-    return header, [_read_frame(frame, left) for frame in header["frames"]]
-
-
-def _read_series(message: bytes, at: int, after: int, item: dict[str, Any]) -> Series:
-    """The series with points at byte `at` and means at byte `after`."""
-    n, means = item["n"], None
-    if "means" in item:
-        number, first, last, width = item["means"]
-        means = Means(first, last, width, np.frombuffer(message, "<f4", number, after))
-    steps = np.frombuffer(message, "<i4", n, at)
-    values = np.frombuffer(message, "<f4", n, at + 4 * n)
-    return Series(item["name"], steps, values, tuple(Mark(*mark) for mark in item.get("marks", ())), means)
-
-
-def _read_frame(frame: dict[str, Any], curves: Iterator[Series]) -> Frame:
-    """A frame of the header with the next of `curves`."""
-    own = tuple(next(curves) for _ in frame["series"])
-    return Frame(frame["run"], frame["kind"], frame["after"], frame["to"], frame["rows"], own)

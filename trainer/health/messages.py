@@ -1,6 +1,6 @@
-"""What the Health page is told: looks by cursor, a histogram of gradient norms that adds up, and views that changed.
+"""What the Health page is sent: sampled steps by cursor, a histogram of gradient norms that adds up, and changed views.
 
-A message covers what came after a `Seen`. From the very start (`fresh`) looks are thinned to what a heat map can show;
+A message covers what came after a `Seen`. From the very start (`fresh`) samples are thinned to what a heat map can show;
 after that a message holds what is new, so its cost does not depend on how long the run already is. Knows no SQL.
 """
 
@@ -13,11 +13,11 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.health.packing import Array, pack
+from trainer.curves.packing import Array, pack
 
 Floats = NDArray[np.float64]
 
-COLUMNS: Final = 256  # looks in one message
+COLUMNS: Final = 256  # samples in one message
 EPOCHS: Final = 500
 PER_DECADE: Final = 8  # bins of the histogram
 LOWEST, HIGHEST = -160, 160  # bins for 1e-20 and 1e20; what lies beyond falls into the outermost
@@ -36,9 +36,9 @@ class HealthSource(Protocol):
 
 @dataclass(frozen=True)
 class Seen:
-    """How far a page is: the last look, step and epoch (by step) that it has, and the version of its newest view."""
+    """How far a page is: the last sample, step and epoch (by step) that it has, and the version of its newest view."""
 
-    look: int = -1
+    sample: int = -1
     step: int = -1
     epoch: int = -1
     view: int = -1
@@ -46,52 +46,50 @@ class Seen:
     @property
     def nothing(self) -> bool:
         """Whether a page is new."""
-        return max(self.look, self.step, self.epoch) < 0
+        return max(self.sample, self.step, self.epoch) < 0
 
 
 def news(source: HealthSource, run: int, seen: Seen) -> tuple[list[bytes], Seen]:
     """Messages with all that a page has not seen, and what it has seen then; no messages when there is nothing."""
-    looks = source.read_points(run, "health", seen.look)
+    samples = source.read_points(run, "health", seen.sample)
     steps = source.read_points(run, "step", seen.step)
     epochs = source.read_points(run, "epoch", seen.epoch)
     views = source.views(run, seen.view)
     now = replace(
         seen,
-        look=max(seen.look, looks.last_step),
+        sample=max(seen.sample, samples.last_step),
         step=max(seen.step, steps.last_step),
         epoch=max(seen.epoch, epochs.last_step),
         view=max([seen.view, *(view.version for view in views)]),
     )
-    told = []
-    if seen.nothing or len(looks) or len(steps) or len(epochs):
+    messages = []
+    if seen.nothing or len(samples) or len(steps) or len(epochs):
         header: dict[str, Any] = {"t": "health", "run": run, "fresh": seen.nothing, "seen": asdict(now)}
-        arrays = look_arrays(looks, header) | norm_arrays(steps, header) | epoch_arrays(epochs)
-        told.append(pack(header, arrays))
-    return told + [wrapped(run, view, now) for view in views], now
+        arrays = sample_arrays(samples, header) | norm_arrays(steps, header) | epoch_arrays(epochs)
+        messages.append(pack(header, arrays))
+    return messages + [view_message(run, view, now) for view in views], now
 
 
-def wrapped(run: int, view: Any, seen: Seen) -> bytes:
-    """A stored view as a message: a header of its own, then the view's bytes as they are."""
-    header = pack(
-        {"t": "view", "run": run, "name": view.name, "version": view.version, "seen": asdict(seen)}, {}
-    )
-    return header + bytes(view.data)
+def view_message(run: int, view: Any, seen: Seen) -> bytes:
+    """Returns a stored view, itself a packed message, as the array `view` of a message."""
+    header = {"t": "view", "run": run, "name": view.name, "version": view.version, "seen": asdict(seen)}
+    return pack(header, {"view": np.frombuffer(view.data, np.uint8)})
 
 
-def look_arrays(looks: Any, header: dict[str, Any]) -> dict[str, Array]:
-    """`look_steps` and `looks` [looks, columns]; the columns' names go into the header of a fresh message."""
-    names = [name for name in looks.columns if name != "step"]
-    values, steps = looks.array[:, [looks.columns.index(name) for name in names]], looks.column("step")
+def sample_arrays(samples: Any, header: dict[str, Any]) -> dict[str, Array]:
+    """`sample_steps` and `samples` [samples, columns]; the columns' names go into the header of a fresh message."""
+    names = [name for name in samples.columns if name != "step"]
+    values, steps = samples.array[:, [samples.columns.index(name) for name in names]], samples.column("step")
     if len(steps) > COLUMNS:
         steps, values = thinned(steps, values, names)
-    if header["fresh"] or len(looks):
+    if header["fresh"] or len(samples):
         header["columns"] = names if header["fresh"] else len(names)
     with np.errstate(over="ignore"):
-        return {"look_steps": steps.astype(np.int32), "looks": values.astype(np.float32)}
+        return {"sample_steps": steps.astype(np.int32), "samples": values.astype(np.float32)}
 
 
 def thinned(steps: Floats, values: Floats, names: Sequence[str]) -> tuple[Floats, Floats]:
-    """At most `COLUMNS` buckets of neighbouring looks: the largest of norms and ratios, which alarms must not lose; means of
+    """At most `COLUMNS` buckets of neighboring samples: the largest of norms and ratios, which alarms must not lose; means of
     the others. A bucket stands at its last step."""
     starts = np.linspace(0, len(steps), COLUMNS, endpoint=False).astype(int)
     counts = np.diff([*starts, len(steps)])[:, None]
@@ -105,8 +103,9 @@ def thinned(steps: Floats, values: Floats, names: Sequence[str]) -> tuple[Floats
 def norm_arrays(steps: Any, header: dict[str, Any]) -> dict[str, Array]:
     """The histogram of gradient norms, what was clipped, and the loss scale where it changed.
 
-    `bins` i4: floor(8 · log10 norm) with `counts`; `scale_steps`, `scales`: where the scale became another;
-    `skipped`: steps that the loss scaler left out. Header: `steps` and `clipped` of them, `odd` norms that are not finite.
+    `bins` i4: floor(8 · log10 norm) with `counts`; `scale_steps`, `scales`: where the scale changed;
+    `skipped`: steps that the loss scaler left out. Header: `steps` and `clipped` of them, `non_finite` norms, and
+    whether the run clips at all (`clipping`).
     """
     norms, clipped, scale = (steps.column(name) for name in ("grad_norm", "clipped", "loss_scale"))
     finite = np.isfinite(norms)
@@ -116,8 +115,8 @@ def norm_arrays(steps: Any, header: dict[str, Any]) -> dict[str, Array]:
     at = steps.column("step").astype(np.int32)
     changed = np.flatnonzero(np.isfinite(scale) & (np.r_[True, np.diff(scale) != 0][: len(scale)]))
     skipped = at[~finite & np.isfinite(scale)]
-    header |= {"steps": len(steps), "odd": int((~finite).sum()), "clipped": int(np.nansum(clipped))}
-    header["clips"] = bool(np.isfinite(clipped).any())
+    header |= {"steps": len(steps), "non_finite": int((~finite).sum()), "clipped": int(np.nansum(clipped))}
+    header["clipping"] = bool(np.isfinite(clipped).any())
     return {
         "bins": bins,
         "counts": counts.astype(np.int32),

@@ -22,8 +22,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from trainer.curves.packing import Array, pack
 from trainer.engine.build import Experiment
-from trainer.health.packing import Array, pack
 from trainer.lazy import lazy
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from trainer.store.schema import views
 
 @dataclass(frozen=True)
 class View:
-    """A picture of a run as it was after `step`; what the bytes mean is its maker's affair (trainer/health/packing.py)."""
+    """A picture of a run as it was after `step`; what the bytes mean is its maker's affair (trainer/curves/packing.py)."""
 
     name: str
     step: int

@@ -15,23 +15,22 @@ import orjson
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-TYPES = {"u1": "u1", "i4": "<i4", "f4": "<f4"}
+TYPES = {kind: np.dtype(f"<{kind}") for kind in ("u1", "i4", "f4")}
 
 
 def pack(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> bytes:
-    """The message. An array of another type is sent as float32."""
-    known = {
-        name: np.asarray(array, dtype=TYPES[type_of(array)], order="C") for name, array in arrays.items()
-    }
-    described = [[name, type_of(array), list(array.shape)] for name, array in known.items()]
-    text = orjson.dumps({**header, "arrays": described})
-    parts = [padded(text, b" ")]
-    parts.extend(padded(array.tobytes(), b"\0") for array in known.values())
-    return len(parts[0]).to_bytes(4, "little") + b"".join(parts)
+    """Returns the message. An array of another type is sent as float32."""
+    described, parts = [], []
+    for name, array in arrays.items():
+        kind = type_of(array)
+        described.append((name, kind, array.shape))
+        parts.append(padded(array.astype(TYPES[kind], copy=False).tobytes(), b"\0"))
+    text = padded(orjson.dumps({**header, "arrays": described}), b" ")
+    return b"".join((len(text).to_bytes(4, "little"), text, *parts))
 
 
 def unpack(message: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
-    """The inverse of `pack`: header and arrays by name."""
+    """Returns header and arrays by name: the inverse of `pack`."""
     size = int.from_bytes(message[:4], "little")
     header = orjson.loads(message[4 : 4 + size])
     arrays, at = {}, 4 + size
@@ -43,12 +42,12 @@ def unpack(message: bytes) -> tuple[dict[str, Any], dict[str, Array]]:
 
 
 def type_of(array: Array) -> str:
-    """How an array travels."""
+    """Returns how an array travels."""
     if array.dtype == np.uint8:
         return "u1"
     return "i4" if array.dtype.kind in "iub" else "f4"
 
 
 def padded(data: bytes, filler: bytes) -> bytes:
-    """The bytes, up to a multiple of four."""
+    """Returns the bytes, filled up to a multiple of four."""
     return data + filler * (-len(data) % 4)

@@ -1,0 +1,74 @@
+// What a chart shows, as the page declares it (pages/widgets/live_chart.py): its curves, and its texts.
+
+/** @typedef {import("../live/run.js").Run} Run */
+/** @typedef {import("../live/run.js").Curve} Curve */
+
+/** @type {Record<string, string>} */
+const NON_FINITE = { nan: "NaN", inf: "+∞", "-inf": "−∞", mixed: "NaN and ∞" };
+const NOTES = 3; // marks that are written out
+
+/**
+ * Returns a run's curves on a chart, each with the part that it is of; those that have not begun are left out.
+ * @param {ChartSpec} spec
+ * @param {Run} run
+ * @returns {{ part: ChartPart, curve: Curve }[]}
+ */
+export function curvesOf(spec, run) {
+  return spec.parts.flatMap((part) => {
+    const curve = run.curve(part.kind, part.name);
+    return curve ? [{ part, curve }] : [];
+  });
+}
+
+/**
+ * Returns what an empty chart waits for.
+ * @param {ChartSpec} spec
+ */
+export function waitingText(spec) {
+  return spec.parts.every(({ kind }) => kind === "epoch")
+    ? "After the first epoch"
+    : "Waiting for the first step…";
+}
+
+/**
+ * Returns where the runs of a chart had no finite number, in words: the first few, and how many more there are.
+ * @param {ChartSpec} spec
+ * @param {{ run: Run, label: string }[]} runs
+ */
+export function markNotes(spec, runs) {
+  const notes = runs.flatMap(({ run, label }) =>
+    curvesOf(spec, run).flatMap(({ part, curve }) =>
+      curve.marks.map((mark) => `${label}: ${describeMark(part, mark)}`),
+    ),
+  );
+  return notes.length > NOTES ? [...notes.slice(0, NOTES), `and ${notes.length - NOTES} more`] : notes;
+}
+
+/**
+ * Returns a mark in words.
+ * @param {ChartPart} part
+ * @param {Mark} mark
+ */
+export function describeMark(part, [first, last, count, what]) {
+  const where = first === last ? `step ${first}` : `steps ${first}–${last} (${count})`;
+  return `${part.dashed ? "validation " : ""}non-finite (${NON_FINITE[what] ?? what}) at ${where}`;
+}
+
+/**
+ * Returns a value as the readout writes it.
+ * @param {ChartSpec} spec
+ * @param {number} value
+ */
+export function formatValue(spec, value) {
+  return spec.percent ? `${(100 * value).toFixed(1)} %` : String(Number(value.toPrecision(4)));
+}
+
+/**
+ * Returns Plotly's format of the y axis's ticks.
+ * @param {ChartSpec} spec
+ * @param {boolean} log
+ */
+export function tickFormat(spec, log) {
+  if (spec.percent) return ".0%";
+  return log ? ".2~g" : ".3~g";
+}

@@ -1,0 +1,181 @@
+// Pictures that are painted pixel by pixel: the decision boundary, and the images of the worst mistakes.
+
+import { element } from "../dom.js";
+import { digits, momentOf } from "../format.js";
+import { rgbOf } from "../theme.js";
+
+/** @typedef {import("./figures.js").Scene} Scene */
+/** @typedef {import("./figures.js").Figure} Figure */
+
+const WIDEST = 900; // CSS pixels of the boundary
+const LEGEND = 12; // classes that are named
+
+/**
+ * @param {Packed} picture
+ * @param {Scene} scene
+ * @param {HTMLElement} body
+ * @returns {Figure}
+ */
+export function decisionBoundary(picture, { theme }, body) {
+  const { classes, range } = picture;
+  const [x0, x1, y0, y1] = range;
+  const canvas = body.querySelector("canvas") ?? boundaryCanvas(body, classes, theme.colors);
+  const room = canvas.parentElement?.clientWidth || 600;
+  canvas.width = Math.round(Math.min(WIDEST, room) * (devicePixelRatio || 1));
+  const share = Math.min(1, Math.max(0.45, (y1 - y0) / (x1 - x0)));
+  canvas.height = Math.round(canvas.width * share);
+  const context = contextOf(canvas);
+  context.imageSmoothingEnabled = true;
+  context.drawImage(predictedFields(picture, theme), 0, 0, canvas.width, canvas.height);
+  drawSamples(context, picture, theme);
+  canvas.dataset.sum = String(checksum(picture.arrays.confidence));
+  const plane = `x ${digits(x0)} … ${digits(x1)} and y ${digits(y0)} … ${digits(y1)}`;
+  return { description: `${classes.length} classes between ${plane}`, summary: momentOf(picture) };
+}
+
+/**
+ * @param {Element} body
+ * @param {string[]} classes
+ * @param {string[]} colors
+ */
+function boundaryCanvas(body, classes, colors) {
+  const frame = element("div", { class: "ts-boundary-frame" }, body);
+  const legend = element("p", { class: "ts-classes" }, body);
+  classes.slice(0, LEGEND).forEach((name, i) => {
+    const entry = element("span", {}, legend);
+    element("i", {}, entry).style.background = colors[i % colors.length];
+    entry.append(name);
+  });
+  return element("canvas", { class: "ts-boundary" }, frame);
+}
+
+/**
+ * Returns the grid of predictions as a small image, row 0 at the bottom; paler where the network is less sure.
+ * @param {Packed} picture
+ * @param {Theme} theme
+ */
+function predictedFields({ arrays: { classes, confidence }, classes: names }, { colors, paper }) {
+  const [rows, columns] = classes.shape;
+  const image = new ImageData(columns, rows);
+  const inks = colors.map(rgbOf);
+  const chance = 1 / names.length;
+  for (let field = 0; field < rows * columns; field++) {
+    const sure = Math.max(0, (confidence[field] / 255 - chance) / (1 - chance));
+    const ink = inks[classes[field] % inks.length];
+    const row = Math.floor(field / columns);
+    const pixel = 4 * ((rows - 1 - row) * columns + (field % columns));
+    for (let part = 0; part < 3; part++) {
+      image.data[pixel + part] = paper[part] + (ink[part] - paper[part]) * (0.08 + 0.47 * sure);
+    }
+    image.data[pixel + 3] = 255;
+  }
+  const canvas = Object.assign(element("canvas"), { width: columns, height: rows });
+  contextOf(canvas).putImageData(image, 0, 0);
+  return canvas;
+}
+
+/**
+ * Dots in the color of their class: filled for training, ringed for validation.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Packed} picture
+ * @param {Theme} theme
+ */
+function drawSamples(context, { arrays: { x, y, label, held }, range: [x0, x1, y0, y1] }, theme) {
+  const { width, height } = context.canvas;
+  const dot = Math.max(2, width / 240);
+  for (let i = 0; i < x.length; i++) {
+    context.beginPath();
+    context.arc(
+      ((x[i] - x0) / (x1 - x0)) * width,
+      height - ((y[i] - y0) / (y1 - y0)) * height,
+      dot,
+      0,
+      2 * Math.PI,
+    );
+    context.fillStyle = theme.colors[label[i] % theme.colors.length];
+    context.fill();
+    context.lineWidth = dot * (held[i] ? 0.6 : 0.25);
+    context.strokeStyle = held[i] ? theme.text : theme.background;
+    context.stroke();
+  }
+}
+
+/**
+ * Returns a number that changes with the picture, for tests.
+ * @param {PackedArray} values
+ */
+function checksum(values) {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum = (sum + values[i] * (i % 97)) % 1e9;
+  return sum;
+}
+
+/**
+ * @param {Packed} picture
+ * @param {Scene} _scene
+ * @param {HTMLElement} body
+ * @returns {Figure}
+ */
+export function worstMistakes(picture, _scene, body) {
+  const { true: truth, predicted, confidence, pixels } = picture.arrays;
+  const count = pixels.shape[0];
+  const list = body.querySelector("ul") ?? element("ul", { class: "ts-mistakes" }, body);
+  while (list.children.length > count) list.lastChild?.remove();
+  for (let i = 0; i < count; i++) {
+    const [right, wrong] = [truth[i], predicted[i]].map((label) => picture.classes[label] ?? String(label));
+    const sure = Math.round(100 * confidence[i]);
+    const { canvas, caption } = tileAt(list, i);
+    paint(canvas, pixels, i);
+    canvas.setAttribute("aria-label", `An image of ${right} taken for ${wrong}, ${sure} % sure`);
+    caption.children[0].textContent = `${wrong} ${sure} %`;
+    caption.children[1].textContent = `true: ${right}`;
+  }
+  const description = `${picture.wrong} of ${picture.of} validation images are wrong`;
+  return { description, summary: `${momentOf(picture)} · ${description}` };
+}
+
+/**
+ * @param {Element} list
+ * @param {number} i
+ */
+function tileAt(list, i) {
+  const tile = list.children[i] ?? newTile(list);
+  const canvas = /** @type {HTMLCanvasElement} */ (tile.children[0]);
+  return { canvas, caption: tile.children[1] };
+}
+
+/** @param {Element} list */
+function newTile(list) {
+  const tile = element("li", {}, list);
+  element("canvas", { role: "img" }, tile);
+  const caption = element("p", {}, tile);
+  element("b", {}, caption);
+  element("span", {}, caption);
+  return tile;
+}
+
+/**
+ * Paint one image of `pixels` [images, channels, height, width]; a single channel is gray.
+ * @param {HTMLCanvasElement} canvas
+ * @param {PackedArray} pixels
+ * @param {number} number
+ */
+function paint(canvas, pixels, number) {
+  const [, channels, height, width] = pixels.shape;
+  const area = height * width;
+  const image = new ImageData(width, height);
+  for (let i = 0; i < area; i++) {
+    for (let part = 0; part < 3; part++) {
+      const channel = number * channels + (channels === 3 ? part : 0);
+      image.data[4 * i + part] = pixels[channel * area + i];
+    }
+    image.data[4 * i + 3] = 255;
+  }
+  Object.assign(canvas, { width, height });
+  contextOf(canvas).putImageData(image, 0, 0);
+}
+
+/** @param {HTMLCanvasElement} canvas */
+function contextOf(canvas) {
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+}

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  curvesOf,
+  describeMark,
+  formatValue,
+  markNotes,
+  tickFormat,
+  waitingText,
+} from "../../pages/widgets/charts/curves/chart_spec.js";
+import { Run } from "../../pages/widgets/charts/live/run.js";
+import { part, segment, series, spec } from "./curve_fixtures.js";
+
+const LOSS = spec(part("step", "loss"), part("epoch", "val_loss", { dashed: true }));
+const METRIC = { ...spec(part("epoch", "val_metric")), percent: true };
+
+function runWithMarks(...marks) {
+  const run = new Run(1);
+  run.replace([segment("step", -1, 9, series("loss", [[0, 1]], { marks }))]);
+  return run;
+}
+
+test("a run's curves on a chart are those of its parts that have begun", () => {
+  assert.deepEqual(
+    curvesOf(LOSS, runWithMarks()).map((found) => found.part.name),
+    ["loss"],
+  );
+});
+
+test("an empty chart says what it waits for", () => {
+  assert.equal(waitingText(LOSS), "Waiting for the first step…");
+  assert.equal(waitingText(METRIC), "After the first epoch");
+});
+
+test("marks are described with where they are and what they were", () => {
+  assert.equal(describeMark(LOSS.parts[0], [5, 5, 1, "nan"]), "non-finite (NaN) at step 5");
+  assert.equal(describeMark(LOSS.parts[1], [5, 9, 3, "-inf"]), "validation non-finite (−∞) at steps 5–9 (3)");
+});
+
+test("of many marks the first few are written out and the others counted", () => {
+  const mark = (step) => [step, step, 1, "nan"];
+  const few = markNotes(LOSS, [{ run: runWithMarks(mark(1), mark(3)), label: "Run 1" }]);
+  assert.deepEqual(few, ["Run 1: non-finite (NaN) at step 1", "Run 1: non-finite (NaN) at step 3"]);
+  const many = markNotes(LOSS, [{ run: runWithMarks(...[1, 3, 5, 7, 9].map(mark)), label: "Run 1" }]);
+  assert.deepEqual([many.length, many.at(-1)], [4, "and 2 more"]);
+});
+
+test("values are written as the chart's unit asks", () => {
+  assert.equal(formatValue(METRIC, 0.98765), "98.8 %");
+  assert.equal(formatValue(LOSS, 0.123456), "0.1235");
+  assert.deepEqual(
+    [tickFormat(METRIC, false), tickFormat(LOSS, true), tickFormat(LOSS, false)],
+    [".0%", ".2~g", ".3~g"],
+  );
+});
