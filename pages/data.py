@@ -17,6 +17,7 @@ from trainer.data.images import MOST_IMAGES
 from trainer.data.tables import MOST_BYTES as MOST_TABLE_BYTES
 from trainer.data.tables import MOST_COLUMNS, MOST_ROWS
 from trainer.data.uploads import find_manifest, remove_upload
+from trainer.formatting import format_bytes
 from trainer.settings import get_settings
 from trainer.store import COMMAND_LINE, Store, Upload
 
@@ -66,9 +67,9 @@ def _add(context: PageContext) -> None:
         help="A CSV has one row for each sample and names in its first row. A zip has one folder of images for each class.",
     )
     st.html(
-        f'<p class="tp-quiet">At most: a CSV of {MOST_TABLE_BYTES // MEGABYTE} MB, {MOST_ROWS:,} rows and '
-        f"{MOST_COLUMNS} columns, or a zip of {MOST_ARCHIVE_BYTES // MEGABYTE} MB and {MOST_IMAGES:,} images; "
-        f"{get_settings().upload_quota_mb} MB for all your files together.</p>"
+        f'<p class="tp-quiet">At most: a CSV of {format_bytes(MOST_TABLE_BYTES)}, {MOST_ROWS:,} rows and '
+        f"{MOST_COLUMNS} columns, or a zip of {format_bytes(MOST_ARCHIVE_BYTES)} and {MOST_IMAGES:,} images; "
+        f"{format_bytes(get_settings().upload_quota_mb * MEGABYTE)} for all your files together.</p>"
     )
     if file is not None:
         st.session_state[SERIAL] = (
@@ -144,12 +145,8 @@ def _label(upload: Upload) -> str:
     manifest = find_manifest(upload.digest) or {}
     what = f"{manifest['rows']:,} rows × {len(manifest['columns'])} columns" if "rows" in manifest else ""
     what = f"{manifest['images']:,} images" if "images" in manifest else what
-    parts = (shorten(upload.name, 60), what, _size(upload.bytes), upload.digest[:6])
+    parts = (shorten(upload.name, 60), what, format_bytes(upload.bytes), upload.digest[:6])
     return " · ".join(part for part in parts if part)
-
-
-def _size(count: int) -> str:
-    return f"{count / MEGABYTE:.1f} MB" if count >= MEGABYTE / 10 else f"{max(1, count // 1000)} kB"
 
 
 @st.dialog("Delete this file?")

@@ -10,6 +10,7 @@ from pages.widgets.text import escape_html, escape_markdown
 from trainer.data import missing_files
 from trainer.data.own import data_problem
 from trainer.engine.augment import lacking
+from trainer.formatting import format_bytes
 from trainer.registry import Technique
 from trainer.settings import get_settings
 from trainer.store import Download, Store
@@ -82,4 +83,4 @@ def _progress(job: Download, megabytes: int) -> None:
     if job.status == "queued":
         st.progress(0.0, "Waiting for the trainer to begin…")
     else:
-        st.progress(share, f"{job.done_bytes / 1e6:.0f} of {total / 1e6:.0f} MB")
+        st.progress(share, f"{format_bytes(job.done_bytes)} of {format_bytes(total)}")

@@ -8,8 +8,9 @@ from typing import Any
 
 import orjson
 
-from pages.widgets.text import metric, number, run_title, shorten
+from pages.widgets.text import metric, run_title, shorten
 from trainer.config import Change, ConfigError, RunConfig, diff
+from trainer.formatting import format_number
 from trainer.registry import families
 from trainer.store import Run
 
@@ -80,7 +81,9 @@ def measured(run: Run) -> dict[str, str]:
     name = "accuracy" if task == "classification" else "error"
     found = {}
     if "val_loss" in best:
-        found["Best validation loss"] = f"{number(best['val_loss'])} (epoch {best.get('epoch', 0):.0f})"
+        found["Best validation loss"] = (
+            f"{format_number(best['val_loss'])} (epoch {best.get('epoch', 0):.0f})"
+        )
         found[f"Validation {name}"] = metric(best.get("val_metric"), task, unit)
     if test.get("metric") is not None:
         found[f"Test {name}"] = metric(test["metric"], task, unit)

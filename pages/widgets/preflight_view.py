@@ -13,7 +13,8 @@ from pages.widgets.live_chart import PALETTE
 from pages.widgets.samples import samples_html
 from pages.widgets.text import escape_html, shorten
 from trainer.config import RunConfig
-from trainer.preflight.findings import HEALTHY, Finding, bytes_text, findings, loss_text, short
+from trainer.formatting import format_bytes
+from trainer.preflight.findings import HEALTHY, Finding, findings, loss_text, short
 from trainer.preflight.plan import planned_rate
 
 ROW = 26  # pixels for each layer
@@ -225,11 +226,11 @@ def _memory(answer: Mapping[str, Any]) -> str:
     rows = [
         (
             one["label"] + (" · chosen" if one["chosen"] else ""),
-            f"{bytes_text(one['weights'])} ({one['bytes_weights']} B each)",
-            f"{bytes_text(one['gradients'])} ({one['bytes_gradients']} B each)",
-            f"{bytes_text(one['optimizer'])} ({memory['optimizer_bytes']:g} B each)",
-            bytes_text(one["activations"]),
-            bytes_text(sum(one[name] for name in ("weights", "gradients", "optimizer", "activations"))),
+            f"{format_bytes(one['weights'])} ({one['bytes_weights']} B each)",
+            f"{format_bytes(one['gradients'])} ({one['bytes_gradients']} B each)",
+            f"{format_bytes(one['optimizer'])} ({memory['optimizer_bytes']:g} B each)",
+            format_bytes(one["activations"]),
+            format_bytes(sum(one[name] for name in ("weights", "gradients", "optimizer", "activations"))),
         )
         for one in memory["precisions"]
     ]
@@ -246,6 +247,6 @@ def _memory(answer: Mapping[str, Any]) -> str:
         f'<h3 class="tp-figure">Memory for {answer["parameters"]:,} parameters</h3>{_table(columns, rows)}'
         '<p class="tp-quiet">Weights and gradients by the rule of thumb for the number format, activations estimated from '
         "passes of two and four samples. Autocast, which 16-bit precision means here, keeps weights and gradients in float "
-        f"32 beside 16-bit copies; measured in this run: weights {bytes_text(measured['weights'])}, gradients "
-        f"{bytes_text(measured['gradients'])}, kept for the backward pass {bytes_text(measured['kept'])}.</p>"
+        f"32 beside 16-bit copies; measured in this run: weights {format_bytes(measured['weights'])}, gradients "
+        f"{format_bytes(measured['gradients'])}, kept for the backward pass {format_bytes(measured['kept'])}.</p>"
     )

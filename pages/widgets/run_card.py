@@ -13,8 +13,9 @@ from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import ask
-from pages.widgets.text import chips, duration, elapsed, escape_html, escape_markdown, run_title, status_pill
+from pages.widgets.text import chips, elapsed, escape_html, escape_markdown, run_title, status_pill
 from trainer.config import Change
+from trainer.formatting import format_duration
 from trainer.store import Run, Store
 
 ASKED = {"stop": "Stopping…", "pause": "Pausing…", "resume": "Resuming…"}
@@ -64,7 +65,7 @@ def _headline(run: Run, place: lineup.Place, changes: Sequence[Change]) -> str:
         f'<span class="tp-swatch" style="background:light-dark({light},{dark})"></span>'
         f'<strong class="tp-name">{escape_html(run_title(run))}</strong>{state_of(run)}'
         f"{chips(changes, UNCHANGED)}"
-        f'<span class="tp-quiet">{duration(seconds) if seconds is not None else ""}</span></div>'
+        f'<span class="tp-quiet">{format_duration(seconds) if seconds is not None else ""}</span></div>'
     )
 
 

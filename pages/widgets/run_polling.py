@@ -13,12 +13,13 @@ from sqlalchemy.exc import DBAPIError
 
 from pages.widgets.diagnosis_cache import verdict
 from pages.widgets.text import escape_html, escape_markdown
+from trainer.formatting import format_bytes
 from trainer.settings import get_settings
 from trainer.store import Run, Store, StoreError
 
 LOG = logging.getLogger(__name__)
 INTERVAL = 0.5  # seconds between two looks for a change of state; curves come by another way
-LITTLE_SPACE = 64 * 2**20  # bytes; a checkpoint of a large model with its optimizer may be larger than this
+LITTLE_SPACE = 64_000_000  # bytes; a checkpoint of a large model with its optimizer may be larger than this
 
 
 @contextmanager
@@ -98,7 +99,7 @@ def _space() -> None:
         free = shutil.disk_usage(home).free
         if free < LITTLE_SPACE:
             st.warning(
-                f"{free / 2**20:.0f} MiB are left on the disk of {escape_markdown(home)}. When it is full, runs wait and "
+                f"{format_bytes(free)} are left on the disk of {escape_markdown(home)}. When it is full, runs wait and "
                 "their curves stand still; nothing is lost. Free some space, and they go on by themselves.",
                 icon=":material/hard_drive:",
             )

@@ -74,20 +74,6 @@ def status_pill(status: str, words: str = "") -> str:
     return f'<span class="tp-pill tp-{escape_html(status)}"><i></i>{escape_html(label)}</span>'
 
 
-def duration(seconds: float | None) -> str:
-    """Seconds as people say them: "8 s", "2 min 5 s", "3 h 20 min"."""
-    if seconds is None or not 0 <= seconds < 1e9:
-        return "–"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
 def elapsed(run: Any) -> float | None:
     """Seconds that a run has trained: what it counted itself, else the time between its start and its end."""
     counted = (run.results or {}).get("seconds", run.progress.get("seconds"))
@@ -96,11 +82,6 @@ def elapsed(run: Any) -> float | None:
     if run.started is None:
         return None
     return ((run.ended or datetime.now(UTC)) - run.started).total_seconds()
-
-
-def number(value: Any, digits: int = 4) -> str:
-    """A measured number, short; a dash where there is none."""
-    return f"{value:.{digits}g}" if isinstance(value, int | float) and not isinstance(value, bool) else "–"
 
 
 def metric(value: Any, task: str, unit: str = "") -> str:
