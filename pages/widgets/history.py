@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
-import orjson
-
 from pages.widgets.text import metric, run_title, shorten
-from trainer.config import Change, ConfigError, RunConfig, diff
+from trainer.config import Change, RunConfig, diff
 from trainer.formatting import format_number
 from trainer.registry import families
 from trainer.store import Run
@@ -24,17 +21,9 @@ ENDINGS = {
 }
 
 
-@lru_cache(maxsize=4096)
-def _parsed(text: bytes) -> RunConfig | None:
-    try:
-        return RunConfig.from_json(text)
-    except ConfigError:
-        return None
-
-
 def config_of(run: Run) -> RunConfig | None:
-    """The run's configuration; None where it was made by a version with other knobs."""
-    return _parsed(orjson.dumps(run.config))
+    """Returns the run's configuration; None where a version with other knobs wrote it."""
+    return RunConfig.from_stored(run.config)
 
 
 def is_probe(run: Run) -> bool:

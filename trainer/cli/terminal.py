@@ -10,7 +10,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from trainer.config import ConfigError, RunConfig, diff
+from trainer.config import RunConfig, diff
 from trainer.diagnosis import Evidence, Finding, mark_label
 from trainer.formatting import format_bytes, format_duration, format_number
 from trainer.preflight.findings import findings, short
@@ -85,10 +85,10 @@ def run_table(runs: Sequence[Run]) -> str:
 
 def changes(config: Mapping[str, Any]) -> str:
     """What differs from the defaults, in a few words."""
-    try:
-        return ", ".join(map(str, diff(RunConfig(), RunConfig.parse(config)))) or "defaults"
-    except ConfigError as error:  # written by another version
-        return str(error)
+    parsed = RunConfig.from_stored(config)
+    if parsed is None:
+        return "knobs of another version"
+    return ", ".join(map(str, diff(RunConfig(), parsed))) or "defaults"
 
 
 def diagnosis(run: Run, evidence: Evidence | None, found: Sequence[Finding]) -> str:
