@@ -9,7 +9,7 @@ import streamlit as st
 from pages.server.uploads import Job, begin, dismiss, job_of
 from pages.widgets.images_view import images_view
 from pages.widgets.page_context import PageContext
-from pages.widgets.run_polling import telling
+from pages.widgets.run_polling import reporting_errors
 from pages.widgets.table_view import table_view
 from pages.widgets.text import escape_html, escape_markdown, shorten
 from trainer.data.images import MOST_BYTES as MOST_ARCHIVE_BYTES
@@ -174,7 +174,7 @@ def _confirm_delete(store: Store, upload: Upload) -> None:
             st.rerun()
 
 
-@telling()
+@reporting_errors()
 def _delete(store: Store, upload: Upload) -> None:
     if store.remove_upload(upload.owner, upload.digest):
         remove_upload(upload.digest)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from pages.widgets.chart_selection import show_only
+from pages.widgets.launch import start_once
+from pages.widgets.markup import facts_list
 from pages.widgets.page_context import PageContext
 from pages.widgets.text import escape_html
 from trainer.config import RunConfig, diff
 from trainer.presets import PRESETS, Preset
-
-DOUBLE_CLICK = 3.0  # seconds in which a second start of an experiment is taken for one click too many
 
 
 def page(context: PageContext) -> None:
@@ -50,13 +48,12 @@ def _lead_to(home: st.Page) -> None:
 
 def _card(preset: Preset) -> str:
     configs = list(preset.configs().values())
-    rows = "".join(
-        f"<div><dt>{escape_html(name)}</dt><dd>{escape_html(_difference(configs[0], config))}</dd></div>"
-        for name, config in zip(preset.runs, configs, strict=True)
-    )
+    differences = {
+        name: _difference(configs[0], config) for name, config in zip(preset.runs, configs, strict=True)
+    }
     return (
         f'<h2 class="tp-title">{escape_html(preset.label)}</h2><p class="tp-quiet">{escape_html(preset.question)}</p>'
-        f'<dl class="tp-facts">{rows}</dl>'
+        + facts_list(differences)
     )
 
 
@@ -68,17 +65,15 @@ def _difference(first: RunConfig, config: RunConfig) -> str:
 
 def _start(context: PageContext, name: str) -> None:
     """Queue the experiment's runs and put them, and only them, on the axes. A double click starts it once."""
-    now = time.monotonic()
-    before, at = st.session_state.get("experiment:last", ("", 0.0))
-    if name == before and now - at < DOUBLE_CLICK:
-        return
-    st.session_state["experiment:last"] = (name, now)
     seed = context.knobs.config.seed if context.knobs.config else 0
-    runs = PRESETS[name].configs(seed)
-    show_only(
-        [
+    configs = PRESETS[name].configs(seed)
+    run_ids = start_once(
+        name,
+        lambda: [
             context.store.create_run(config.to_json(), context.owner, name=title)
-            for title, config in runs.items()
-        ]
+            for title, config in configs.items()
+        ],
     )
-    st.session_state["experiment:started"] = True
+    if run_ids is not None:
+        show_only(run_ids)
+        st.session_state["experiment:started"] = True

@@ -10,9 +10,10 @@ import streamlit as st
 from pages.live.tokens import page_token
 from pages.widgets.health_panel import health_panel
 from pages.widgets.history import UNCHANGED, changes_by_run, config_of, is_probe, legend_label
+from pages.widgets.markup import chips
 from pages.widgets.page_context import PageContext
-from pages.widgets.run_polling import watch_states
-from pages.widgets.text import chips, escape_html, escape_markdown, shorten
+from pages.widgets.run_polling import poll_states
+from pages.widgets.text import escape_html, escape_markdown, shorten
 from trainer.config import Change
 from trainer.settings import get_settings
 from trainer.store import Run
@@ -34,7 +35,7 @@ def page(context: PageContext) -> None:
         return
     changes = changes_by_run(runs)
     run = _choose(runs, changes)
-    watch_states(context.store, runs)
+    poll_states(context.store, runs)
     _show(context, run, changes[run.id])
 
 

@@ -12,7 +12,7 @@ from pages.widgets.history import config_of, is_probe
 from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
 from pages.widgets.page_context import PageContext
-from pages.widgets.run_polling import watch_states
+from pages.widgets.run_polling import poll_states
 from pages.widgets.text import escape_html, escape_markdown
 from trainer.config import ConfigError, RunConfig
 from trainer.engine.lr_finder import NAME, Suggestion, finder_config, smoothed, suggest
@@ -49,7 +49,7 @@ def page(context: PageContext) -> None:
             st.button(
                 "Stop", key="stop-lr", icon=":material/stop:", on_click=_stop, args=(context.store, current)
             )
-    watch_states(context.store, runs[:1])
+    poll_states(context.store, runs[:1])
     if current is None:
         st.html(
             '<div class="tp-empty"><h2>No test yet</h2><p>Press Find: the curve appears here within a second.</p></div>'

@@ -11,7 +11,7 @@ from pages.widgets.history import changes_by_run
 from pages.widgets.import_run import import_run
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_detail import run_detail
-from pages.widgets.run_polling import watch_states
+from pages.widgets.run_polling import poll_states
 from pages.widgets.run_table import matching, run_table
 from pages.widgets.text import escape_markdown, shorten
 from trainer.config import Change
@@ -30,7 +30,7 @@ def page(context: PageContext) -> None:
     if not everything:
         _none_yet(context)
         return
-    watch_states(context.store, everything, waiting=False)
+    poll_states(context.store, everything, show_queue=False)
     shown = _filtered(everything, changes)
     selected = _selected(everything)
     table, detail = st.container(), st.container()

@@ -8,16 +8,17 @@ from typing import Any
 import streamlit as st
 
 from pages.live.tokens import page_token
-from pages.widgets.chart_selection import Place, lineup
+from pages.widgets.chart_selection import Place, chart_selection, hide_other_data
 from pages.widgets.download import data_is_ready
 from pages.widgets.history import changes_by_run, config_of, is_probe, legend_label, task_of
 from pages.widgets.launch import launch
 from pages.widgets.live_chart import Metric, ShownRun, live_panel
+from pages.widgets.markup import chips
 from pages.widgets.page_context import PageContext
-from pages.widgets.preflight import before_section
+from pages.widgets.preflight import preflight_section
 from pages.widgets.run_card import run_card
-from pages.widgets.run_polling import ask, telling, watch_states
-from pages.widgets.text import chips, escape_html
+from pages.widgets.run_polling import poll_states, reporting_errors, send_request
+from pages.widgets.text import escape_html
 from trainer.config import Change, RunConfig, diff
 from trainer.engine.datasplit import steps_per_epoch
 from trainer.preflight.plan import planned_rate
@@ -28,12 +29,12 @@ from trainer.store import Run, Store
 def page(context: PageContext) -> None:
     """Draw the page."""
     runs = [run for run in context.runs() if not is_probe(run)]
-    places = lineup(runs)
+    places = chart_selection(runs)
     changes = changes_by_run(runs)
     ready = data_is_ready(context)
     _controls(context, runs, ready=ready)
-    watch_states(context.store, runs)
-    before_section(context, ready=ready)
+    poll_states(context.store, runs)
+    preflight_section(context, ready=ready)
     _charts(context, runs, places, changes)
     _cards(context, runs, places, changes)
 
@@ -58,7 +59,7 @@ def _controls(context: PageContext, runs: Sequence[Run], *, ready: bool) -> None
             key="stop",
             icon=":material/stop:",
             disabled=current is None or current.request == "stop",
-            on_click=ask,
+            on_click=send_request,
             args=(context.store, current.id if current else 0, "stop"),
             help="End the run after this step; what it learned is saved.",
         )
@@ -73,7 +74,7 @@ def _pause_or_resume(store: Store, current: Run | None) -> None:
         key=what,
         icon=":material/resume:" if paused else ":material/pause:",
         disabled=current is None or current.request == "stop",
-        on_click=ask,
+        on_click=send_request,
         args=(store, current.id if current else 0, what),
         help="Go on exactly where it left." if paused else "Save everything and wait.",
     )
@@ -100,21 +101,11 @@ def _next_run(context: PageContext, runs: Sequence[Run], *, ready: bool) -> str:
     return f'<span class="tp-lead">Next run changes</span>{chips(changed)}'
 
 
-@telling()
+@reporting_errors()
 def _start(context: PageContext, config: RunConfig, known: Sequence[Run]) -> None:
     """Queue a run and put it on the axes. A double click starts one."""
     if launch(context.store, context.owner, config) is not None:
-        _hide_others(config, known)
-
-
-def _hide_others(config: RunConfig, known: Sequence[Run]) -> None:
-    """Losses on other data mean something else: those runs leave the view, not the list."""
-    places: dict[int, Place] = st.session_state["lineup"]
-    for run in known:
-        place = places.get(run.id)
-        if place is not None and place.visible:
-            other = config_of(run)
-            place.visible = other is None or other.data.name == config.data.name
+        hide_other_data(known, config.data.name)
 
 
 def _charts(

@@ -136,22 +136,22 @@ def test_results_are_shown_when_finished(lab):
         assert words in written
 
 
-def test_runs_can_be_hidden_recoloured_and_removed(lab):
+def test_runs_can_be_hidden_recolored_and_removed(lab):
     app = lab.open()
     widget(app, "start").click().run()
     run = lab.runs()[0].id
     menu = f"menu-{run}"
 
     def place():
-        return app.session_state["lineup"][run]
+        return app.session_state["chart-selection"][run]
 
     app.menu_button(key=menu).click("Hide").run()
     assert not place().visible
     before = place().color
-    app.menu_button(key=menu).click("Next colour").run()
+    app.menu_button(key=menu).click("Next color").run()
     assert place().color != before
     app.menu_button(key=menu).click("Remove from chart").run()
-    assert run not in app.session_state["lineup"]
+    assert run not in app.session_state["chart-selection"]
     assert len(lab.runs()) == 1
 
 
@@ -183,8 +183,8 @@ def test_another_data_set_hides_runs_that_cannot_be_compared(lab):
     widget(app, "data").select("two_moons").run()
     widget(app, "start").click().run()
     newest, first = lab.runs()
-    assert not app.session_state["lineup"][first.id].visible
-    assert app.session_state["lineup"][newest.id].visible
+    assert not app.session_state["chart-selection"][first.id].visible
+    assert app.session_state["chart-selection"][newest.id].visible
 
 
 def test_start_minds_no_run_that_another_tab_deleted(lab):
