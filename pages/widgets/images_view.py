@@ -82,7 +82,7 @@ def _samples(digest: str, manifest: Mapping[str, Any]) -> str:
     )
     more = len(counts) - MAX_CLASSES
     rest = f'<p class="tp-quiet">And {more} more classes.</p>' if more > 0 else ""
-    return f'<div class="tp-samples">{figures}</div>{rest}'
+    return f'<div class="tp-strips">{figures}</div>{rest}'
 
 
 @lru_cache(maxsize=512)
