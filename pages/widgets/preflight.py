@@ -29,7 +29,7 @@ def preflight_section(context: PageContext, *, ready: bool) -> None:
         if config is None:
             st.html(quiet("Shown once the knobs fit together."))
         elif not ready:
-            st.html(quiet("Shown once the data set is here."))
+            st.html(quiet("Shown once the data set is available."))
         else:
             _figures(context.store, config)
 

@@ -31,7 +31,7 @@ LONGEST_CELL = 10_000  # characters
 LONGEST_NAME = 80
 FEWEST_ROWS = 20
 PREVIEW_ROWS = 50
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 SNIFFED = 200  # lines
 BLOCK = 20_000  # rows between two reports
 
@@ -84,7 +84,7 @@ def read_table(data: bytes, report: Progress = silent) -> Table:
         columns.append(read_column(name, cells[number]))
         cells[number] = ()  # its text is not needed any more
         report(0.5 + 0.5 * (number + 1) / len(names))
-    said.append(f"{count:,} rows, told apart by {DELIMITERS[delimiter]}.")
+    said.insert(0, f"{count:,} rows, {DELIMITERS[delimiter]}-separated.")
     return Table(tuple(columns), count, preview, tuple(said))
 
 
