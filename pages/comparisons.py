@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
 from pages.widgets.chart_selection import show_only
+from pages.widgets.launch import start_once
+from pages.widgets.markup import facts_list
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import heading
-from pages.widgets.run_polling import telling
+from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html
 from trainer.config import RunConfig, diff
 from trainer.presets import PRESETS, Preset
-
-DOUBLE_CLICK = 3.0  # seconds in which a second click on the same comparison does nothing
 
 
 def page(context: PageContext) -> None:
@@ -53,13 +51,12 @@ def _open_train_page(train_page: st.Page) -> None:
 
 def _card(preset: Preset) -> str:
     configs = list(preset.configs().values())
-    rows = "".join(
-        f"<div><dt>{escape_html(name)}</dt><dd>{escape_html(_difference(configs[0], config))}</dd></div>"
-        for name, config in zip(preset.runs, configs, strict=True)
-    )
+    differences = {
+        name: _difference(configs[0], config) for name, config in zip(preset.runs, configs, strict=True)
+    }
     return (
         f'<h2 class="tp-title">{escape_html(preset.label)}</h2><p class="tp-quiet">{escape_html(preset.question)}</p>'
-        f'<dl class="tp-facts">{rows}</dl>'
+        + facts_list(differences)
     )
 
 
@@ -68,19 +65,18 @@ def _difference(baseline: RunConfig, config: RunConfig) -> str:
     return ", ".join(f"{change.label} {change.after}" for change in changes) or "Baseline"
 
 
-@telling()
+@reporting_errors()
 def _start(context: PageContext, name: str) -> None:
-    """Queues the comparison's runs and puts only them on the charts."""
-    now = time.monotonic()
-    last_name, last_start = st.session_state.get("comparison:last", ("", 0.0))
-    if name == last_name and now - last_start < DOUBLE_CLICK:
-        return
-    st.session_state["comparison:last"] = (name, now)
+    """Queues the comparison's runs and puts only them on the charts. A double click starts them once."""
     seed = context.knobs.config.seed if context.knobs.config else 0
-    show_only(
-        [
+    configs = PRESETS[name].configs(seed)
+    run_ids = start_once(
+        name,
+        lambda: [
             context.store.create_run(config.to_json(), context.owner, name=title)
-            for title, config in PRESETS[name].configs(seed).items()
-        ]
+            for title, config in configs.items()
+        ],
     )
-    st.session_state["comparison:started"] = True
+    if run_ids is not None:
+        show_only(run_ids)
+        st.session_state["comparison:started"] = True

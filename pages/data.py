@@ -11,7 +11,7 @@ from pages.server.uploads import PendingUpload, dismiss_upload, pending_upload, 
 from pages.widgets.images_view import images_view
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading
-from pages.widgets.run_polling import telling
+from pages.widgets.run_polling import reporting_errors
 from pages.widgets.table_view import table_view
 from pages.widgets.text import escape_html, escape_markdown, shorten
 from trainer.data.images import MOST_BYTES as MOST_ARCHIVE_BYTES
@@ -19,6 +19,7 @@ from trainer.data.images import MOST_IMAGES
 from trainer.data.tables import MOST_BYTES as MOST_TABLE_BYTES
 from trainer.data.tables import MOST_COLUMNS, MOST_ROWS
 from trainer.data.uploads import find_manifest, remove_upload
+from trainer.formatting import format_bytes
 from trainer.settings import get_settings
 from trainer.store import COMMAND_LINE, Store, Upload
 
@@ -73,9 +74,9 @@ def _draw_upload(context: PageContext) -> None:
         help="A CSV has one row for each sample, and column names in its first row. A zip has a folder of images for each class.",
     )
     st.html(
-        f'<p class="tp-quiet">At most: a CSV of {MOST_TABLE_BYTES // MEGABYTE} MB, {MOST_ROWS:,} rows and '
-        f"{MOST_COLUMNS} columns, or a zip of {MOST_ARCHIVE_BYTES // MEGABYTE} MB and {MOST_IMAGES:,} images; "
-        f"{get_settings().upload_quota_mb} MB for all your files together.</p>"
+        f'<p class="tp-quiet">At most: a CSV of {format_bytes(MOST_TABLE_BYTES)}, {MOST_ROWS:,} rows and '
+        f"{MOST_COLUMNS} columns, or a zip of {format_bytes(MOST_ARCHIVE_BYTES)} and {MOST_IMAGES:,} images; "
+        f"{format_bytes(get_settings().upload_quota_mb * MEGABYTE)} for all your files together.</p>"
     )
     if file is not None:
         # Under a new key the field is empty, and Streamlit drops its copy of the bytes.
@@ -145,7 +146,7 @@ def _choose(context: PageContext, uploads: Sequence[Upload]) -> Upload:
 def _label(upload: Upload) -> str:
     """Returns one line that distinguishes a file from the others."""
     contents = _contents(find_manifest(upload.digest) or {})
-    parts = (shorten(upload.name, 60), contents, _size(upload.bytes), upload.digest[:6])
+    parts = (shorten(upload.name, 60), contents, format_bytes(upload.bytes), upload.digest[:6])
     return " · ".join(part for part in parts if part)
 
 
@@ -153,10 +154,6 @@ def _contents(manifest: Mapping[str, Any]) -> str:
     if "images" in manifest:
         return f"{manifest['images']:,} images"
     return f"{manifest['rows']:,} rows × {len(manifest['columns'])} columns" if "rows" in manifest else ""
-
-
-def _size(count: int) -> str:
-    return f"{count / MEGABYTE:.1f} MB" if count >= MEGABYTE / 10 else f"{max(1, count // 1000)} kB"
 
 
 @st.dialog("Delete this file?")
@@ -184,7 +181,7 @@ def _confirm_delete(store: Store, upload: Upload) -> None:
             st.rerun()
 
 
-@telling()
+@reporting_errors()
 def _delete(store: Store, upload: Upload) -> None:
     if store.remove_upload(upload.owner, upload.digest):
         remove_upload(upload.digest)

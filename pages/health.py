@@ -10,10 +10,11 @@ from pages.live.tokens import page_token
 from pages.widgets.health_panel import health_panel
 from pages.widgets.history import UNCHANGED, changes_by_run, config_of, is_probe, legend_label
 from pages.widgets.linked_run import link_target, link_to, linked_run
+from pages.widgets.markup import chips
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading, link_to_train
-from pages.widgets.run_polling import watch_states
-from pages.widgets.text import chips, escape_markdown, shorten
+from pages.widgets.run_polling import poll_states
+from pages.widgets.text import escape_markdown, shorten
 from trainer.config import Change
 from trainer.settings import get_settings
 from trainer.store import Run
@@ -39,7 +40,7 @@ def page(context: PageContext) -> None:
         return
     changes = changes_by_run(runs)
     run = _choose(runs, changes)
-    watch_states(context.store, runs)
+    poll_states(context.store, runs)
     _draw_health(context, run, changes[run.id])
 
 

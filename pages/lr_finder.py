@@ -11,7 +11,7 @@ from pages.widgets.knobs import load_config
 from pages.widgets.lr_curve import lr_curve
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading
-from pages.widgets.run_polling import ask, telling, watch_states
+from pages.widgets.run_polling import poll_states, reporting_errors, send_request
 from pages.widgets.text import escape_html, escape_markdown
 from trainer.config import ConfigError, RunConfig
 from trainer.engine.lr_finder import NAME, Suggestion, finder_config, suggest
@@ -32,7 +32,7 @@ def page(context: PageContext) -> None:
     config = _draw_range(context)
     run = next((run for run in context.runs() if is_probe(run)), None)
     _draw_controls(context, config, run)
-    watch_states(context.store, [run] if run else [])
+    poll_states(context.store, [run] if run else [])
     if run is None:
         empty_state("No test yet", "Press Find: the curve appears here within a second.")
     elif run.is_over:  # not in a fragment: its buttons change the sidebar
@@ -85,12 +85,12 @@ def _draw_controls(context: PageContext, config: RunConfig | None, run: Run | No
                 "Stop",
                 key="stop-lr",
                 icon=":material/stop:",
-                on_click=ask,
+                on_click=send_request,
                 args=(context.store, active.id, "stop"),
             )
 
 
-@telling()
+@reporting_errors()
 def _find(context: PageContext, config: RunConfig) -> None:
     """Queues a test, unless one is under way, which the second half of a double click finds."""
     if not any(is_probe(run) for run in context.store.live() if run.owner == context.owner):

@@ -12,7 +12,7 @@ from pages.widgets.linked_run import link_target, link_to, linked_run
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading, link_to_train
 from pages.widgets.run_detail import run_detail
-from pages.widgets.run_polling import watch_states
+from pages.widgets.run_polling import poll_states
 from pages.widgets.run_table import matching, run_table
 from pages.widgets.text import escape_markdown, shorten
 from trainer.config import Change
@@ -39,7 +39,7 @@ def page(context: PageContext) -> None:
         )
         link_to_train(context.train_page)
         return
-    watch_states(context.store, runs, waiting=False)
+    poll_states(context.store, runs, show_queue=False)
     _draw_runs(context, runs, linked)
 
 

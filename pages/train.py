@@ -8,16 +8,17 @@ from typing import Any
 import streamlit as st
 
 from pages.live.tokens import page_token
-from pages.widgets.chart_selection import Place, lineup
+from pages.widgets.chart_selection import Place, chart_selection
 from pages.widgets.download import data_is_ready
 from pages.widgets.history import changes_by_run, config_of, is_probe, legend_label, task_of
 from pages.widgets.launch import launch
 from pages.widgets.live_chart import Metric, ShownRun, live_panel
+from pages.widgets.markup import chips
 from pages.widgets.page_context import PageContext
-from pages.widgets.preflight import before_section
+from pages.widgets.preflight import preflight_section
 from pages.widgets.run_card import run_card
-from pages.widgets.run_polling import ask, telling, watch_states
-from pages.widgets.text import chips, escape_html
+from pages.widgets.run_polling import poll_states, reporting_errors, send_request
+from pages.widgets.text import escape_html
 from trainer.config import Change, RunConfig, diff
 from trainer.preflight.plan import PlannedRate, planned_rate
 from trainer.settings import get_settings
@@ -30,12 +31,12 @@ Places = Mapping[int, Place]
 def page(context: PageContext) -> None:
     """Draws the page."""
     runs = [run for run in context.runs() if not is_probe(run)]
-    places = lineup(runs)
+    places = chart_selection(runs)
     changes = changes_by_run(runs)
     ready = data_is_ready(context)
     _draw_controls(context, runs, ready=ready)
-    watch_states(context.store, runs)
-    before_section(context, ready=ready)
+    poll_states(context.store, runs)
+    preflight_section(context, ready=ready)
     _draw_charts(context, runs, places, changes)
     _draw_cards(context, runs, places, changes)
 
@@ -60,7 +61,7 @@ def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) ->
             key="stop",
             icon=":material/stop:",
             disabled=current is None or current.request == "stop",
-            on_click=ask,
+            on_click=send_request,
             args=(context.store, current.id if current else 0, "stop"),
             help="End the run after the current step and save a checkpoint.",
         )
@@ -76,13 +77,13 @@ def _draw_pause(store: Store, current: Run | None) -> None:
         key=request,
         icon=f":material/{request}:",
         disabled=current is None or current.request == "stop",
-        on_click=ask,
+        on_click=send_request,
         args=(store, current.id if current else 0, request),
         help="Continue exactly where the run paused." if paused else "Save a checkpoint and wait.",
     )
 
 
-@telling()
+@reporting_errors()
 def _start(context: PageContext, config: RunConfig, earlier: Sequence[Run]) -> None:
     """Queues a run and puts it on the axes."""
     if launch(context.store, context.owner, config) is not None:

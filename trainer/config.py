@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Annotated, Any, Literal, Self, get_type_hints
 
+import orjson
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -201,6 +202,11 @@ class RunConfig(BaseModel):
         return cls.parse(value)
 
     @classmethod
+    def from_stored(cls, value: Mapping[str, Any]) -> RunConfig | None:
+        """Reads a run's stored configuration; None where a version with other knobs wrote it. Cached: lists of runs ask often."""
+        return _from_stored(orjson.dumps(value))
+
+    @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> RunConfig:
         """Reads flat keys; what is absent takes its default."""
         return cls().changed(values)
@@ -258,6 +264,14 @@ class RunConfig(BaseModel):
         facts = self.technique("data").facts
         refine = facts.get("facts_of")
         return {**facts, **refine(**self.data.knobs)} if refine else facts
+
+
+@lru_cache(maxsize=4096)
+def _from_stored(text: bytes) -> RunConfig | None:
+    try:
+        return RunConfig.from_json(text)
+    except ConfigError:
+        return None
 
 
 @cache

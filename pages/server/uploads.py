@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from trainer.data import DataError
 from trainer.data.uploads import disk_bytes, find_manifest, remove_upload
+from trainer.formatting import format_bytes
 from trainer.processes.sandboxed_reader import CancelledError, take_in
 from trainer.settings import get_settings
 from trainer.store import Store, StoreError
@@ -71,7 +72,7 @@ def over_quota(store: Store, owner: str, size: int, besides: str = "") -> str:
     if kept + size <= limit:
         return ""
     return (
-        f"Your files take {kept / 1e6:.0f} MB and this one {size / 1e6:.0f} MB; you may keep {limit / 1e6:.0f} MB. "
+        f"Your files take {format_bytes(kept)} and this one {format_bytes(size)}; you may keep {format_bytes(limit)}. "
         "Delete one that you no longer need."
     )
 

@@ -1,4 +1,4 @@
-"""Which runs stand on the axes, in which colour, and which of them are hidden: one choice for each tab."""
+"""Which runs are on the chart, in which color, and which of them are hidden: one selection for each tab."""
 
 from __future__ import annotations
 
@@ -9,80 +9,84 @@ import streamlit as st
 
 from pages.widgets.history import config_of
 from pages.widgets.live_chart import PALETTE
+from trainer.config import RunConfig
 from trainer.store import Run
 
-COLOURS = len(PALETTE["light"])
-FIRST = 5  # earlier runs that a fresh page shows
-MOST = 16
+COLORS = len(PALETTE["light"])
+INITIAL_RUNS = 5  # earlier runs that a fresh tab shows
+MAX_RUNS = 16
+_KEY = "chart-selection"
 
 
 @dataclass
 class Place:
-    """A run's place on the axes."""
+    """How a run appears on the chart. `color` is an index into `PALETTE`."""
 
     color: int
     visible: bool = True
 
 
-def lineup(runs: Sequence[Run]) -> dict[int, Place]:
-    """The places by run id, oldest first, without runs that are gone. A fresh tab starts with the newest few."""
-    known = {run.id for run in runs}
-    if "lineup" not in st.session_state:
-        st.session_state["lineup"] = {}
-        for run in sorted(_comparable(runs)[:FIRST], key=lambda run: run.id):
-            show(run.id)
-    places: dict[int, Place] = st.session_state["lineup"]
-    for gone in places.keys() - known:
-        del places[gone]
+def chart_selection(runs: Sequence[Run]) -> dict[int, Place]:
+    """Returns the places by run id, oldest first, without deleted runs. A fresh tab starts with the newest few of `runs`."""
+    if _KEY not in st.session_state:
+        show_only(sorted(run.id for run in _comparable(runs)[:INITIAL_RUNS]))
+    places: dict[int, Place] = st.session_state[_KEY]
+    for deleted in places.keys() - {run.id for run in runs}:
+        del places[deleted]
     return dict(sorted(places.items()))
 
 
 def show(run_id: int) -> None:
-    """Put a run on the axes, in the first colour that no other has; the oldest makes room when there are too many."""
-    places: dict[int, Place] = st.session_state.setdefault("lineup", {})
+    """Puts a run on the chart in the least used color; the oldest run makes room when there are too many."""
+    places: dict[int, Place] = st.session_state.setdefault(_KEY, {})
     if run_id in places:
         places[run_id].visible = True
         return
-    while len(places) >= MOST:
+    while len(places) >= MAX_RUNS:
         del places[min(places)]
-    places[run_id] = Place(_free_colour(places))
+    used = [place.color for place in places.values()]
+    places[run_id] = Place(min(range(COLORS), key=used.count))
 
 
 def show_only(run_ids: Sequence[int]) -> None:
-    """Clear the axes and put these runs on them."""
-    st.session_state["lineup"] = {}
+    """Clears the chart and puts these runs on it."""
+    st.session_state[_KEY] = {}
     for run_id in run_ids:
         show(run_id)
 
 
 def remove(run_id: int) -> None:
-    """Take a run off the axes; it stays on the Runs page."""
-    st.session_state.get("lineup", {}).pop(run_id, None)
+    """Takes a run off the chart; it stays on the Runs page."""
+    st.session_state.get(_KEY, {}).pop(run_id, None)
 
 
 def toggle(run_id: int) -> None:
-    """Hide a run that is shown, show one that is hidden."""
-    place = st.session_state["lineup"][run_id]
+    """Hides a run that is visible, shows one that is hidden."""
+    place = st.session_state[_KEY][run_id]
     place.visible = not place.visible
 
 
-def recolour(run_id: int) -> None:
-    """Give a run the next colour that no other has."""
-    places: dict[int, Place] = st.session_state["lineup"]
-    own = places[run_id].color
-    taken = {place.color for place in places.values()}
-    after = [(own + step) % COLOURS for step in range(1, COLOURS + 1)]
-    places[run_id].color = next((color for color in after if color not in taken), after[0])
+def hide_incomparable(config: RunConfig, runs: Sequence[Run]) -> None:
+    """Hides those of `runs` that trained on other data than `config`: their losses mean something else."""
+    places: dict[int, Place] = st.session_state.get(_KEY, {})
+    for run in runs:
+        other = config_of(run)
+        if run.id in places and other is not None and other.data.name != config.data.name:
+            places[run.id].visible = False
 
 
-def _free_colour(places: dict[int, Place]) -> int:
-    used = [place.color for place in places.values()]
-    return min(range(COLOURS), key=lambda color: (used.count(color), color))
+def recolor(run_id: int) -> None:
+    """Gives a run the next color that no other run has; the next in any case when all are taken."""
+    places: dict[int, Place] = st.session_state[_KEY]
+    current = places[run_id].color
+    used = {place.color for place in places.values()}
+    following = [(current + step) % COLORS for step in range(1, COLORS + 1)]
+    places[run_id].color = next((color for color in following if color not in used), following[0])
 
 
 def _comparable(runs: Sequence[Run]) -> list[Run]:
-    """Newest first, those that learn from the same data as the newest: other losses mean something else."""
+    """Returns the runs on the newest one's data, newest first: losses on other data are not comparable."""
     newest_first = sorted(runs, key=lambda run: -run.id)
-    configs = [(run, config_of(run)) for run in newest_first[: 10 * FIRST]]
+    configs = [(run, config_of(run)) for run in newest_first[: 10 * INITIAL_RUNS]]
     data = next((config.data.name for _, config in configs if config), None)
     return [run for run, config in configs if config and config.data.name == data]

@@ -11,22 +11,22 @@ from pages.widgets.text import escape_html, escape_markdown
 from trainer.config import ConfigError, check
 from trainer.registry import Knob
 
-MOST_SLIDER_STOPS = 100
+MAX_SLIDER_STOPS = 100
 
 
-def problem(sentence: str) -> None:
-    """Say what is wrong, where it is wrong."""
+def show_problem(sentence: str) -> None:
+    """Draws what is wrong, where it is wrong."""
     st.html(f'<p class="tp-problem" role="alert">{escape_html(sentence)}</p>')
 
 
 def draw_knob(key: str, knob: Knob, errors: list[str]) -> Any:
-    """One control with label, unit, help and bounds, and under it what is wrong with its value."""
+    """Draws one control with label, unit, help and bounds, and under it what is wrong with its value; returns the value."""
     value = _control(key, knob)
     try:
         return check(key, knob, value)
     except ConfigError as error:
         errors.append(str(error))
-        problem(str(error))
+        show_problem(str(error))
         return value
 
 
@@ -54,11 +54,11 @@ def _control(key: str, knob: Knob) -> Any:
 
 
 def _slider_stops(knob: Knob) -> tuple[Any, Any, Any] | None:
-    """(lowest, highest, step) where a slider serves: bounded on both sides, in even steps that a hand can hit."""
+    """Returns (lowest, highest, step) where a slider fits: bounded on both sides, in even steps that a hand can hit."""
     low = knob.ge if knob.ge is not None else knob.gt
     high = knob.le if knob.le is not None else knob.lt
     step = knob.step or (1 if knob.kind == "int" else None)
-    if knob.log or low is None or high is None or step is None or (high - low) / step > MOST_SLIDER_STOPS:
+    if knob.log or low is None or high is None or step is None or (high - low) / step > MAX_SLIDER_STOPS:
         return None
     low, high = low + step * (knob.ge is None), high - step * (knob.le is None)
     kind = int if knob.kind == "int" else float
@@ -84,9 +84,9 @@ def _number(label: str, knob: Knob, common: dict[str, Any]) -> Any:
 
 
 def _decade_step(value: float) -> float:
-    """A tenth to a whole of the value, so that plus and minus are of use at 1e-8 and at 10 alike."""
+    """Returns a tenth to a whole of the value, so that plus and minus are useful at 1e-8 and at 10 alike."""
     if not isinstance(value, int | float) or value <= 0 or not math.isfinite(value):
         return 0.0001
     exponent = math.floor(math.log10(value) + 1e-9)
-    first = value / 10**exponent
-    return float(10.0 ** (exponent - 1 if first < 1.5 else exponent))
+    mantissa = value / 10**exponent
+    return float(10.0 ** (exponent - 1 if mantissa < 1.5 else exponent))

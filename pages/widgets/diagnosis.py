@@ -5,35 +5,36 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.widgets.chart_selection import show
-from pages.widgets.diagnosis_cache import verdict
+from pages.widgets.diagnosis_cache import diagnosis_of
 from pages.widgets.history import config_of
 from pages.widgets.launch import launch
+from pages.widgets.markup import chips
 from pages.widgets.page_context import PageContext
-from pages.widgets.run_polling import telling
-from pages.widgets.text import chips, escape_html, escape_markdown, run_title, shorten
+from pages.widgets.run_polling import reporting_errors
+from pages.widgets.text import escape_html, escape_markdown, run_title, shorten
 from trainer.config import Change, RunConfig, diff
 from trainer.diagnosis import Finding, mark_label
 from trainer.store import Run
 
-QUIET = "No problems found"
-_TRIED = "fixes-tried"  # twins that this tab has started, by the run and the failure that they mend
+NO_FINDINGS = "No problems found"
+_TRIED = "fixes-tried"  # twins that this tab has started, by the run and the failure that they fix
 
 
 def diagnosis(context: PageContext, run: Run) -> None:
-    """Draw the findings of a run; for a finished one without any, a quiet line."""
-    said, config = verdict(context.store, run), config_of(run)
+    """Draws the findings of a run; for a finished one without any, a quiet line."""
+    found, config = diagnosis_of(context.store, run), config_of(run)
     if config is None:
         return
-    for finding in said.findings:
+    for finding in found.findings:
         with st.container(key=f"finding-{run.id}-{finding.name}", gap="small"):
-            st.html(_words(finding, config))
-            _remedy(context, run, config, finding)
-    if said.judged and not said.findings and run.status == "finished":
-        st.html(f'<p class="tp-quiet tp-sound">{QUIET}</p>')
+            st.html(_description(finding, config))
+            _fix(context, run, config, finding)
+    if found.judged and not found.findings and run.status == "finished":
+        st.html(f'<p class="tp-quiet tp-sound">{NO_FINDINGS}</p>')
 
 
-def _words(finding: Finding, config: RunConfig) -> str:
-    """HTML: the title, both sentences, and the evidence as a small list."""
+def _description(finding: Finding, config: RunConfig) -> str:
+    """Returns HTML: the title, both sentences, and the evidence as a small list."""
     items = "".join(
         f"<li>{escape_html(mark_label(mark, config))}: <b>{escape_html(shorten(mark.text, 120))}</b></li>"
         for mark in finding.evidence
@@ -44,34 +45,38 @@ def _words(finding: Finding, config: RunConfig) -> str:
     )
 
 
-def _remedy(context: PageContext, run: Run, config: RunConfig, finding: Finding) -> None:
-    """The button that starts the twin, and what it changes."""
+def _fix(context: PageContext, run: Run, config: RunConfig, finding: Finding) -> None:
+    """Draws the button that starts the twin, and what it changes."""
     twin = config.changed(finding.fix)
     changes = diff(config, twin)
     tried = st.session_state.get(_TRIED, {}).get((run.id, finding.name))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
-            f"Try the fix: {escape_markdown(shorten(_in_short(changes), 60))}",
+            f"Try the fix: {escape_markdown(shorten(_brief(changes), 60))}",
             key=f"fix-{run.id}-{finding.name}",
             icon=":material/healing:",
             disabled=tried is not None,
-            on_click=_try,
+            on_click=_try_fix,
             args=(context, run, finding, twin, changes),
             help="Starts the twin: the same seed and knobs but for this change, drawn beside this run.",
         )
-        said = "" if tried is None else f'<span class="tp-quiet" role="status">Started as run {tried}.</span>'
-        st.html(f'<div class="tp-run">{chips(changes)}{said}</div>', width="stretch")
+        started = (
+            "" if tried is None else f'<span class="tp-quiet" role="status">Started as run {tried}.</span>'
+        )
+        st.html(f'<div class="tp-run">{chips(changes)}{started}</div>', width="stretch")
 
 
-def _in_short(changes: list[Change]) -> str:
-    """The first change, and how many more there are."""
+def _brief(changes: list[Change]) -> str:
+    """Returns the first change, and how many more there are."""
     more = f" +{len(changes) - 1}" if len(changes) > 1 else ""
     return f"{changes[0].label} → {changes[0].after}{more}"
 
 
-@telling()
-def _try(context: PageContext, run: Run, finding: Finding, twin: RunConfig, changes: list[Change]) -> None:
-    """Start the twin and put it on the chart beside the run that it mends."""
+@reporting_errors()
+def _try_fix(
+    context: PageContext, run: Run, finding: Finding, twin: RunConfig, changes: list[Change]
+) -> None:
+    """Starts the twin and puts it on the chart beside the run that it fixes."""
     note = f"Tries a fix of {run_title(run)} ({finding.title}): {', '.join(map(str, changes))}."
     show(run.id)
     run_id = launch(context.store, context.owner, twin, notes=note)

@@ -1,4 +1,4 @@
-"""What the diagnosis says of runs, remembered: a rerun of a page on which nothing changed reads no series."""
+"""Diagnoses of runs, cached: a rerun of a page on which nothing changed reads no series."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from weakref import WeakKeyDictionary
 from trainer.diagnosis import Finding, diagnose, gather, milestone
 from trainer.store import Run, Store
 
-MOST = 2_000
+MAX_CACHED = 2_000
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The findings of a run; `judged` is False where there is too little to judge, or nothing is to be."""
+class Diagnosis:
+    """The findings of a run. `judged` is False where there is too little evidence, or the run is not to be judged."""
 
     findings: tuple[Finding, ...] = ()
     judged: bool = False
 
 
-_known: WeakKeyDictionary[Store, OrderedDict[Hashable, Verdict]] = WeakKeyDictionary()
+_caches: WeakKeyDictionary[Store, OrderedDict[Hashable, Diagnosis]] = WeakKeyDictionary()
 _lock = Lock()
 
 
-def verdict(store: Store, run: Run) -> Verdict:
-    """The verdict on a run as it stands. While it trains, that is looked at anew at milestones only."""
+def diagnosis_of(store: Store, run: Run) -> Diagnosis:
+    """Returns the diagnosis of a run as it is now. While it trains, only milestones renew it."""
     passed = milestone(run)
     if run.status == "queued" or not (run.is_over or passed >= 2):  # a finding takes two milestones
-        return Verdict()
+        return Diagnosis()
     key = (run.id, run.status if run.is_over else "", run.ended, 0 if run.is_over else passed)
     with _lock:
-        cache = _known.setdefault(store, OrderedDict())
+        cache = _caches.setdefault(store, OrderedDict())
         if key in cache:
             cache.move_to_end(key)
             return cache[key]
     evidence = gather(store, run)
-    found = Verdict() if evidence is None else Verdict(tuple(diagnose(evidence)), evidence.long_enough)
+    found = Diagnosis() if evidence is None else Diagnosis(tuple(diagnose(evidence)), evidence.long_enough)
     with _lock:
         cache[key] = found
-        while len(cache) > MOST:
+        while len(cache) > MAX_CACHED:
             cache.popitem(last=False)
     return found

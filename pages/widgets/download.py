@@ -1,85 +1,96 @@
-"""Fetching a data set that is not there yet: what it is, how large, how far, and why it failed."""
+"""Downloading a data set that is missing: what it is, how large, how far it is, and why it failed."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from pages.widgets.page_context import PageContext
-from pages.widgets.run_polling import telling
+from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html, escape_markdown
 from trainer.data import missing_files
 from trainer.data.own import data_problem
 from trainer.engine.augment import lacking
+from trainer.formatting import format_bytes
 from trainer.registry import Technique
 from trainer.settings import get_settings
 from trainer.store import Download, Store
 
+INTERVAL = 0.5  # seconds between two polls of a download
+
 
 def data_is_ready(context: PageContext) -> bool:
-    """Whether the chosen data set can be read and augmented; where it cannot, draw what fetches it."""
-    store, config = context.store, context.knobs.config
-    if config is not None and (sentences := lacking(config, get_settings().data)):
+    """Whether the chosen data set can be read and augmented; where it cannot, draws how to get what is missing."""
+    store, config, folder = context.store, context.knobs.config, get_settings().data
+    if config is None:
+        return True
+    if sentences := lacking(config, folder):
         for sentence in sentences:
-            st.info(command_box(sentence), icon=":material/deployed_code_alert:")
+            st.info(with_command(sentence), icon=":material/deployed_code_alert:")
         return False
-    if config is not None and (problem := data_problem(config.data.name, config.data.knobs)):
-        _own_data(problem, context.data_page)
+    if problem := data_problem(config.data.name, config.data.knobs):
+        _upload_problem(problem, context.data_page)
         return False
-    if config is None or not missing_files(config.data.name, get_settings().data):
+    if not missing_files(config.data.name, folder):
         return True
     technique = config.technique("data")
-    job = store.download_of(technique.name)
-    active = job is not None and job.status in ("queued", "running")
-    st.fragment(_panel, run_every=0.5 if active else None)(store, technique, active)
+    active = _is_active(store.download_of(technique.name))
+    st.fragment(_panel, run_every=INTERVAL if active else None)(store, technique, active)
     return False
 
 
-def _own_data(problem: str, data_page: st.Page) -> None:
-    """What keeps a run from a file of the visitor's own, and the way to mend it."""
+def with_command(sentence: str) -> str:
+    """Returns Markdown in which the command after "with:" is a block of its own, ready to be copied."""
+    text, _, command = sentence.partition("with: ")
+    return f"{escape_markdown(text)} with:\n```bash\n{command.replace('`', '')}\n```"
+
+
+def _upload_problem(problem: str, data_page: st.Page) -> None:
+    """Draws why a run cannot use the visitor's upload, and the way to fix it."""
     with st.container(border=True, key="own-data"):
         st.html(f"<p>{escape_html(problem)}</p>")
         st.page_link(data_page, label="Go to Your data", icon=":material/upload_file:")
 
 
-def command_box(sentence: str) -> str:
-    """Markdown: the command after the colon stands by itself, ready to be copied."""
-    words, _, command = sentence.partition("with: ")
-    return f"{escape_markdown(words)} with:\n```bash\n{command.replace('`', '')}\n```"
+def _is_active(download: Download | None) -> bool:
+    return download is not None and download.status in ("queued", "running")
 
 
-def _panel(store: Store, technique: Technique, watched: bool) -> None:
-    """Redraws itself while the download goes on, and the page once it is done."""
-    job = store.download_of(technique.name)
-    if (
-        job is not None
-        and job.status == "finished"
-        and not missing_files(technique.name, get_settings().data)
-    ):
+def _panel(store: Store, technique: Technique, polled: bool) -> None:
+    """Redraws itself while the download runs, and the page once it starts or ends."""
+    download = store.download_of(technique.name)
+    finished = download is not None and download.status == "finished"
+    if finished and not missing_files(technique.name, get_settings().data):
         st.rerun(scope="app")
-    if (job is not None and job.status in ("queued", "running")) != watched:
-        st.rerun(scope="app")  # how often this redraws itself is decided where the page is drawn
+    if _is_active(download) != polled:
+        st.rerun(scope="app")  # the polling interval is set where the page is drawn
     with st.container(border=True, key="download"):
         size = technique.facts["megabytes"]
         st.markdown(f"**{technique.label} is not on this machine yet.** {escape_markdown(technique.help)}")
-        if job is not None and job.status in ("queued", "running"):
-            _progress(job, size)
+        if download is not None and _is_active(download):
+            _progress(download, size)
             return
-        if job is not None and job.status == "failed":
-            st.error(escape_markdown(job.message), icon=":material/cloud_off:")
+        failed = download is not None and download.status == "failed"
+        if download is not None and failed:
+            st.error(escape_markdown(download.message), icon=":material/cloud_off:")
         st.button(
-            f"{'Try again' if job and job.status == 'failed' else 'Download'} ({size} MB)",
+            f"{'Try again' if failed else 'Download'} ({size} MB)",
             key="download-start",
             icon=":material/download:",
             type="primary",
-            on_click=telling()(store.request_download),
-            args=(technique.name,),
+            on_click=_request,
+            args=(store, technique.name),
         )
 
 
-def _progress(job: Download, megabytes: int) -> None:
-    total = job.total_bytes or megabytes * 1_000_000
-    share = min(1.0, job.done_bytes / total)
-    if job.status == "queued":
+@reporting_errors()
+def _request(store: Store, name: str) -> None:
+    store.request_download(name)
+
+
+def _progress(download: Download, megabytes: int) -> None:
+    total = download.total_bytes or megabytes * 1_000_000
+    if download.status == "queued":
         st.progress(0.0, "Waiting for the trainer to begin…")
     else:
-        st.progress(share, f"{job.done_bytes / 1e6:.0f} of {total / 1e6:.0f} MB")
+        share = min(1.0, download.done_bytes / total)
+        st.progress(share, f"{format_bytes(download.done_bytes)} of {format_bytes(total)}")

@@ -1,4 +1,4 @@
-"""A selected run to take along: one download for each format, made when it is asked for, and the script to read and copy."""
+"""Exports of a selected run: one download for each format, written when it is clicked, and the script to read and copy."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from trainer.export.formats import FORMATS, ExportError, Format, run_script
 from trainer.settings import get_settings
 from trainer.store import Run, Store
 
-IN_A_ROW = 3
+COLUMNS = 3
 
 
-def take_away(store: Store, run: Run) -> None:
-    """Draw the section."""
-    with st.expander("Take it away", icon=":material/download:", key=f"take-away-{run.id}"):
+def export_section(store: Store, run: Run) -> None:
+    """Draws the section."""
+    with st.expander("Export", icon=":material/download:", key=f"export-{run.id}"):
         formats = list(FORMATS.values())
-        for start in range(0, len(formats), IN_A_ROW):
-            for column, one in zip(st.columns(IN_A_ROW), formats[start : start + IN_A_ROW], strict=False):
+        for start in range(0, len(formats), COLUMNS):
+            for column, one in zip(st.columns(COLUMNS), formats[start : start + COLUMNS], strict=False):
                 with column:
                     _download(store, run, one)
         if st.toggle("Show the script", key=f"show-script-{run.id}", help="Read it here, or copy it."):
@@ -28,31 +28,31 @@ def take_away(store: Store, run: Run) -> None:
 
 
 def _download(store: Store, run: Run, one: Format) -> None:
-    lacking = _lacking(run, one)
+    obstacle = _obstacle(run, one)
     st.download_button(
         one.label,
-        partial(
-            one.write, store, get_settings(), run
-        ),  # called on the click, not for each drawing of the page
+        partial(one.write, store, get_settings(), run),  # called on the click, not whenever the page is drawn
         one.file_name(run),
         one.mime,
         key=f"take-{one.name}-{run.id}",
-        disabled=bool(lacking),
+        disabled=bool(obstacle),
         on_click="ignore",
         width="stretch",
     )
-    st.caption(lacking or one.help)
+    st.caption(obstacle or one.help)
 
 
-def _lacking(run: Run, one: Format) -> str:
-    """Why a format cannot be had yet; empty when it can."""
+def _obstacle(run: Run, one: Format) -> str:
+    """Returns why the run cannot be exported in a format yet; empty when it can."""
     if one.name == "safetensors":
         path = get_settings().run_folder(run.id) / checkpoint.WEIGHTS
-        return "" if path.is_file() else "There are weights once it finishes, or is stopped or paused."
+        return (
+            "" if path.is_file() else "There are weights once the run has finished, or is stopped or paused."
+        )
     if one.name in ("script", "zip") and config_of(run) is None:
-        return "Its knobs were set in another version of this lab."
+        return "The run's knobs were set in another version."
     if one.name in ("csv", "parquet", "tensorboard") and not run.progress.get("step"):
-        return "Nothing is measured yet."
+        return "The run has no points yet."
     return ""
 
 

@@ -11,8 +11,8 @@ from trainer.diagnosis import IMPOSSIBLE, rules
 
 
 def failures() -> None:
-    """Draw the list, closed until somebody asks."""
-    with st.expander("What can go wrong, and is found in a run's curves", icon=":material/troubleshoot:"):
+    """Draws the list, closed at first."""
+    with st.expander("Failures that the diagnosis finds in a run's curves", icon=":material/troubleshoot:"):
         st.html(_list({rule.title: rule.help for rule in rules().values()}))
         st.html('<h3 class="tp-title">What cannot happen here</h3>' + _list(IMPOSSIBLE))
 

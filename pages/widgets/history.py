@@ -1,15 +1,14 @@
-"""What a page says about runs: their configurations, what changed from one to the next, how they ended."""
+"""Runs as pages describe them: their configurations, what changed from one to the next, how they did and how they ended."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-
-from pages.widgets.text import metric, number, run_title, shorten
-from trainer.config import Change, ConfigError, RunConfig, diff
+from pages.widgets.text import run_title, shorten
+from trainer.config import Change, RunConfig, diff
+from trainer.formatting import format_number
 from trainer.registry import families
 from trainer.store import Run
 
@@ -23,68 +22,77 @@ ENDINGS = {
 }
 
 
-@lru_cache(maxsize=4096)
-def _parsed(text: bytes) -> RunConfig | None:
-    try:
-        return RunConfig.from_json(text)
-    except ConfigError:
-        return None
-
-
 def config_of(run: Run) -> RunConfig | None:
-    """The run's configuration; None where it was made by a version with other knobs."""
-    return _parsed(orjson.dumps(run.config))
+    """Returns the run's configuration; None where a version with other knobs wrote it."""
+    return RunConfig.from_stored(run.config)
 
 
 def is_probe(run: Run) -> bool:
-    """Whether the run is a test that measures something, such as a range test, not one to compare."""
+    """Whether the run measures something, such as a learning-rate range test, rather than being one to compare."""
     config = config_of(run)
     return config is not None and bool(config.technique("schedule").facts.get("probe"))
 
 
 def changes_by_run(runs: Sequence[Run]) -> dict[int, list[Change]]:
-    """For each run what differs from the run before it; the first is compared with the defaults.
-
-    `runs` may come in any order; the one before is the one with the next smaller id among them.
-    """
-    found: dict[int, list[Change]] = {}
-    before: RunConfig | None = RunConfig()
+    """Returns what each run changes against the previous one, which is that of the next smaller id; the first is compared
+    with the defaults. `runs` may come in any order."""
+    changes: dict[int, list[Change]] = {}
+    previous: RunConfig | None = RunConfig()
     for run in sorted(runs, key=lambda run: run.id):
         config = config_of(run)
-        found[run.id] = diff(before, config) if before and config else []
-        before = config or before
-    return found
+        changes[run.id] = diff(previous, config) if previous and config else []
+        previous = config or previous
+    return changes
 
 
 def task_of(config: RunConfig | None) -> str:
-    """ "classification" or "regression"."""
+    """Returns "classification" or "regression"."""
     return str(config.data_facts()["task"]) if config else "classification"
 
 
 def legend_label(run: Run, changes: Sequence[Change]) -> str:
-    """The run's name; where it has none its number, with what makes it different."""
+    """Returns the run's name; where it has none, its number and what makes it different."""
     if run.name.strip() or not changes:
         return run_title(run)
     first, more = changes[0], f" +{len(changes) - 1}" if len(changes) > 1 else ""
-    what = f"{first.label} {first.after}"
+    change = f"{first.label} {first.after}"
     if first.key in families() and first.after not in ("None", "Off", "On"):
-        what = first.after  # "Batch norm" says enough; "None" does not
-    return shorten(f"{run_title(run)} · {what}", 48) + more
+        change = first.after  # "Batch norm" is clear by itself; "None" is not
+    return shorten(f"{run_title(run)} · {change}", 48) + more
 
 
-def measured(run: Run) -> dict[str, str]:
-    """How a run did, in words: best validation loss and metric, test metric, how it ended."""
+def run_facts(run: Run) -> dict[str, str]:
+    """Returns how a run did, ready for `facts_list`: best validation loss and metric, test metric, how it ended."""
     results: Mapping[str, Any] = run.results or {}
     best, test = results.get("best") or {}, results.get("test") or {}
     task, unit = task_of(config_of(run)), results.get("unit") or ""
     name = "accuracy" if task == "classification" else "error"
-    found = {}
+    facts = {}
     if "val_loss" in best:
-        found["Best validation loss"] = f"{number(best['val_loss'])} (epoch {best.get('epoch', 0):.0f})"
-        found[f"Validation {name}"] = metric(best.get("val_metric"), task, unit)
+        facts["Best validation loss"] = (
+            f"{format_number(best['val_loss'])} (epoch {best.get('epoch', 0):.0f})"
+        )
+        facts[f"Validation {name}"] = _metric(best.get("val_metric"), task, unit)
     if test.get("metric") is not None:
-        found[f"Test {name}"] = metric(test["metric"], task, unit)
+        facts[f"Test {name}"] = _metric(test["metric"], task, unit)
     if results.get("stopped_by"):
         ending = ENDINGS.get(results["stopped_by"], str(results["stopped_by"]).replace("_", " ").capitalize())
-        found["Ended by"] = ending + (", best weights restored" if results.get("restored_best") else "")
-    return found
+        facts["Ended by"] = ending + (", best weights restored" if results.get("restored_best") else "")
+    return facts
+
+
+def seconds_of(run: Run) -> float | None:
+    """Returns how long a run has trained: the seconds that it counted, else the time from its start to its end or to now."""
+    counted = (run.results or {}).get("seconds", run.progress.get("seconds"))
+    if counted is not None:
+        return float(counted)
+    if run.started is None:
+        return None
+    return ((run.ended or datetime.now(UTC)) - run.started).total_seconds()
+
+
+def _metric(value: Any, task: str, unit: str) -> str:
+    """Returns an accuracy in percent, or an error in its unit."""
+    if not isinstance(value, int | float):
+        return "–"
+    return f"{100 * value:.1f} %" if task == "classification" else f"{value:.3g} {unit}".strip()

@@ -2,64 +2,52 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 import streamlit as st
-from PIL import Image
 
-from pages.widgets.controls import problem as show_problem
-from pages.widgets.live_chart import PALETTE
+from pages.widgets.bar_chart import class_bars, draw_bars
+from pages.widgets.controls import show_problem
+from pages.widgets.markup import image
 from pages.widgets.page_context import PageContext
-from pages.widgets.take_data import use_button
-from pages.widgets.text import escape_html, shorten
+from pages.widgets.text import escape_html
+from pages.widgets.use_data import initial_values, upload_notice, use_button
 from trainer.data import DataError
-from trainer.data.choosing import suggested_values
 from trainer.data.uploads import load_array
 from trainer.registry import find
 from trainer.store import Upload
 
 SAMPLES = 8  # of each class
-SHOWN = 24  # classes
-BAR = PALETTE["light"][0]
+MAX_CLASSES = 24
 
 
 def images_view(context: PageContext, upload: Upload, manifest: Mapping[str, Any]) -> None:
-    """Draw the choices, the classes' chart and samples."""
-    st.html(f'<p class="tp-notice">{escape_html(" ".join(manifest["said"]))}</p>')
+    """Draws the choices, the classes' chart and samples."""
+    upload_notice(upload, manifest)
     left, right = st.columns([2, 3], gap="large")
     with left:
-        values = _choices(context, upload, manifest)
-        use_button(context, values, upload.name)
+        use_button(context, _choices(context, upload, manifest))
         st.html(
             '<p class="tp-quiet">Each image is cut to its middle square and scaled. A convolutional model suits images: choose '
             "it under Model in the sidebar.</p>"
         )
     with right:
-        _chart(manifest)
+        figure = class_bars(manifest["classes"], manifest["counts"], "images")
+        draw_bars(figure, "images of each class to train on", key="data-class-chart")
     st.html('<h2 class="tp-title">Samples of each class</h2>')
     try:
-        st.html(_grid(upload.digest, manifest))
+        st.html(_samples(upload.digest, manifest))
     except DataError as error:
         show_problem(str(error))
 
 
 def _choices(context: PageContext, upload: Upload, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Size and colour, as flat values."""
+    """Draws the choices of size and color; returns them as flat values."""
     knobs = find("data", "image_folder").knobs
-    start = suggested_values(upload.digest, manifest)
-    config = context.knobs.config
-    if (
-        config is not None
-        and config.data.knobs.get("file") == upload.digest
-        and config.data.name == "image_folder"
-    ):
-        start = config.flat()
+    start = initial_values(context, "image_folder", upload, manifest)
     short = upload.digest[:12]
     side_key, color_key = f"data-side-{short}", f"data-color-{short}"
     st.session_state.setdefault(side_key, start["data.side"])
@@ -81,48 +69,24 @@ def _choices(context: PageContext, upload: Upload, manifest: Mapping[str, Any]) 
     return {"data": "image_folder", "data.file": upload.digest, "data.side": side, "data.color": color}
 
 
-def _chart(manifest: Mapping[str, Any]) -> None:
-    names = [escape_html(shorten(name, 24)) for name in manifest["classes"]]
-    figure = go.Figure(
-        go.Bar(
-            x=list(range(len(names))),
-            y=np.array(manifest["counts"]),
-            marker_color=BAR,
-            hovertemplate="%{y} images<extra></extra>",
-        )
-    )
-    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names)
-    figure.update_yaxes(title="images")
-    figure.update_layout(
-        height=300,
-        margin={"l": 50, "r": 10, "t": 34, "b": 40},
-        title={"text": "images of each class to train on", "font": {"size": 14}},
-    )
-    st.plotly_chart(figure, key="data-class-chart", config={"displayModeBar": False})
-
-
-def _grid(digest: str, manifest: Mapping[str, Any]) -> str:
-    """HTML: a strip of samples for each class. Names are other people's text."""
+def _samples(digest: str, manifest: Mapping[str, Any]) -> str:
+    """Returns HTML: a strip of samples for each class. Names are other people's text."""
     counts = manifest["counts"]
     shape = (manifest["images"], manifest["channels"], manifest["side"], manifest["side"])
     starts = [sum(counts[:place]) for place in range(len(counts))]
+    classes = list(zip(manifest["classes"], counts, starts, strict=True))[:MAX_CLASSES]
     figures = "".join(
-        f'<figure><img alt="{min(count, SAMPLES)} samples of {escape_html(name)}" '
-        f'src="data:image/png;base64,{_strip(digest, shape, start, min(count, SAMPLES))}">'
+        f"<figure>{_strip(digest, shape, start, min(count, SAMPLES), name)}"
         f"<figcaption>{escape_html(name)} <span>{count:,}</span></figcaption></figure>"
-        for name, count, start in list(zip(manifest["classes"], counts, starts, strict=True))[:SHOWN]
+        for name, count, start in classes
     )
-    more = len(counts) - SHOWN
+    more = len(counts) - MAX_CLASSES
     rest = f'<p class="tp-quiet">And {more} more classes.</p>' if more > 0 else ""
-    return f'<div class="tp-samples">{figures}</div>{rest}'
+    return f'<div class="tp-strips">{figures}</div>{rest}'
 
 
 @lru_cache(maxsize=512)
-def _strip(digest: str, shape: tuple[int, ...], start: int, count: int) -> str:
-    """A PNG of `count` images side by side, as base64."""
+def _strip(digest: str, shape: tuple[int, ...], start: int, count: int, name: str) -> str:
+    """Returns HTML of `count` images [channels, height, width] side by side."""
     images = load_array(digest, "images", shape, mapped=True)[start : start + count]
-    strip = np.concatenate(list(images), axis=2).transpose(1, 2, 0)
-    picture = Image.fromarray(np.ascontiguousarray(strip[:, :, 0] if strip.shape[2] == 1 else strip))
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return base64.b64encode(out.getvalue()).decode()
+    return image(np.concatenate(list(images), axis=2).transpose(1, 2, 0), f"{count} samples of {name}")

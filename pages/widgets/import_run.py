@@ -1,4 +1,4 @@
-"""Taking in a run that was exported elsewhere."""
+"""Importing a run that was exported elsewhere."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from trainer.export.sandboxed_import import receive
 from trainer.export.unbundle import BundleError
 from trainer.settings import get_settings
 
-DONE, TURN = "imported-run", "import-turn"
+IMPORTED, SERIAL = "imported-run", "import-serial"
 
 
 def import_run(owner: str) -> None:
-    """Draw the uploader; a run that comes in is selected."""
-    if (done := st.session_state.pop(DONE, None)) is not None:
-        st.toast(f"Run {done} is here, with its curves and notes.", icon=":material/download_done:")
+    """Draws the uploader, and selects the run that it imports."""
+    if (imported := st.session_state.pop(IMPORTED, None)) is not None:
+        st.toast(f"Run {imported} imported, with its curves and notes.", icon=":material/download_done:")
     with st.expander("Import a run", icon=":material/upload:"):
-        turn = st.session_state.setdefault(TURN, 0)
+        serial = st.session_state.setdefault(SERIAL, 0)
         file = st.file_uploader(
             "A run's zip",
             type="zip",
-            key=f"import-file-{turn}",
-            help="Made elsewhere with Take it away, Everything. It is checked before anything is kept.",
+            key=f"import-file-{serial}",
+            help="Made elsewhere with Export, Everything. It is checked before anything is kept.",
         )
         if file is None:
             return
         try:
-            with st.spinner("Checking and taking it in …"):
+            with st.spinner("Checking and importing…"):
                 run_id = receive(get_settings(), file, owner)
         except BundleError as error:
             st.error(escape_markdown(error), icon=":material/error:")
             return
-    st.session_state[DONE], st.session_state[TURN] = run_id, turn + 1
+    st.session_state[IMPORTED], st.session_state[SERIAL] = run_id, serial + 1
     st.query_params["run"] = str(run_id)
     st.rerun()

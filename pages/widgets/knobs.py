@@ -1,6 +1,6 @@
-"""The sidebar: every knob there is, read from the registry.
+"""The sidebar: every knob, read from the registry.
 
-A technique or knob that is declared appears here by itself, under its family's group. Widgets are keyed by the flat key
+A technique or knob appears here once it is declared, under its family's group. Widgets are keyed by the flat key
 ("schedule.final_lr") and bound to the address, so values survive page changes and reloads.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
-from pages.widgets.controls import draw_knob, problem
+from pages.widgets.controls import draw_knob, show_problem
 from pages.widgets.link import (
     PAGE_PARAMETERS,
     bound_parameters,
@@ -48,20 +48,20 @@ _READY, _PENDING, _NOTICES = "knobs:ready", "knobs:pending", "knobs:notices"
 
 @dataclass(frozen=True)
 class Knobs:
-    """What the sidebar says: a configuration, or else the sentences that say why there is none."""
+    """The sidebar's configuration, or else the sentences that say why there is none."""
 
     config: RunConfig | None
     problems: list[str] = field(default_factory=list)
 
 
 def draw_knobs() -> Knobs:
-    """Draw every knob and return what they add up to. Called by the shell, on every page."""
-    _arrive()
+    """Draws every knob and returns their configuration. Called by the shell, on every page."""
+    _read_address()
     pending = st.session_state.pop(_PENDING, None)
     if pending is not None:
-        _announce(pending)
+        _write_address(pending)
         st.session_state.update(widget_values(pending))
-    problems_place = _heading()
+    actions = _heading()
     values: dict[str, Any] = {}
     errors: list[str] = []
     sections = _sections()
@@ -70,27 +70,27 @@ def draw_knobs() -> Knobs:
         with places[group]:
             for name in sections[group]:
                 _draw_entry(name, values, errors)
-    knobs = _add_up(values, errors)
-    with problems_place:
+    knobs = _knobs(values, errors)
+    with actions:
         _actions(knobs)
-        for sentence in () if errors else knobs.problems:  # errors of one knob stand under it already
-            problem(sentence)
+        for sentence in () if errors else knobs.problems:  # each error is drawn under its own knob already
+            show_problem(sentence)
     return knobs
 
 
 def load_config(config: RunConfig) -> None:
-    """Set every knob to `config`. For a button's `on_click`: the widgets take the values on the run that follows."""
+    """Sets every knob to `config`. For a button's `on_click`: the widgets take the values in the rerun that follows."""
     st.session_state[_PENDING] = config.flat()
     st.session_state[_NOTICES] = []
 
 
 def reset_knobs() -> None:
-    """Set every knob to its default; the seed too."""
+    """Sets every knob to its default, the seed included."""
     load_config(RunConfig())
 
 
 def show_link_notices() -> None:
-    """Say what a link asked for and did not get, until it is dismissed."""
+    """Draws the notices about unknown and invalid values of a link, until they are dismissed."""
     notices = st.session_state.get(_NOTICES)
     if not notices:
         return
@@ -105,34 +105,34 @@ def show_link_notices() -> None:
         )
 
 
-def _arrive() -> None:
-    """On a session's first run: read the address as a link, and rewrite it in the widgets' own spelling."""
+def _read_address() -> None:
+    """In a session's first run, reads the address as a link and rewrites it in the widgets' own spelling."""
     if _READY in st.session_state:
         return
     st.session_state[_READY] = True
-    asked = st.query_params.to_dict()
-    link = read_link(asked)
+    parameters = st.query_params.to_dict()
+    link = read_link(parameters)
     st.session_state[_NOTICES] = link.notices
     if link.rewritten:
-        kept = {key: value for key, value in asked.items() if key in PAGE_PARAMETERS}
+        kept = {key: value for key, value in parameters.items() if key in PAGE_PARAMETERS}
         st.query_params.from_dict({**kept, **bound_parameters(link.values)})
         st.rerun()
 
 
-def _announce(pending: dict[str, Any]) -> None:
-    """Put values into the address whose knobs are only about to appear; those that are there already do it themselves."""
+def _write_address(pending: dict[str, Any]) -> None:
+    """Puts values into the address whose knobs are about to appear; knobs that are drawn already do it themselves."""
     for key, text in bound_parameters(pending).items():
-        with suppress(StreamlitAPIException):  # its widget is drawn, and brings its value into the address
+        with suppress(StreamlitAPIException):  # the knob is drawn already
             st.query_params[key] = text
 
 
 def _sections() -> dict[str, list[str]]:
-    """Names of families and plain knobs by group, groups in the order of `GROUPS`, new ones after them."""
-    found: dict[str, list[str]] = {group: [] for group in GROUPS}
+    """Returns names of families and plain knobs by group, groups in the order of `GROUPS` and new ones after them."""
+    sections: dict[str, list[str]] = {group: [] for group in GROUPS}
     for name in RunConfig.model_fields:
         group = families()[name].group if name in families() else plain_knobs()[name].group
-        found.setdefault(group or "run", []).append(name)
-    return {group: names for group, names in found.items() if names}
+        sections.setdefault(group or "run", []).append(name)
+    return {group: names for group, names in sections.items() if names}
 
 
 def _section(group: str) -> Any:
@@ -161,7 +161,7 @@ def _actions(knobs: Knobs) -> None:
 
 
 def _draw_entry(name: str, values: dict[str, Any], errors: list[str]) -> None:
-    """A plain knob, or a family's choice with the knobs of the chosen technique beneath it."""
+    """Draws a plain knob, or a family's choice with the knobs of the chosen technique under it."""
     if name not in families():
         values[name] = draw_knob(name, plain_knobs()[name], errors)
         return
@@ -174,16 +174,16 @@ def _draw_entry(name: str, values: dict[str, Any], errors: list[str]) -> None:
     with place:
         for inner, knob in technique.knobs.items():
             key = f"{name}.{inner}"
-            values[key] = draw_knob(key, knob, errors) if _of_use(knob, values["model"]) else knob.default
+            values[key] = draw_knob(key, knob, errors) if _is_used(knob, values["model"]) else knob.default
 
 
-def _of_use(knob: Knob, model: str) -> bool:
+def _is_used(knob: Knob, model: str) -> bool:
     """Whether the chosen model has a place for the knob."""
     return not knob.place or knob.place in find("model", model).facts["places"]
 
 
 def _draw_choice(family: Family) -> str:
-    """The family's toggle, or its select, or (for the techniques beside the one with the toggle) both."""
+    """Draws the family's toggle, its select, or both: the select then has the techniques without a toggle."""
     switch, rest = switch_of(family), others(family)
     if switch is not None:
         key = switch_key(family, switch)
@@ -194,7 +194,7 @@ def _draw_choice(family: Family) -> str:
             key=key,
             bind="query-params",
             help=escape_markdown(switch.help),
-            on_change=_fresh_knobs,
+            on_change=_reset_technique_knobs,
             args=(family, key),
         )
         if on:
@@ -214,7 +214,7 @@ def _draw_select(family: Family, rest: list[Technique]) -> str:
         key=family.name,
         bind="query-params",
         help=escape_markdown(family.help),
-        on_change=_fresh_knobs,
+        on_change=_reset_technique_knobs,
         args=(family, family.name),
         filter_mode=None,
     )
@@ -222,25 +222,20 @@ def _draw_select(family: Family, rest: list[Technique]) -> str:
     return str(chosen)
 
 
-def _fresh_knobs(family: Family, key: str) -> None:
-    """Another technique was chosen: its knobs start at their own defaults, also where a name is shared."""
-    switch = switch_of(family)
-    on = switch is not None and st.session_state[switch_key(family, switch)]
-    rest = [technique.name for technique in others(family)]
-    off = family.default if family.default in rest else rest[0]
-    name = (
-        switch.name
-        if switch and on
-        else st.session_state.get(family.name, off)
-        if key == family.name
-        else off
-    )
+def _reset_technique_knobs(family: Family, key: str) -> None:
+    """Sets the knobs of a newly chosen technique to their own defaults, also where another has knobs of the same names."""
+    switch, rest = switch_of(family), [technique.name for technique in others(family)]
+    name = family.default if family.default in rest else rest[0]
+    if switch is not None and st.session_state[switch_key(family, switch)]:
+        name = switch.name
+    elif key == family.name:
+        name = st.session_state.get(family.name, name)
     for inner, knob in family[name].knobs.items():
         st.session_state[f"{family.name}.{inner}"] = knob.default
 
 
-def _add_up(values: dict[str, Any], errors: list[str]) -> Knobs:
-    """The configuration, or every sentence that speaks against it."""
+def _knobs(values: dict[str, Any], errors: list[str]) -> Knobs:
+    """Returns the configuration, or every problem with it."""
     if errors:
         return Knobs(None, errors)
     parts: dict[str, Any] = {

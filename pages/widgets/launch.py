@@ -1,8 +1,10 @@
-"""Starting a run, from whichever button."""
+"""Starting runs, from whichever button, once per double click."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import streamlit as st
 
@@ -10,16 +12,27 @@ from pages.widgets.chart_selection import show
 from trainer.config import RunConfig
 from trainer.store import Store
 
-DOUBLE_CLICK = 1.5  # seconds in which a second start with the same knobs is taken for one click too many
+DOUBLE_CLICK = (
+    1.5  # seconds after a start in which another start of the same is the second half of a double click
+)
+_STARTED = "last-start"
+T = TypeVar("T")
 
 
 def launch(store: Store, owner: str, config: RunConfig, notes: str = "") -> int | None:
-    """Queue a run and put it on the axes; its id, or None for the second half of a double click."""
-    text, now = config.to_json(), time.monotonic()
-    before, at = st.session_state.get("started", ("", 0.0))
-    if text == before and now - at < DOUBLE_CLICK:
-        return None
-    run_id = store.create_run(text, owner, notes=notes)
-    st.session_state["started"] = (text, now)
-    show(run_id)
+    """Queues a run and puts it on the chart; returns its id, or None for the second half of a double click."""
+    text = config.to_json()
+    run_id = start_once(text, lambda: store.create_run(text, owner, notes=notes))
+    if run_id is not None:
+        show(run_id)
     return run_id
+
+
+def start_once(what: str, start: Callable[[], T]) -> T | None:
+    """Calls `start` and returns its result, or None when this tab has started the same `what` a moment ago."""
+    last, ended = st.session_state.get(_STARTED, ("", 0.0))
+    if what == last and time.monotonic() - ended < DOUBLE_CLICK:
+        return None
+    result = start()
+    st.session_state[_STARTED] = (what, time.monotonic())
+    return result

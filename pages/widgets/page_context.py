@@ -1,4 +1,4 @@
-"""What the shell hands to each page."""
+"""What the shell passes to each page."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class PageContext:
     data_page: st.Page
 
     def runs(self, archived: bool | None = False) -> list[Run]:
-        """The visitor's runs and those of the command line, newest first."""
+        """Returns the visitor's runs and those of the command line, newest first; `archived` None for all of them."""
         return self.store.runs((self.owner, COMMAND_LINE), archived)

@@ -10,23 +10,24 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from pages.widgets.live_chart import PALETTE
+from pages.widgets.markup import facts_list, quiet, table
 from pages.widgets.samples import samples_html
 from pages.widgets.text import escape_html, shorten
 from trainer.config import RunConfig
-from trainer.preflight.findings import HEALTHY, Finding, bytes_text, findings, loss_text, short
+from trainer.formatting import format_bytes
+from trainer.preflight.findings import HEALTHY, Finding, findings, loss_text, short
 from trainer.preflight.plan import planned_rate
 
-ROW = 26  # pixels for each layer
-MOST_TICKS = 7  # decades that are named on an axis
-LONGEST_NAME = 22  # characters; a phone has no room for more beside the figure
-PLAIN_PARTS = ("encoder", "embed", "body", "linear", "conv")
-QUIET = {"displayModeBar": False, "scrollZoom": False}
+ROW_HEIGHT = 26  # pixels for each layer
+MAX_TICKS = 7  # decades that are named on an axis
+MAX_NAME = 22  # characters; a phone has no room for more beside the figure
+GENERIC_PARTS = ("encoder", "embed", "body", "linear", "conv")
+STATIC = {"displayModeBar": False, "scrollZoom": False}
 
 
 def draw(answer: Mapping[str, Any], config: RunConfig) -> None:
-    """Draw the answer to `trainer.preflight.dry_run.question_of(config)`."""
-    found = findings(answer)
-    st.html(_facts(answer, config) + _sentences(found))
+    """Draws the answer to `trainer.preflight.dry_run.question_of(config)`."""
+    st.html(facts_list(_facts(answer, config)) + _findings(findings(answer)))
     left, right = st.columns(2, gap="medium")
     with left:
         _activations(answer)
@@ -39,25 +40,21 @@ def draw(answer: Mapping[str, Any], config: RunConfig) -> None:
         st.html(f'<p class="tp-notice">{escape_html(notice)}</p>')
 
 
-def _facts(answer: Mapping[str, Any], config: RunConfig) -> str:
-    facts = {
+def _facts(answer: Mapping[str, Any], config: RunConfig) -> dict[str, str]:
+    guess = "random guessing" if answer["task"] == "classification" else "guessing the mean"
+    return {
         "First loss": loss_text(answer["loss"]),
-        "A guess has": loss_text(answer["baseline"]),
+        f"Loss of {guess}": loss_text(answer["baseline"]),
         "Gradient norm": short(answer["grad_norm"]),
         "Parameters": f"{answer['parameters']:,}",
         "First batch": f"{answer['batch']:,} of {answer['samples']:,} samples",
         "Learning rate": _rates(config),
         "Steps": f"{answer['steps_per_epoch']:,} an epoch, {answer['steps_per_epoch'] * config.epochs:,} in all",
     }
-    pairs = "".join(
-        f"<div><dt>{escape_html(name)}</dt><dd>{escape_html(value)}</dd></div>"
-        for name, value in facts.items()
-    )
-    return f'<dl class="tp-facts">{pairs}</dl>'
 
 
 def _rates(config: RunConfig) -> str:
-    """The schedule in a line; its curve stands dotted in the learning-rate chart."""
+    """Returns the schedule in a line; the learning-rate chart has its curve, dotted."""
     plan = planned_rate(config).lr
     first, highest, last = plan[0], max(plan), plan[-1]
     if min(plan) == highest:
@@ -66,9 +63,10 @@ def _rates(config: RunConfig) -> str:
     return f"{first:.3g}{top} → {last:.3g}"
 
 
-def _sentences(found: Sequence[Finding]) -> str:
+def _findings(found: Sequence[Finding]) -> str:
     rows = "".join(
-        f'<li class="{"tp-good" if one.good else "tp-look"}"><b>{"Fine" if one.good else "Look"}</b> {escape_html(one.text)}</li>'
+        f'<li class="{"tp-good" if one.good else "tp-look"}"><b>{"Fine" if one.good else "Check"}</b> '
+        f"{escape_html(one.text)}</li>"
         for one in found
     )
     return f'<ul class="tp-findings">{rows}</ul>'
@@ -76,8 +74,8 @@ def _sentences(found: Sequence[Finding]) -> str:
 
 def _activations(answer: Mapping[str, Any]) -> None:
     layers = answer["activations"]
-    first = [] if answer["input_std"] is None else [("input", answer["input_std"], "the batch itself")]
-    rows = [*first, *((one["layer"], one["std"], _look_of(one)) for one in layers)]
+    batch = [] if answer["input_std"] is None else [("input", answer["input_std"], "the batch itself")]
+    rows = [*batch, *((one["layer"], one["std"], _details(one)) for one in layers)]
     _heading(
         "Activation spread by depth",
         "A straight line inside the band is healthy; drifting left with depth: vanishing; right: exploding.",
@@ -86,15 +84,15 @@ def _activations(answer: Mapping[str, Any]) -> None:
     figure.add_vrect(*HEALTHY, fillcolor=_color(2), opacity=0.1, line_width=0, layer="below")
     figure.add_vline(1, line={"color": _color(2), "width": 1, "dash": "dot"})
     _show(figure, "before-activations", "Standard deviation of the activations after each layer: ", rows)
-    columns = ("Layer", "Looked at after", "Mean", "Standard deviation", "Near zero")
+    columns = ("Layer", "Measured after", "Mean", "Standard deviation", "Near zero")
     cells = [
         (one["layer"], one["seen_at"], short(one["mean"]), short(one["std"]), f"{100 * one['zero']:.0f} %")
         for one in layers
     ]
-    st.html(_as_table(columns, cells))
+    st.html(_folded(table(columns, cells)))
 
 
-def _look_of(one: Mapping[str, Any]) -> str:
+def _details(one: Mapping[str, Any]) -> str:
     return f"after {one['seen_at']} · mean {short(one['mean'])} · {100 * one['zero']:.0f} % near zero"
 
 
@@ -125,31 +123,30 @@ def _gradients(answer: Mapping[str, Any], config: RunConfig) -> None:
         )
         for one in layers
     ]
-    st.html(_as_table(columns, cells))
+    st.html(_folded(table(columns, cells)))
 
 
 def _figure(rows: Sequence[tuple[str, float, str]], title: str, color: int) -> go.Figure:
-    """Layers from top to bottom as the batch meets them, their size to the right on a logarithmic axis. What has no place
-    there, zero and infinity, stands at the edge as a cross with its value."""
+    """Returns layers from top to bottom as the batch passes them, with (name, value, details) on a logarithmic axis. Values
+    that have no place there, such as zero and infinity, are crosses at the edge."""
     low, high = _range([value for _, value, _ in rows])
-    edge = [_at(value, low, high) for _, value, _ in rows]
-    odd = [not _drawable(value) for _, value, _ in rows]
+    off_axis = [not _drawable(value) for _, value, _ in rows]
     figure = go.Figure(
         go.Scatter(
-            x=edge,
+            x=[_at(value, low, high) for _, value, _ in rows],
             y=list(range(len(rows))),
             mode="lines+markers+text",
             line={"color": _color(color), "width": 2.5},
-            marker={"size": 9, "symbol": ["x" if one else "circle" for one in odd]},
-            text=[short(value) if one else "" for one, (_, value, _) in zip(odd, rows, strict=True)],
+            marker={"size": 9, "symbol": ["x" if one else "circle" for one in off_axis]},
+            text=[short(value) if one else "" for one, (_, value, _) in zip(off_axis, rows, strict=True)],
             textposition="middle right",
-            customdata=[(name, short(value), more) for name, value, more in rows],
+            customdata=[(name, short(value), details) for name, value, details in rows],
             hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",
             showlegend=False,
         )
     )
     figure.update_xaxes(
-        dtick=math.ceil(math.log10(high / low) / MOST_TICKS),  # whole decades
+        dtick=math.ceil(math.log10(high / low) / MAX_TICKS),  # whole decades
         type="log",
         title=title,
         exponentformat="power",
@@ -163,16 +160,16 @@ def _figure(rows: Sequence[tuple[str, float, str]], title: str, color: int) -> g
         zeroline=False,
         automargin=True,
     )
-    figure.update_layout(height=ROW * len(rows) + 105, margin={"l": 0, "r": 12, "t": 22, "b": 45})
+    figure.update_layout(height=ROW_HEIGHT * len(rows) + 105, margin={"l": 0, "r": 12, "t": 22, "b": 45})
     return figure
 
 
 def _name(name: str) -> str:
-    """A layer's name for the axis, without the parts that tell nothing; the tooltip and the table have the whole."""
-    brief = ".".join(part for part in name.split(".") if part not in PLAIN_PARTS) or name
+    """Returns a layer's name for the axis, without generic parts; the tooltip and the table have all of it."""
+    brief = ".".join(part for part in name.split(".") if part not in GENERIC_PARTS) or name
     if ".attention." in brief or ".feedforward." in brief:  # 0.attention.query says which block that is
         brief = brief.removeprefix("blocks.")
-    return brief if len(brief) <= LONGEST_NAME else f"…{brief[-LONGEST_NAME + 1 :]}"
+    return brief if len(brief) <= MAX_NAME else f"…{brief[-MAX_NAME + 1 :]}"
 
 
 def _drawable(value: float) -> bool:
@@ -180,9 +177,9 @@ def _drawable(value: float) -> bool:
 
 
 def _range(values: Sequence[float]) -> tuple[float, float]:
-    """The axis: all values that can be drawn, and at least from 0.1 to 10, so that a healthy line looks straight."""
-    known = [value for value in values if _drawable(value)]
-    return 0.5 * min([0.1, *known]), 2 * max([10.0, *known])
+    """Returns the axis: all drawable values, and at least 0.1 to 10, so that a healthy line looks straight."""
+    drawable = [value for value in values if _drawable(value)]
+    return 0.5 * min([0.1, *drawable]), 2 * max([10.0, *drawable])
 
 
 def _at(value: float, low: float, high: float) -> float:
@@ -191,45 +188,34 @@ def _at(value: float, low: float, high: float) -> float:
     return 1.15 * low if value == 0 else 0.85 * high
 
 
-def _color(place: int) -> str:
-    return PALETTE["dark" if st.context.theme.type == "dark" else "light"][place]
+def _color(index: int) -> str:
+    return PALETTE["dark" if st.context.theme.type == "dark" else "light"][index]
 
 
 def _heading(title: str, help: str) -> None:
-    st.html(f'<h3 class="tp-figure">{escape_html(title)}</h3><p class="tp-quiet">{escape_html(help)}</p>')
+    st.html(f'<h3 class="tp-figure">{escape_html(title)}</h3>{quiet(help)}')
 
 
-def _show(figure: go.Figure, key: str, what: str, rows: Sequence[tuple[str, float, str]]) -> None:
-    words = what + ", ".join(f"{name} {short(value)}" for name, value, _ in rows) + "."
-    st.plotly_chart(figure, key=key, config=QUIET, alt=shorten(words, 2000))
+def _show(figure: go.Figure, key: str, subject: str, rows: Sequence[tuple[str, float, str]]) -> None:
+    text = subject + ", ".join(f"{name} {short(value)}" for name, value, _ in rows) + "."
+    st.plotly_chart(figure, key=key, config=STATIC, alt=shorten(text, 2000))
 
 
-def _as_table(columns: Sequence[str], rows: Sequence[Sequence[str]], summary: str = "As a table") -> str:
-    return f'<details class="tp-details"><summary>{escape_html(summary)}</summary>{_table(columns, rows)}</details>'
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{escape_html(one)}</th>' for one in columns)
-    body = "".join(
-        f'<tr><th scope="row">{escape_html(first)}</th>'
-        + "".join(f"<td>{escape_html(one)}</td>" for one in rest)
-        + "</tr>"
-        for first, *rest in rows
-    )
-    return f'<div class="tp-scroll"><table class="tp-knobs"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+def _folded(html: str) -> str:
+    return f'<details class="tp-details"><summary>As a table</summary>{html}</details>'
 
 
 def _memory(answer: Mapping[str, Any]) -> str:
-    """Memory by precision, as a table, and what of it was measured."""
+    """Returns HTML: memory by precision, and what of it was measured."""
     memory = answer["memory"]
     rows = [
         (
             one["label"] + (" · chosen" if one["chosen"] else ""),
-            f"{bytes_text(one['weights'])} ({one['bytes_weights']} B each)",
-            f"{bytes_text(one['gradients'])} ({one['bytes_gradients']} B each)",
-            f"{bytes_text(one['optimizer'])} ({memory['optimizer_bytes']:g} B each)",
-            bytes_text(one["activations"]),
-            bytes_text(sum(one[name] for name in ("weights", "gradients", "optimizer", "activations"))),
+            f"{format_bytes(one['weights'])} ({one['bytes_weights']} B each)",
+            f"{format_bytes(one['gradients'])} ({one['bytes_gradients']} B each)",
+            f"{format_bytes(one['optimizer'])} ({memory['optimizer_bytes']:g} B each)",
+            format_bytes(one["activations"]),
+            format_bytes(sum(one[name] for name in ("weights", "gradients", "optimizer", "activations"))),
         )
         for one in memory["precisions"]
     ]
@@ -243,9 +229,9 @@ def _memory(answer: Mapping[str, Any]) -> str:
     )
     measured = memory["measured"]
     return (
-        f'<h3 class="tp-figure">Memory for {answer["parameters"]:,} parameters</h3>{_table(columns, rows)}'
+        f'<h3 class="tp-figure">Memory for {answer["parameters"]:,} parameters</h3>{table(columns, rows)}'
         '<p class="tp-quiet">Weights and gradients by the rule of thumb for the number format, activations estimated from '
         "passes of two and four samples. Autocast, which 16-bit precision means here, keeps weights and gradients in float "
-        f"32 beside 16-bit copies; measured in this run: weights {bytes_text(measured['weights'])}, gradients "
-        f"{bytes_text(measured['gradients'])}, kept for the backward pass {bytes_text(measured['kept'])}.</p>"
+        f"32 beside 16-bit copies; measured in this run: weights {format_bytes(measured['weights'])}, gradients "
+        f"{format_bytes(measured['gradients'])}, kept for the backward pass {format_bytes(measured['kept'])}.</p>"
     )

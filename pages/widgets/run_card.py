@@ -1,26 +1,28 @@
-"""One run of those on the axes: its colour, state, what changed, how it did, and what can be done with it."""
+"""One run of those on the chart: its color, state, what changed, how it did, and what can be done with it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from pages.widgets import chart_selection as lineup
+from pages.widgets import chart_selection
 from pages.widgets.diagnosis import diagnosis
-from pages.widgets.history import UNCHANGED, config_of, measured
+from pages.widgets.history import UNCHANGED, config_of, run_facts, seconds_of
 from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
+from pages.widgets.markup import chips, facts_list, state_pill
 from pages.widgets.page_context import PageContext
-from pages.widgets.run_polling import ask
+from pages.widgets.run_polling import send_request
 from pages.widgets.run_states import state_label
-from pages.widgets.text import chips, duration, elapsed, escape_html, escape_markdown, run_title, status_pill
+from pages.widgets.text import escape_html, escape_markdown, run_title
 from trainer.config import Change
+from trainer.formatting import format_duration
 from trainer.store import Run, Store
 
 
-def run_card(context: PageContext, run: Run, place: lineup.Place, changes: Sequence[Change]) -> None:
-    """Draw the card."""
+def run_card(context: PageContext, run: Run, place: chart_selection.Place, changes: Sequence[Change]) -> None:
+    """Draws the card."""
     with st.container(border=True, key=f"card-{run.id}", gap="small"):
         with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
             st.html(_headline(run, place, changes), width="stretch")
@@ -32,8 +34,8 @@ def run_card(context: PageContext, run: Run, place: lineup.Place, changes: Seque
                 help="What happens inside this run, layer by layer.",
             )
             _menu(context.store, run, place)
-        if facts := measured(run):
-            st.html(_facts(facts))
+        if facts := run_facts(run):
+            st.html(facts_list(facts))
         for notice in run.notices:
             st.html(f'<p class="tp-notice">{escape_html(notice)}</p>')
         if run.error:
@@ -42,52 +44,44 @@ def run_card(context: PageContext, run: Run, place: lineup.Place, changes: Seque
 
 
 def show_error(run: Run) -> None:
-    """The sentence that says what went wrong; the traceback one click away."""
+    """Draws the sentence that says what went wrong, with the traceback one click away."""
     st.error(escape_markdown(run.error), icon=":material/error:")
     if run.traceback:
         with st.expander("Traceback"):
             st.code(run.traceback, language=None, wrap_lines=True)
 
 
-def state_of(run: Run) -> str:
-    """HTML of the run's state, or of what it was just asked to do."""
-    return status_pill(run.status, state_label(run.status, run.request))
+def run_state(run: Run) -> str:
+    """Returns HTML of the run's state, or of the request that it has yet to carry out."""
+    return state_pill(run.status, state_label(run.status, run.request))
 
 
-def _headline(run: Run, place: lineup.Place, changes: Sequence[Change]) -> str:
-    light, dark = (PALETTE[theme][place.color % lineup.COLOURS] for theme in ("light", "dark"))
-    seconds = elapsed(run) if run.is_over else None
+def _headline(run: Run, place: chart_selection.Place, changes: Sequence[Change]) -> str:
+    light, dark = (PALETTE[theme][place.color % chart_selection.COLORS] for theme in ("light", "dark"))
+    seconds = seconds_of(run) if run.is_over else None
     return (
         f'<div class="tp-run{"" if place.visible else " tp-hidden"}">'
         f'<span class="tp-swatch" style="background:light-dark({light},{dark})"></span>'
-        f'<strong class="tp-name">{escape_html(run_title(run))}</strong>{state_of(run)}'
+        f'<strong class="tp-name">{escape_html(run_title(run))}</strong>{run_state(run)}'
         f"{chips(changes, UNCHANGED)}"
-        f'<span class="tp-quiet">{duration(seconds) if seconds is not None else ""}</span></div>'
+        f'<span class="tp-quiet">{format_duration(seconds) if seconds is not None else ""}</span></div>'
     )
 
 
-def _facts(facts: dict[str, str]) -> str:
-    pairs = "".join(
-        f"<div><dt>{escape_html(name)}</dt><dd>{escape_html(value)}</dd></div>"
-        for name, value in facts.items()
-    )
-    return f'<dl class="tp-facts">{pairs}</dl>'
-
-
-def _menu(store: Store, run: Run, place: lineup.Place) -> None:
-    actions = {
-        "Hide" if place.visible else "Show": lambda: lineup.toggle(run.id),
-        "Next colour": lambda: lineup.recolour(run.id),
-        "Remove from chart": lambda: lineup.remove(run.id),
+def _menu(store: Store, run: Run, place: chart_selection.Place) -> None:
+    actions: dict[str, Callable[[], None]] = {
+        "Hide" if place.visible else "Show": lambda: chart_selection.toggle(run.id),
+        "Next color": lambda: chart_selection.recolor(run.id),
+        "Remove from chart": lambda: chart_selection.remove(run.id),
     }
     if (config := config_of(run)) is not None:
         actions["Load these knobs"] = lambda: load_config(config)
     if run.status in ("queued", "running"):
-        actions["Pause"] = lambda: ask(store, run.id, "pause")
+        actions["Pause"] = lambda: send_request(store, run.id, "pause")
     if not run.is_over:
-        actions["Stop"] = lambda: ask(store, run.id, "stop")
+        actions["Stop"] = lambda: send_request(store, run.id, "stop")
     if run.status in ("paused", "stopped", "failed"):
-        actions["Resume"] = lambda: ask(store, run.id, "resume")
+        actions["Resume"] = lambda: send_request(store, run.id, "resume")
     key = f"menu-{run.id}"
 
     def act() -> None:

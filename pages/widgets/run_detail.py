@@ -8,27 +8,28 @@ import streamlit as st
 
 from pages.widgets.chart_selection import show
 from pages.widgets.diagnosis import diagnosis
-from pages.widgets.export_section import take_away
-from pages.widgets.history import UNCHANGED, config_of, measured
+from pages.widgets.export_section import export_section
+from pages.widgets.history import UNCHANGED, config_of, run_facts
 from pages.widgets.knobs import load_config
+from pages.widgets.markup import chips, facts_list, quiet
 from pages.widgets.page_context import PageContext
-from pages.widgets.run_card import show_error, state_of
-from pages.widgets.run_polling import telling
-from pages.widgets.text import chips, escape_html, escape_markdown, run_title
+from pages.widgets.run_card import run_state, show_error
+from pages.widgets.run_polling import reporting_errors
+from pages.widgets.text import escape_html, escape_markdown, run_title
 from trainer.config import Change, RunConfig, diff
 from trainer.data.uploads import remove_upload
 from trainer.settings import get_settings
 from trainer.store import Run, Store
 
-LONGEST_NAME, LONGEST_NOTES = 120, 5000
+MAX_NAME, MAX_NOTES = 120, 5000  # characters
 
 
 def run_detail(context: PageContext, run: Run, changes: Sequence[Change]) -> None:
-    """Draw the panel."""
+    """Draws the panel."""
     store = context.store
     with st.container(border=True, key="run-detail"):
         st.html(
-            f'<div class="tp-run"><strong class="tp-name">{escape_html(run_title(run))}</strong>{state_of(run)}'
+            f'<div class="tp-run"><strong class="tp-name">{escape_html(run_title(run))}</strong>{run_state(run)}'
             f"{chips(changes, UNCHANGED)}</div>"
         )
         _actions(store, run)
@@ -37,52 +38,49 @@ def run_detail(context: PageContext, run: Run, changes: Sequence[Change]) -> Non
         diagnosis(context, run)
         left, right = st.columns(2, gap="large")
         with left:
-            _words(store, run)
+            _name_and_notes(store, run)
         with right:
             _facts(run)
-        take_away(store, run)
+        export_section(store, run)
 
 
-def _words(store: Store, run: Run) -> None:
-    """Name and notes, saved as they are left."""
+def _name_and_notes(store: Store, run: Run) -> None:
+    """Draws the fields, which save what was typed when they lose the focus."""
     name, notes = f"name-{run.id}", f"notes-{run.id}"
     st.text_input(
         "Name",
         run.name,
-        max_chars=LONGEST_NAME,
+        max_chars=MAX_NAME,
         key=name,
         placeholder=f"Run {run.id}",
-        on_change=telling()(lambda: store.rename(run.id, st.session_state[name].strip())),
+        on_change=reporting_errors()(lambda: store.rename(run.id, st.session_state[name].strip())),
     )
     st.text_area(
         "Notes",
         run.notes,
-        max_chars=LONGEST_NOTES,
+        max_chars=MAX_NOTES,
         key=notes,
         placeholder="What did you expect, what did you see?",
-        on_change=telling()(lambda: store.set_notes(run.id, st.session_state[notes])),
+        on_change=reporting_errors()(lambda: store.set_notes(run.id, st.session_state[notes])),
     )
 
 
 def _facts(run: Run) -> None:
-    """How it did, and every knob that is not at its default."""
-    facts = measured(run)
+    """Draws how the run did, and every knob that is not at its default."""
+    facts = run_facts(run)
     progress = run.progress
     if progress.get("parameters"):
         facts["Parameters"] = f"{progress['parameters']:,}"
     if progress.get("step"):
         facts["Steps"] = f"{progress['step']:,}"
-    pairs = "".join(
-        f"<div><dt>{escape_html(k)}</dt><dd>{escape_html(v)}</dd></div>" for k, v in facts.items()
-    )
-    if pairs:
-        st.html(f'<dl class="tp-facts">{pairs}</dl>')
+    if facts:
+        st.html(facts_list(facts))
     config = config_of(run)
     if config is None:
-        st.html('<p class="tp-quiet">Its knobs were set in another version and cannot be read here.</p>')
+        st.html(quiet("The run's knobs were set in another version and cannot be read here."))
         return
-    unusual = diff(RunConfig(), config)
-    st.html(f'<p class="tp-lead">Knobs that are not at their default</p>{chips(unusual, "none")}')
+    changes = diff(RunConfig(), config)
+    st.html(f'<p class="tp-lead">Knobs that are not at their default</p>{chips(changes, "none")}')
     for notice in run.notices:
         st.html(f'<p class="tp-notice">{escape_html(notice)}</p>')
 
@@ -106,9 +104,9 @@ def _actions(store: Store, run: Run) -> None:
             key=f"show-{run.id}",
         )
         st.button(
-            "Take out of the archive" if run.archived else "Archive",
+            "Unarchive" if run.archived else "Archive",
             icon=":material/unarchive:" if run.archived else ":material/archive:",
-            on_click=telling()(store.archive),
+            on_click=reporting_errors()(store.archive),
             args=(run.id, not run.archived),
             key=f"archive-{run.id}",
         )
@@ -118,19 +116,21 @@ def _actions(store: Store, run: Run) -> None:
 
 def _load(config: RunConfig) -> None:
     load_config(config)
-    st.toast("The sidebar now has the knobs of this run.", icon=":material/tune:")
+    st.toast("The sidebar now has this run's knobs.", icon=":material/tune:")
 
 
 def _show(run_id: int) -> None:
     show(run_id)
-    st.toast("It is on the chart of the Train page.", icon=":material/show_chart:")
+    st.toast("The run is on the chart of the Train page.", icon=":material/show_chart:")
 
 
 @st.dialog("Delete this run?")
 def _confirm_delete(store: Store, run: Run) -> None:
-    st.markdown(f"**{escape_markdown(run_title(run))}** with its curves, notes and checkpoint goes for good.")
+    st.markdown(
+        f"**{escape_markdown(run_title(run))}** is deleted for good, with its curves, notes and checkpoint."
+    )
     if run.status == "running":
-        st.warning("It is training. Stop it first.", icon=":material/info:")
+        st.warning("The run is training. Stop it first.", icon=":material/info:")
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep it"):
             st.rerun()
@@ -145,12 +145,12 @@ def _confirm_delete(store: Store, run: Run) -> None:
             st.rerun()
 
 
-@telling()
+@reporting_errors()
 def _delete(store: Store, run_id: int) -> None:
     config = config_of(store.run(run_id))
     store.delete(run_id)
     get_settings().remove_run_folder(run_id)
     digest = config.data.knobs.get("file") if config else None
-    if digest and store.is_orphan(digest):  # it was the last to need a file that is in nobody's list any more
+    if digest and store.is_orphan(digest):  # the last run to need an upload that is in nobody's list any more
         remove_upload(digest)
     st.query_params.pop("run", None)

@@ -1,4 +1,4 @@
-"""Runs change state by themselves: pages follow, and ask for changes of their own."""
+"""Runs change state by themselves: pages follow them, and send requests of their own."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from typing import Any
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
-from pages.widgets.diagnosis_cache import verdict
-from pages.widgets.text import escape_html, escape_markdown
+from pages.widgets.diagnosis_cache import diagnosis_of
+from pages.widgets.markup import waiting
+from pages.widgets.text import escape_markdown
+from trainer.formatting import format_bytes
 from trainer.settings import get_settings
 from trainer.store import Run, Store, StoreError
 
 LOG = logging.getLogger(__name__)
-INTERVAL = 0.5  # seconds between two looks for a change of state; curves come by another way
-LITTLE_SPACE = 64 * 2**20  # bytes; a checkpoint of a large model with its optimizer may be larger than this
+INTERVAL = 0.5  # seconds between two polls of the states; curves come over the WebSocket
+LOW_DISK_SPACE = 64_000_000  # bytes; a checkpoint of a large model with its optimizer may be larger than this
 
 
 @contextmanager
-def telling() -> Iterator[None]:
-    """Around what a click does to the store, or as its decorator: a run that another tab has ended or deleted
-    meanwhile, and a database that does not answer, are a message over the page instead of an error in its place."""
+def reporting_errors() -> Iterator[None]:
+    """Shows errors of the store as a toast instead of in place of the page. Wraps or decorates what a click does: another
+    tab may have ended or deleted the run meanwhile, and the database may not answer."""
     try:
         yield
     except StoreError as error:
@@ -38,67 +40,67 @@ def telling() -> Iterator[None]:
         )
 
 
-@telling()
-def ask(store: Store, run_id: int, what: str) -> None:
-    """Ask a run to "stop", "pause" or "resume"; where it ended by itself in the meantime, say so."""
-    if what == "resume":
+@reporting_errors()
+def send_request(store: Store, run_id: int, request: str) -> None:
+    """Asks a run to "stop", "pause" or "resume"; shows a toast when it has ended by itself meanwhile."""
+    if request == "resume":
         store.resume(run_id)
     else:
-        store.request(run_id, what)
+        store.request(run_id, request)
 
 
-def watch_states(store: Store, runs: Sequence[Run], *, waiting: bool = True) -> None:
-    """While a run is active, look for changes of state and redraw the page on one; say what a queued run waits for."""
+def poll_states(store: Store, runs: Sequence[Run], *, show_queue: bool = True) -> None:
+    """Reruns the page when a run changes state, polling only while one is active; shows what a queued run waits for."""
     active = any(run.status in ("queued", "running", "interrupted") for run in runs)
     states, owners = _states(store, runs), {run.owner for run in runs}
 
-    def look() -> None:
+    def poll() -> None:
         try:
             live = [run for run in store.live() if run.owner in owners]
-        except DBAPIError:  # the next look may find it again
-            st.html(
-                '<p class="tp-quiet" role="status">The database does not answer just now; trying again…</p>'
-            )
+        except DBAPIError:  # the next poll may succeed
+            st.html(waiting("The database does not answer just now; trying again…"))
             return
         if _states(store, live) != states:
             st.rerun(scope="app")
-        if waiting:
-            _waiting(store, live)
+        if show_queue:
+            _queue(store, live)
         if active:
-            _space()
+            _disk_space()
 
-    st.fragment(look, run_every=INTERVAL if active else None)()
+    st.fragment(poll, run_every=INTERVAL if active else None)()
 
 
 def _states(store: Store, runs: Sequence[Run]) -> frozenset[tuple[Any, ...]]:
-    """What a page shows of the runs under way, the names of what is wrong with them included."""
+    """Returns what a page shows of the runs under way, the names of their findings included."""
     return frozenset(
-        (run.id, run.status, run.request, tuple(finding.name for finding in verdict(store, run).findings))
+        (run.id, run.status, run.request, tuple(one.name for one in diagnosis_of(store, run).findings))
         for run in runs
         if not run.is_over
     )
 
 
-def _waiting(store: Store, live: Sequence[Run]) -> None:
+def _queue(store: Store, live: Sequence[Run]) -> None:
+    """Shows what the visitor's first queued run waits for."""
     queued = [run for run in live if run.status == "queued"]
     if not queued:
         return
     if store.supervisor_status() != "ready":
         text = "Warming up the trainer… the first run starts in a moment."
     else:
-        ahead = [run.id for run in store.queued()].index(queued[0].id) if queued[0] in store.queued() else 0
+        order = [run.id for run in store.queued()]
+        ahead = order.index(queued[0].id) if queued[0].id in order else 0
         text = "Starting…" if not ahead else f"Waiting for a free worker: {ahead} before this one."
-    st.html(f'<p class="tp-waiting" role="status"><i></i>{escape_html(text)}</p>')
+    st.html(waiting(text))
 
 
-def _space() -> None:
-    """On a full disk training waits, so the curves stand still: say why before and while they do."""
+def _disk_space() -> None:
+    """Warns before the disk is full and while it is: training waits then, so the curves stop."""
     home = get_settings().home
     with suppress(OSError):
         free = shutil.disk_usage(home).free
-        if free < LITTLE_SPACE:
+        if free < LOW_DISK_SPACE:
             st.warning(
-                f"{free / 2**20:.0f} MiB are left on the disk of {escape_markdown(home)}. When it is full, runs wait and "
-                "their curves stand still; nothing is lost. Free some space, and they go on by themselves.",
+                f"{format_bytes(free)} are left on the disk of {escape_markdown(home)}. When it is full, runs wait; "
+                "nothing is lost. Free some space, and they continue by themselves.",
                 icon=":material/hard_drive:",
             )

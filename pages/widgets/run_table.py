@@ -1,4 +1,4 @@
-"""The table of runs: sortable by any column, one row to be selected."""
+"""The table of runs: sortable by any column, with one row selected."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from pages.widgets.history import config_of, task_of
+from pages.widgets.history import config_of, seconds_of, task_of
 from pages.widgets.run_states import state_label
-from pages.widgets.text import elapsed, run_title
+from pages.widgets.text import run_title
 from trainer.config import Change
 from trainer.store import Run
 
-ROW, TALLEST = 36, 14  # pixels of a row; rows before the table scrolls
+ROW_HEIGHT, MAX_ROWS = 36, 14  # pixels; rows before the table scrolls
 
 
 def matching(runs: Sequence[Run], changes: dict[int, list[Change]], text: str) -> list[Run]:
-    """The runs that contain every word of `text`, in name, notes, state, number or changed knobs."""
+    """Returns the runs that contain every word of `text` in name, notes, state, number or changed knobs."""
     words = text.casefold().split()
     if not words:
         return list(runs)
@@ -26,7 +26,7 @@ def matching(runs: Sequence[Run], changes: dict[int, list[Change]], text: str) -
 
 
 def run_table(runs: Sequence[Run], changes: dict[int, list[Change]], selected: int | None) -> int | None:
-    """Draw the table, return the id of the selected run."""
+    """Draws the table and returns the id of the selected run."""
     if not runs:
         return selected
     ids = [run.id for run in runs]
@@ -35,8 +35,8 @@ def run_table(runs: Sequence[Run], changes: dict[int, list[Change]], selected: i
         table(runs, changes),
         key=f"runs-table-{hash((tuple(ids), selected))}",
         hide_index=True,
-        height=min(len(runs), TALLEST) * ROW + ROW + 3,
-        row_height=ROW,
+        height=min(len(runs), MAX_ROWS) * ROW_HEIGHT + ROW_HEIGHT + 3,
+        row_height=ROW_HEIGHT,
         column_config=_columns(),
         on_select="rerun",
         selection_mode="single-row",
@@ -49,7 +49,7 @@ def run_table(runs: Sequence[Run], changes: dict[int, list[Change]], selected: i
 
 
 def table(runs: Sequence[Run], changes: dict[int, list[Change]]) -> pd.DataFrame:
-    """The rows. Columns that no run has a value for are left out."""
+    """Returns the rows, without columns in which no run has a value."""
     frame = pd.DataFrame([_row(run, changes[run.id]) for run in runs])
     frame["Created"] = pd.to_datetime(frame["Created"], utc=True).dt.tz_convert(_timezone())
     return frame.drop(columns=[name for name in ("Accuracy", "Error") if frame[name].isna().all()])
@@ -67,7 +67,7 @@ def _row(run: Run, changes: Sequence[Change]) -> dict[str, Any]:
         "Validation loss": best.get("val_loss"),
         "Accuracy": None if value is None or not accuracy else 100 * value,
         "Error": None if accuracy else value,
-        "Seconds": elapsed(run) if run.is_over else None,
+        "Seconds": seconds_of(run) if run.is_over else None,
         "Created": run.created,
     }
 
@@ -100,10 +100,10 @@ def _searchable(run: Run, changes: Sequence[Change]) -> str:
 
 
 def _timezone() -> str:
-    """The visitor's time zone, where the browser says one that exists here."""
+    """Returns the browser's time zone, or UTC where this machine does not know it."""
     zone = st.context.timezone or "UTC"
     try:
         pd.Timestamp.now(tz=zone)
-    except Exception:  # a name that this machine's database does not have: whatever pandas raises for it
+    except Exception:  # whatever pandas raises for an unknown name
         return "UTC"
     return zone

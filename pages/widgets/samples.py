@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import io
-from base64 import b64decode, b64encode
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from PIL import Image
+import numpy as np
 
+from pages.widgets.markup import image, quiet
 from pages.widgets.text import escape_html, shorten
 
 
 def samples_html(gallery: Mapping[str, Any]) -> str:
-    """The gallery of `trainer.preflight.sample_batch`, whatever its kind."""
+    """Returns the gallery of `trainer.preflight.sample_batch`, whatever its kind."""
     draw = {"images": _image, "texts": _text, "rows": _row}[gallery["kind"]]
     items = "".join(f"<li>{draw(item, gallery)}</li>" for item in gallery["items"])
     kind = "images tp-pairs" if gallery["kind"] == "images" and gallery["changed"] else gallery["kind"]
     if gallery["changed"]:
-        title, help = (
+        title, text = (
             "Samples, before and after",
-            "What lies in memory, and what the network gets in the first step.",
+            "As in the data, and as the network gets them in the first step.",
         )
     else:
-        title, help = (
-            "Samples of the first batch",
-            "No augmentation and no mixing: the network gets them as they are.",
-        )
-    return (
-        f'<h3 class="tp-figure">{title}</h3><p class="tp-quiet">{help}</p>'
-        f'<ul class="tp-samples tp-{kind}">{items}</ul>'
-    )
+        title = "Samples of the first batch"
+        text = "No augmentation and no mixing: the network gets them as they are."
+    return f'<h3 class="tp-figure">{title}</h3>{quiet(text)}<ul class="tp-samples tp-{kind}">{items}</ul>'
 
 
 def _image(item: Mapping[str, Any], gallery: Mapping[str, Any]) -> str:
@@ -43,26 +38,20 @@ def _image(item: Mapping[str, Any], gallery: Mapping[str, Any]) -> str:
     return f"<div>{before}</div>{_labels(item, gallery['unit'])}"
 
 
-def _picture(pixels: str, shape: Sequence[int], words: str) -> str:
-    height, width, channels = shape
-    values = b64decode(pixels)
-    if channels not in (1, 3):  # show the first channel of what is no photograph
-        values, channels = values[::channels], 1
-    stream = io.BytesIO()
-    Image.frombytes("RGB" if channels == 3 else "L", (width, height), values).save(stream, "png")
-    return f'<img src="data:image/png;base64,{b64encode(stream.getvalue()).decode()}" alt="{escape_html(words)}">'
+def _picture(pixels: str, shape: Sequence[int], alt: str) -> str:
+    return image(np.frombuffer(b64decode(pixels), np.uint8).reshape(shape), alt)
 
 
 def _labels(item: Mapping[str, Any], unit: str) -> str:
-    """The label, or what mixing and smoothing made of it."""
-    asked = item["asked"]
-    if not asked:
+    """Returns the label, or what mixing and smoothing made of it."""
+    shares = item["asked"]
+    if not shares:
         numbers = ", ".join(f"{value:.3g}" for value in item["label"])
         return f'<span class="tp-label">→ {escape_html(f"{numbers} {unit}".strip())}</span>'
-    if len(asked) == 1 and asked[0][1] > 0.995:
-        return f'<span class="tp-label">{escape_html(shorten(asked[0][0], 24))}</span>'
-    shares = " · ".join(f"“{shorten(name, 24)}” {100 * share:.0f} %" for name, share in asked)
-    return f'<span class="tp-label">{escape_html(shares)}</span>'
+    if len(shares) == 1 and shares[0][1] > 0.995:
+        return f'<span class="tp-label">{escape_html(shorten(shares[0][0], 24))}</span>'
+    text = " · ".join(f"“{shorten(name, 24)}” {100 * share:.0f} %" for name, share in shares)
+    return f'<span class="tp-label">{escape_html(text)}</span>'
 
 
 def _text(item: Mapping[str, Any], gallery: Mapping[str, Any]) -> str:

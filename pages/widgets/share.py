@@ -17,7 +17,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    // Without https the clipboard is refused; the old way still works there.
+    // Browsers refuse the clipboard without https; the old way still works there.
     const area = document.createElement("textarea");
     area.value = text;
     area.style.cssText = "position:fixed;opacity:0";
@@ -31,12 +31,12 @@ async function copy(text) {
 
 export default function ({ data, parentElement }) {
   const button = parentElement.querySelector("button");
-  const said = parentElement.querySelector("span");
+  const announcement = parentElement.querySelector("span");
   button.firstChild.textContent = data.label;
   button.title = data.text;
   button.onclick = async () => {
-    button.firstChild.textContent = said.textContent = (await copy(data.text)) ? "Copied" : "Copy failed";
-    setTimeout(() => { button.firstChild.textContent = data.label; said.textContent = ""; }, 1600);
+    button.firstChild.textContent = announcement.textContent = (await copy(data.text)) ? "Copied" : "Copy failed";
+    setTimeout(() => { button.firstChild.textContent = data.label; announcement.textContent = ""; }, 1600);
   };
 }
 """
@@ -50,5 +50,5 @@ _component = st.components.v2.component("trainscope_copy", html=_HTML, css=_CSS,
 
 
 def copy_button(label: str, text: str, key: str) -> None:
-    """Draw a button that puts `text` on the clipboard and says so."""
+    """Draws a button that copies `text` to the clipboard and announces it."""
     _component(data={"label": label, "text": text}, key=key)

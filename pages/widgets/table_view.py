@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
+from numpy.typing import NDArray
 
-from pages.widgets.controls import problem as show_problem
-from pages.widgets.live_chart import PALETTE
+from pages.widgets.bar_chart import class_bars, draw_bars, histogram, value_bars
+from pages.widgets.controls import show_problem
 from pages.widgets.page_context import PageContext
-from pages.widgets.take_data import use_button
 from pages.widgets.text import escape_html, shorten
+from pages.widgets.use_data import initial_values, upload_notice, use_button
 from trainer.data.choosing import can_be_target, suggested_task, suggested_values
-from trainer.data.columns import Column, columns_of
+from trainer.data.columns import EPOCH, Column, columns_of
 from trainer.data.encoding import plan_of
 from trainer.data.own import data_problem
 from trainer.data.targets import numbers_in_words, numbers_of
@@ -30,21 +30,20 @@ KINDS = {
     "text": "free text",
     "empty": "nothing",
 }
-SHOWN = 30  # classes in the chart
-BAR = PALETTE["light"][0]
+MAX_CLASSES = 30  # in the chart
 
 
 def table_view(context: PageContext, upload: Upload, manifest: Mapping[str, Any]) -> None:
-    """Draw the choices, the target's chart, the columns and the first rows."""
+    """Draws the choices, the target's chart, the columns and the first rows."""
     columns = columns_of(manifest)
-    st.html(f'<p class="tp-notice">{escape_html(" ".join(manifest["said"]))}</p>')
+    upload_notice(upload, manifest)
     left, right = st.columns([2, 3], gap="large")
     with left:
         values = _choices(context, upload, manifest, columns)
         problem = data_problem("csv", {key.removeprefix("data."): value for key, value in values.items()})
         if problem:
             show_problem(problem)
-        use_button(context, values, upload.name, problem)
+        use_button(context, values, problem)
     target = next(column for column in columns if column.name == values["data.target"])
     with right:
         _chart(target, values["data.task"])
@@ -61,27 +60,25 @@ def table_view(context: PageContext, upload: Upload, manifest: Mapping[str, Any]
 def _choices(
     context: PageContext, upload: Upload, manifest: Mapping[str, Any], columns: Sequence[Column]
 ) -> dict[str, Any]:
-    """Target, task and columns to leave out, as flat values; guessed at first, or as the sidebar has them."""
-    short = upload.digest[:12]
-    keys = {name: f"data-{name}-{short}" for name in ("target", "task", "out")}
+    """Draws the choices of target, task and columns to leave out; returns them as flat values."""
     names = [column.name for column in columns]
-    start = _first_values(context, upload, manifest, names)
     possible = [column.name for column in columns if can_be_target(column)] or names
-    for key, value in (
-        ("target", start["data.target"]),
-        ("task", start["data.task"]),
-        ("out", _names(names, start["data.leave_out"])),
-    ):
-        st.session_state.setdefault(keys[key], value)
+    keys = {name: f"data-{name}-{upload.digest[:12]}" for name in ("target", "task", "out")}
+    start = initial_values(context, "csv", upload, manifest)
+    if start["data.target"] not in names:
+        start = suggested_values(upload.digest, manifest)
+    st.session_state.setdefault(keys["target"], start["data.target"])
+    st.session_state.setdefault(keys["task"], start["data.task"])
+    st.session_state.setdefault(keys["out"], _names(names, start["data.leave_out"]))
     if st.session_state[keys["target"]] not in possible:
         st.session_state[keys["target"]] = possible[-1]
     target = st.selectbox(
         "Predict",
         possible,
         key=keys["target"],
-        on_change=_retarget,
+        on_change=_target_changed,
         args=(keys, columns),
-        help="The column that the network learns to tell from the others.",
+        help="The column that the network learns to predict from the others.",
         filter_mode=None,
     )
     task = st.segmented_control(
@@ -109,24 +106,12 @@ def _choices(
     }
 
 
-def _first_values(
-    context: PageContext, upload: Upload, manifest: Mapping[str, Any], names: Sequence[str]
-) -> dict[str, Any]:
-    """The sidebar's choices where it has this file already, else guesses."""
-    config = context.knobs.config
-    if config is not None and config.data.name == "csv" and config.data.knobs["file"] == upload.digest:
-        flat = config.flat()
-        if flat["data.target"] in names:
-            return flat
-    return suggested_values(upload.digest, manifest)
-
-
 def _names(names: Sequence[str], numbers: str) -> list[str]:
     return [names[number - 1] for number in sorted(numbers_of(numbers)) if number <= len(names)]
 
 
-def _retarget(keys: Mapping[str, str], columns: Sequence[Column]) -> None:
-    """Another target: its task is guessed anew, and it is not left out."""
+def _target_changed(keys: Mapping[str, str], columns: Sequence[Column]) -> None:
+    """Suggests the task for the new target, and no longer leaves it out."""
     target = st.session_state[keys["target"]]
     column = next(column for column in columns if column.name == target)
     st.session_state[keys["task"]] = suggested_task(column)
@@ -134,69 +119,41 @@ def _retarget(keys: Mapping[str, str], columns: Sequence[Column]) -> None:
 
 
 def _chart(target: Column, task: str) -> None:
-    """How the target's values are spread: a bar for each class, or a histogram."""
+    """Draws the distribution of the target: a bar for each class or value, or a histogram."""
+    title = "rows by value"
     if target.levels and (task == "classification" or target.kind == "category"):
-        order = np.argsort(target.counts, kind="stable")[::-1][:SHOWN]
-        names = [escape_html(shorten(target.levels[place], 24)) for place in order]
-        counts = [target.counts[place] for place in order]
-        figure = go.Figure(
-            go.Bar(
-                x=list(range(len(names))),
-                y=np.array(counts),
-                marker_color=BAR,
-                hovertemplate="%{y} rows<extra></extra>",
-            )
-        )
-        figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, title=None)
+        order = np.argsort(target.counts, kind="stable")[::-1][:MAX_CLASSES]
+        names, counts = [target.levels[place] for place in order], [target.counts[place] for place in order]
+        figure = class_bars(names, counts, "rows")
         title = f"rows of each of {target.distinct:,} classes"
-        if target.distinct > SHOWN:
-            title = f"rows of the {SHOWN} most frequent of {target.distinct:,} classes"
-    elif target.counts and not target.levels:
-        edges = np.linspace(target.low, target.high, len(target.counts) + 1)
-        middles = (edges[:-1] + edges[1:]) / 2
-        if target.kind == "date":
-            middles = np.datetime64("2000-01-01") + (middles * 86400).astype("timedelta64[s]")
-        figure = go.Figure(
-            go.Bar(
-                x=middles,
-                y=np.array(target.counts),
-                marker_color=BAR,
-                hovertemplate="%{y} rows near %{x}<extra></extra>",
-            )
-        )
-        figure.update_layout(bargap=0.04)
-        figure.update_xaxes(title=escape_html(shorten(target.name, 40)))
-        title = "rows by value"
+        if target.distinct > MAX_CLASSES:
+            title = f"rows of the {MAX_CLASSES} most frequent of {target.distinct:,} classes"
     elif target.levels:
-        places = np.array([float(level) for level in target.levels])
-        figure = go.Figure(
-            go.Bar(
-                x=places,
-                y=np.array(target.counts),
-                marker_color=BAR,
-                hovertemplate="%{y} rows<extra></extra>",
-            )
-        )
-        figure.update_xaxes(title=escape_html(shorten(target.name, 40)))
-        title = "rows by value"
+        values = np.array([float(level) for level in target.levels])
+        figure = value_bars(values, target.counts, "rows", target.name)
+    elif target.counts:
+        figure = histogram(_bin_centers(target), target.counts, "rows", target.name)
     else:
         return
-    figure.update_yaxes(title="rows")
-    figure.update_layout(
-        height=300,
-        margin={"l": 50, "r": 10, "t": 34, "b": 40},
-        title={"text": f"{escape_html(shorten(target.name, 40))}: {title}", "font": {"size": 14}},
-    )
-    st.plotly_chart(figure, key="data-target-chart", config={"displayModeBar": False})
+    draw_bars(figure, f"{shorten(target.name, 40)}: {title}", key="data-target-chart")
+
+
+def _bin_centers(column: Column) -> NDArray[Any]:
+    """Returns the middle of each bin: numbers, or moments for a column of dates."""
+    edges = np.linspace(column.low, column.high, len(column.counts) + 1)
+    centers = (edges[:-1] + edges[1:]) / 2
+    if column.kind == "date":
+        return np.datetime64(EPOCH) + (centers * 86400).astype("timedelta64[s]")
+    return centers
 
 
 def _column_table(columns: Sequence[Column], target: Column, left_out: set[int], rows: int) -> str:
-    """HTML: a row for each column. Names are other people's text."""
+    """Returns HTML: a row for each column. Names are other people's text."""
     body = "".join(
         f"<tr><td>{number}</td><th scope='row'>{escape_html(column.name)}</th><td>{KINDS[column.kind]}"
         f"{f' ({escape_html(column.note)})' if column.note else ''}</td>"
         f"<td>{_share(column.missing, rows)}</td><td>{column.distinct:,}</td>"
-        f"<td>{escape_html(_fate(column, target, number in left_out))}</td></tr>"
+        f"<td>{escape_html(_treatment(column, target, number in left_out))}</td></tr>"
         for number, column in enumerate(columns, 1)
     )
     return (
@@ -210,10 +167,10 @@ def _share(missing: int, rows: int) -> str:
     return "–" if not missing else f"{missing:,} ({100 * missing / rows:.1f} %)"
 
 
-def _fate(column: Column, target: Column, left_out: bool) -> str:
+def _treatment(column: Column, target: Column, left_out: bool) -> str:
     if column.name == target.name:
-        lost = f" {column.missing:,} rows without a value are left out." if column.missing else ""
-        return f"This is what is predicted.{lost}"
+        without = f" {column.missing:,} rows without a value are left out." if column.missing else ""
+        return f"This is what is predicted.{without}"
     if left_out:
         return "Left out: it looks like an identifier." if column.identifier else "Left out, as you chose."
     return plan_of(column)

@@ -21,7 +21,7 @@ def test_a_preset_starts_its_runs_once(lab, name):
     assert [run.name for run in reversed(widget_runs)] == list(PRESETS[name].runs)
     wanted = [config.to_dict() for config in PRESETS[name].configs().values()]
     assert [RunConfig.parse(run.config).to_dict() for run in reversed(widget_runs)] == wanted
-    assert list(app.session_state["lineup"]) == sorted(run.id for run in widget_runs)
+    assert list(app.session_state["chart-selection"]) == sorted(run.id for run in widget_runs)
 
 
 def test_every_preset_says_what_it_asks(lab):

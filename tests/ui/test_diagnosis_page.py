@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from page_testing import VISITOR, has, text_of, widget
 
-from pages.widgets import diagnosis_cache as verdicts
+from pages.widgets import diagnosis_cache
 from trainer.config import RunConfig, diff
 from trainer.diagnosis import IMPOSSIBLE, rules
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch
@@ -54,7 +54,7 @@ def test_the_button_starts_the_twin_with_the_fix_alone(lab):
     assert RunConfig.parse(twin.config).seed == 5
     assert twin.status == "queued"
     assert "Learning rate too high" in twin.notes
-    assert {sick, twin.id} <= set(app.session_state["lineup"])
+    assert {sick, twin.id} <= set(app.session_state["chart-selection"])
     assert widget(app, f"fix-{sick}-{FIX}").disabled
     assert f"Started as run {twin.id}" in text_of(app)
 
@@ -106,7 +106,7 @@ def test_a_rerun_reads_no_series_again(lab, monkeypatch):
     def refuse(*_):
         raise AssertionError("read again")
 
-    monkeypatch.setattr(verdicts, "gather", refuse)
+    monkeypatch.setattr(diagnosis_cache, "gather", refuse)
     app.run()
     assert not app.exception
     assert "Learning rate too high" in text_of(app)

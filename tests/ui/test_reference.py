@@ -87,7 +87,7 @@ def test_what_needs_no_torch_is_there_at_once(lab, key):
 
 def test_what_needs_torch_is_asked_for_and_drawn(lab):
     app = open_at(lab, "normalization.batch")
-    assert "Warming up the trainer" in text_of(app)
+    assert "The trainer is not running" in text_of(app)
     (job,) = lab.store.inspections()
     assert job.question == question_of(find("normalization", "batch"))
     finish(lab)

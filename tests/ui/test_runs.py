@@ -126,7 +126,7 @@ def test_show_on_chart(lab):
     app = open_runs(lab, run=ids[0])
     widget(app, f"show-{ids[0]}").click().run()
     lab.go(app, "")
-    assert ids[0] in app.session_state["lineup"]
+    assert ids[0] in app.session_state["chart-selection"]
 
 
 @pytest.mark.parametrize("asked", ["999", "x", "-1", "1; DROP TABLE runs"])

@@ -37,13 +37,13 @@ def test_a_full_disk_is_said_while_a_run_waits_for_it(lab, monkeypatch):
     def usage(free):
         monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
 
-    usage(3 * 2**20)
+    usage(3_000_000)
     app = lab.open()
-    assert "3 MiB are left" not in text_of(app)  # nobody waits for it
+    assert "3 MB are left" not in text_of(app)  # nobody waits for it
     widget(app, "start").click().run()
-    assert "3 MiB are left" in text_of(app)
-    usage(2**40)
-    assert "MiB are left" not in text_of(app.run())
+    assert "3 MB are left" in text_of(app)
+    usage(10**12)
+    assert "MB are left" not in text_of(app.run())
 
 
 def test_a_double_click_starts_one_run(lab):
@@ -137,22 +137,22 @@ def test_results_are_shown_when_finished(lab):
         assert words in written
 
 
-def test_runs_can_be_hidden_recoloured_and_removed(lab):
+def test_runs_can_be_hidden_recolored_and_removed(lab):
     app = lab.open()
     widget(app, "start").click().run()
     run = lab.runs()[0].id
     menu = f"menu-{run}"
 
     def place():
-        return app.session_state["lineup"][run]
+        return app.session_state["chart-selection"][run]
 
     app.menu_button(key=menu).click("Hide").run()
     assert not place().visible
     before = place().color
-    app.menu_button(key=menu).click("Next colour").run()
+    app.menu_button(key=menu).click("Next color").run()
     assert place().color != before
     app.menu_button(key=menu).click("Remove from chart").run()
-    assert run not in app.session_state["lineup"]
+    assert run not in app.session_state["chart-selection"]
     assert len(lab.runs()) == 1
 
 
@@ -184,8 +184,8 @@ def test_another_data_set_hides_runs_that_cannot_be_compared(lab):
     widget(app, "data").select("two_moons").run()
     widget(app, "start").click().run()
     newest, first = lab.runs()
-    assert not app.session_state["lineup"][first.id].visible
-    assert app.session_state["lineup"][newest.id].visible
+    assert not app.session_state["chart-selection"][first.id].visible
+    assert app.session_state["chart-selection"][newest.id].visible
 
 
 def test_start_minds_no_run_that_another_tab_deleted(lab):

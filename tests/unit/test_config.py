@@ -354,3 +354,10 @@ def test_diff_is_for_people():
     ]
     assert diff(two, two) == []
     assert {change.key for change in diff(two, one)} == {"dropout.rate", "schedule", "learning_rate"}
+
+
+def test_a_stored_configuration_of_another_version_is_none():
+    stored = RunConfig.from_flat({"schedule": "cosine", "seed": 9})
+    assert RunConfig.from_stored(stored.to_dict()) == stored
+    assert RunConfig.from_stored({**stored.to_dict(), "knob_of_the_past": 1}) is None
+    assert RunConfig.from_stored({"epochs": 0}) is None

@@ -9,7 +9,6 @@ from engine_runs import small
 from trainer.engine.build import build
 from trainer.preflight.activation_hooks import Kept
 from trainer.preflight.dry_run import before, question_of
-from trainer.preflight.findings import bytes_text
 from trainer.preflight.footprint import activation_bytes, optimizer_bytes
 from trainer.registry import families
 from trainer.settings import Settings
@@ -65,18 +64,3 @@ def test_what_is_kept_by_hand():
     with kept:
         second(torch.relu(first(batch)))
     assert kept.bytes == 8 * 16 * 4
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (104_488, "104 kB"),
-        (1_234_567, "1.2 MB"),
-        (3e13, "30000 GB"),
-    ],
-)
-def test_bytes_as_people_say_them(count, text):
-    assert bytes_text(count) == text

@@ -16,7 +16,14 @@ MODULES = {
 DECLARATIONS = ("trainer.techniques", "trainer.models", "trainer.data")
 # Files at the top and folders, from the ground up: each may import the rows before its own, and its own.
 FLOORS = [
-    ("trainer", "trainer.lazy", "trainer.registry", "trainer.settings", "trainer.layers"),
+    (
+        "trainer",
+        "trainer.lazy",
+        "trainer.formatting",
+        "trainer.registry",
+        "trainer.settings",
+        "trainer.layers",
+    ),
     DECLARATIONS,
     ("trainer.choice",),
     ("trainer.conflicts",),
@@ -106,7 +113,7 @@ def test_the_top_of_a_folder_is_read_at_a_glance(folder):
 )
 def test_declarations_know_only_the_registry_and_their_kind(name):
     package = ".".join(name.split(".")[:2])
-    allowed = ("trainer.registry", "trainer.lazy", "trainer.streams", package)
+    allowed = ("trainer.registry", "trainer.lazy", "trainer.streams", "trainer.formatting", package)
     allowed += ("trainer.layers",) if package == "trainer.models" else ()
     allowed += ("trainer.settings",) if package == "trainer.data" else ()  # where people's own files lie
     for target in IMPORTS[name]:

@@ -10,9 +10,10 @@ from typing import Any
 
 from tqdm import tqdm
 
-from trainer.config import ConfigError, RunConfig, diff
+from trainer.config import RunConfig, diff
 from trainer.diagnosis import Evidence, Finding, mark_label
-from trainer.preflight.findings import bytes_text, findings, short
+from trainer.formatting import format_bytes, format_duration, format_number
+from trainer.preflight.findings import findings, short
 from trainer.store import Run, Store
 
 
@@ -49,15 +50,15 @@ def summary(run: Run) -> str:
         return f"Run {run.id} {run.status}" + (f": {run.error}" if run.error else "")
     lines = [
         f"Run {run.id} {run.status} by {results['stopped_by'].replace('_', ' ')} after {results['epochs']} epochs, "
-        f"{results['steps']} steps, {results['seconds']:.1f} s ({results['steps_per_second']:.0f} steps/s, "
+        f"{results['steps']} steps, {format_duration(results['seconds'])} ({results['steps_per_second']:.0f} steps/s, "
         f"{results['device']}, {results['precision']}, {results['parameters']:,} parameters)"
     ]
     lines += [
-        f"  {part:10} loss {_number(results[part]['loss'])}   {results['metric']} {_number(results[part]['metric'])}"
+        f"  {part:10} loss {format_number(results[part]['loss'])}   {results['metric']} {format_number(results[part]['metric'])}"
         for part in ("train", "validation", "test")
     ]
     if best := results["best"]:
-        lines.append(f"  best validation loss {_number(best['val_loss'])} in epoch {best['epoch']:.0f}")
+        lines.append(f"  best validation loss {format_number(best['val_loss'])} in epoch {best['epoch']:.0f}")
     return "\n".join([*lines, *(f"  {notice}" for notice in run.notices)])
 
 
@@ -70,17 +71,24 @@ def run_table(runs: Sequence[Run]) -> str:
         best = (run.results or {}).get("best") or {}
         steps = str(run.progress.get("step", ""))
         rows.append(
-            [str(run.id), run.status, steps, _number(best.get("val_loss")), changes(run.config), run.name]
+            [
+                str(run.id),
+                run.status,
+                steps,
+                format_number(best.get("val_loss")),
+                changes(run.config),
+                run.name,
+            ]
         )
     return columns(rows)
 
 
 def changes(config: Mapping[str, Any]) -> str:
     """What differs from the defaults, in a few words."""
-    try:
-        return ", ".join(map(str, diff(RunConfig(), RunConfig.parse(config)))) or "defaults"
-    except ConfigError as error:  # written by another version
-        return str(error)
+    parsed = RunConfig.from_stored(config)
+    if parsed is None:
+        return "knobs of another version"
+    return ", ".join(map(str, diff(RunConfig(), parsed))) or "defaults"
 
 
 def diagnosis(run: Run, evidence: Evidence | None, found: Sequence[Finding]) -> str:
@@ -121,10 +129,6 @@ def columns(rows: Sequence[Sequence[str]], widest: int = 40) -> str:
     )
 
 
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}"
-
-
 def before_text(answer: Mapping[str, Any]) -> str:
     """What `inspect` found, as text."""
     lines = [f"{'ok  ' if one.good else 'look'}  {one.text}" for one in findings(answer)]
@@ -140,7 +144,7 @@ def before_text(answer: Mapping[str, Any]) -> str:
     ]
     lines += ["", f"{'Memory':40} {'weights':>10} {'gradients':>10} {'optimizer':>10} {'activations':>12}"]
     for one in answer["memory"]["precisions"]:
-        sizes = [bytes_text(one[name]) for name in ("weights", "gradients", "optimizer", "activations")]
+        sizes = [format_bytes(one[name]) for name in ("weights", "gradients", "optimizer", "activations")]
         label = one["label"] + (" (chosen)" if one["chosen"] else "")
         lines.append(f"{label:40} {sizes[0]:>10} {sizes[1]:>10} {sizes[2]:>10} {sizes[3]:>12}")
     return "\n".join([*lines, "", *answer["notices"]]).rstrip()

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainer.data.samples import DataError, Progress, silent
+from trainer.formatting import format_bytes
 from trainer.lazy import lazy
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def read_archive(path: Path, folder: Path, report: Progress = silent) -> dict[st
     """
     if path.stat().st_size > MOST_BYTES:
         raise DataError(
-            f"The zip has {path.stat().st_size / 1e6:.0f} MB; the limit is {MOST_BYTES / 1e6:.0f} MB."
+            f"The zip has {format_bytes(path.stat().st_size)}; the limit is {format_bytes(MOST_BYTES)}."
         )
     try:
         with zipfile.ZipFile(path) as archive:
@@ -99,7 +100,7 @@ def check_entries(entries: Sequence[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
     unpacked = sum(entry.file_size for entry in files)
     if unpacked > MOST_UNPACKED:
         raise DataError(
-            f"The zip unpacks to {unpacked / 1e9:.1f} GB; the limit is {MOST_UNPACKED / 1e9:.0f} GB."
+            f"The zip unpacks to {format_bytes(unpacked)}; the limit is {format_bytes(MOST_UNPACKED)}."
         )
     return files
 
@@ -117,7 +118,7 @@ def _refuse_unsafe(entry: zipfile.ZipInfo) -> None:
         raise DataError("The zip is encrypted. Pack it without a password.")
     if entry.file_size > MOST_IMAGE_BYTES:
         raise DataError(
-            f"“{shown}” unpacks to {entry.file_size / 1e6:.0f} MB; the limit for one file is {MOST_IMAGE_BYTES / 1e6:.0f} MB."
+            f"“{shown}” unpacks to {format_bytes(entry.file_size)}; the limit for one file is {format_bytes(MOST_IMAGE_BYTES)}."
         )
     if entry.file_size > 1_000_000 and entry.file_size > HIGHEST_RATIO * max(1, entry.compress_size):
         raise DataError(

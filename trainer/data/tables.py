@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from trainer.data.columns import Column, read_column
 from trainer.data.samples import DataError, Progress, silent
+from trainer.formatting import format_bytes
 
 MOST_BYTES = 50_000_000
 MOST_ROWS = 500_000
@@ -30,7 +31,7 @@ LONGEST_CELL = 10_000  # characters
 LONGEST_NAME = 80
 FEWEST_ROWS = 20
 PREVIEW_ROWS = 50
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes"}
+DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 SNIFFED = 200  # lines
 BLOCK = 20_000  # rows between two reports
 
@@ -83,7 +84,7 @@ def read_table(data: bytes, report: Progress = silent) -> Table:
         columns.append(read_column(name, cells[number]))
         cells[number] = ()  # its text is not needed any more
         report(0.5 + 0.5 * (number + 1) / len(names))
-    said.append(f"{count:,} rows, told apart by {DELIMITERS[delimiter]}.")
+    said.insert(0, f"{count:,} rows, {DELIMITERS[delimiter]}-separated.")
     return Table(tuple(columns), count, preview, tuple(said))
 
 
@@ -91,7 +92,7 @@ def decode(data: bytes) -> tuple[str, list[str]]:
     """The text, and a sentence where its encoding had to be guessed. Raises DataError for what is no text."""
     if len(data) > MOST_BYTES:
         raise DataError(
-            f"The table has {len(data) / 1e6:.0f} MB; the limit is {MOST_BYTES / 1e6:.0f} MB. Take a sample of its rows."
+            f"The table has {format_bytes(len(data))}; the limit is {format_bytes(MOST_BYTES)}. Take a sample of its rows."
         )
     _refuse_known_formats(data)
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):

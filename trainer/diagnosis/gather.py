@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 
-from trainer.config import ConfigError, RunConfig
+from trainer.config import RunConfig
 from trainer.diagnosis.evidence import Evidence, Table, facts, may_be_judged, milestone_epochs
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ END = 5_000  # steps read at either end of a run; what lies between is told by i
 def gather(store: Store, run: Run) -> Evidence | None:
     """Everything that the rules may look at; None for what is not to be judged: a probe, slow motion, and a configuration
     that this version cannot read."""
-    config = read_config(orjson.dumps(run.config))
+    config = RunConfig.from_stored(run.config)
     if config is None or not may_be_judged(config):
         return None
     over = run.is_over
@@ -47,12 +45,3 @@ def join(start: Points, store: Store, run_id: int) -> Table:
 def table(points: Points) -> dict[str, Any]:
     """Columns by name."""
     return {name: points.array[:, place] for place, name in enumerate(points.columns)}
-
-
-@lru_cache(maxsize=1024)
-def read_config(text: bytes) -> RunConfig | None:
-    """The configuration, None where another version wrote it."""
-    try:
-        return RunConfig.from_json(text)
-    except ConfigError:
-        return None

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-from trainer.config import ConfigError, RunConfig
+from trainer.config import RunConfig
 from trainer.data.uploads import find_manifest, upload_folder
 from trainer.engine import checkpoint
 from trainer.export.curves import frame
@@ -95,9 +95,8 @@ def facts(run: Run) -> dict[str, Any]:
 
 def code(run: Run) -> Iterator[Content]:
     """The script, and what it reads beside it where the run trained on a person's own file."""
-    try:
-        config = RunConfig.parse(run.config)
-    except ConfigError:  # set in another version; the rest of the run is whole all the same
+    config = RunConfig.from_stored(run.config)
+    if config is None:  # the rest of the run is complete all the same
         return
     yield Content("run.py", script(config, run.name or f"Run {run.id}", run.results).encode())
     if "own" in config.technique("data").facts and find_manifest(digest := config.data.knobs["file"]):

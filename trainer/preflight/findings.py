@@ -122,12 +122,3 @@ def short(value: float) -> str:
     if not math.isfinite(value):
         return str(value)
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e6 else f"{value:.3g}"
-
-
-def bytes_text(count: float) -> str:
-    """Bytes as people say them: "512 B", "102 kB", "1.2 GB"."""
-    units = ["B", "kB", "MB", "GB"]
-    while count >= 999.5 and len(units) > 1:
-        count, units = count / 1000, units[1:]
-    digits = 0 if units[0] == "B" or count >= 9.95 else 1
-    return f"{count:.{digits}f} {units[0]}"

@@ -26,6 +26,7 @@ from trainer.data.images import MOST_BYTES as MOST_ARCHIVE_BYTES
 from trainer.data.samples import DataError
 from trainer.data.tables import MOST_BYTES as MOST_TABLE_BYTES
 from trainer.data.uploads import VERSION, find_manifest, upload_folder
+from trainer.formatting import format_bytes
 from trainer.settings import Settings
 
 MEMORY: Final = 3 * 1024**3  # bytes of address space; NumPy and pandas alone reserve about one
@@ -96,7 +97,7 @@ def _save(source: BinaryIO, path: Path, cancelled: Callable[[], bool]) -> str:
         while chunk := source.read(CHUNK):
             size += len(chunk)
             if size > max(MOST_TABLE_BYTES, MOST_ARCHIVE_BYTES):
-                raise DataError(f"The file is larger than {MOST_ARCHIVE_BYTES / 1e6:.0f} MB, the limit.")
+                raise DataError(f"The file is larger than {format_bytes(MOST_ARCHIVE_BYTES)}, the limit.")
             if cancelled():
                 raise CancelledError
             digest.update(chunk)

@@ -127,7 +127,7 @@ def test_a_question_that_somebody_else_withdrew_is_asked_again(lab):
 
 def test_knobs_that_do_not_fit_and_data_that_is_not_here_say_so(lab):
     assert "once the knobs fit together" in text_of(opened(lab, normalization="batch", batch_size="1"))
-    assert "once the data set is here" in text_of(opened(lab, data="mnist"))
+    assert "once the data set is available" in text_of(opened(lab, data="mnist"))
     assert lab.store.inspections() == []
 
 

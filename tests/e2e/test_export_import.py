@@ -1,4 +1,4 @@
-"""Taking a run along in a browser: every format is downloaded, the script trains it again, the zip comes back as a run."""
+"""Exporting in a browser: every format is downloaded, the script trains the run again, the zip is imported as a run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from trainer.export.formats import FORMATS
 from trainer.store import Store
 
 
-def test_a_run_leaves_and_comes_back(own_site, visitor, tmp_path):
+def test_a_run_is_exported_and_imported(own_site, visitor, tmp_path):
     page = visitor(accept_downloads=True).new_page()
     page.goto(own_site.start().url + "?epochs=3")
     start(page)
     expect(page.get_by_text("Test accuracy")).to_be_visible()
     page.goto(f"{own_site.url}runs?run=1")
-    page.get_by_text("Take it away").click()
+    page.get_by_text("Export", exact=True).click()
     for one in FORMATS.values():
         with page.expect_download() as download:
             button(page, one.label).click()
@@ -36,6 +36,6 @@ def test_a_run_leaves_and_comes_back(own_site, visitor, tmp_path):
     page.get_by_text("Import a run").click()
     page.locator("input[type=file]").set_input_files(tmp_path / "run.zip")
     page.wait_for_function("new URLSearchParams(location.search).get('run') === '2'")
-    expect(page.get_by_text("Run 2 is here")).to_be_visible()
+    expect(page.get_by_text("Run 2 imported")).to_be_visible()
     assert store.run(2).results["test"] == results["test"]
     store.close()

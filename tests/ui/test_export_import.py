@@ -1,4 +1,4 @@
-"""The section to take a run away, and the uploader that takes one in."""
+"""The section that exports a run, and the uploader that imports one."""
 
 import io
 from types import SimpleNamespace
@@ -40,7 +40,7 @@ def test_the_script_is_shown_when_asked_for(lab, measured):
     assert "There are weights once" in text_of(app)
 
 
-def test_a_zip_comes_in_and_a_bad_one_is_refused(lab, measured, monkeypatch):
+def test_a_zip_is_imported_and_a_bad_one_refused(lab, measured, monkeypatch):
     data = FORMATS["zip"].write(lab.store, get_settings(), lab.store.run(measured))
     handed = SimpleNamespace(file=io.BytesIO(b"no zip *at all*"))
     monkeypatch.setattr("pages.widgets.import_run.st.file_uploader", lambda *_, **__: handed.file)
@@ -58,7 +58,7 @@ def test_a_zip_comes_in_and_a_bad_one_is_refused(lab, measured, monkeypatch):
     assert str(lab.runs()[0].id) in app.query_params["run"]
 
 
-def test_a_run_of_another_version_says_what_cannot_leave(lab):
+def test_a_run_of_another_version_says_what_cannot_be_exported(lab):
     run_id = lab.store.create_run({"epochs": 3, "unheard_of": 1}, VISITOR, status="running")
     lab.store.finish(run_id, 1, status="finished")
     app = lab.go(lab.open(run=str(run_id)), "runs")

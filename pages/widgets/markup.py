@@ -1,0 +1,74 @@
+"""HTML that several pages draw. Other people's text is escaped in here, so callers pass it as it is."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pages.widgets.text import escape_html, shorten
+from trainer.config import Change
+
+
+def quiet(sentence: str) -> str:
+    """Returns a sentence in muted color."""
+    return f'<p class="tp-quiet">{escape_html(sentence)}</p>'
+
+
+def waiting(sentence: str) -> str:
+    """Returns a sentence beside a spinner, announced to screen readers."""
+    return f'<p class="tp-waiting" role="status"><i></i>{escape_html(sentence)}</p>'
+
+
+def chips(changes: Iterable[Change], empty: str = "") -> str:
+    """Returns one chip per change, such as "Dropout rate 0 → 0.5"; without changes, the sentence `empty`."""
+    items = "".join(
+        f'<li class="tp-chip">{escape_html(change.label)} '
+        f"<b>{escape_html(shorten(change.before, 40) or '–')}"
+        f'<span class="tp-arrow" aria-label="to"> → </span>{escape_html(shorten(change.after, 40) or "–")}</b></li>'
+        for change in changes
+    )
+    if items:
+        return f'<ul class="tp-chips">{items}</ul>'
+    return f'<span class="tp-quiet">{escape_html(empty)}</span>' if empty else ""
+
+
+def state_pill(state: str, label: str) -> str:
+    """Returns a run's state as a dot and a word, so that color is never the only sign."""
+    return f'<span class="tp-pill tp-{escape_html(state)}"><i></i>{escape_html(label)}</span>'
+
+
+def facts_list(facts: Mapping[str, str]) -> str:
+    """Returns names with their values, side by side where there is room; nothing without facts."""
+    pairs = "".join(
+        f"<div><dt>{escape_html(name)}</dt><dd>{escape_html(value)}</dd></div>"
+        for name, value in facts.items()
+    )
+    return f'<dl class="tp-facts">{pairs}</dl>' if pairs else ""
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
+    """Returns a table whose rows start with their header; with a caption, one as narrow as its numbers."""
+    head = "".join(f'<th scope="col">{escape_html(column)}</th>' for column in columns)
+    body = "".join(
+        f'<tr><th scope="row">{escape_html(first)}</th>{"".join(f"<td>{escape_html(cell)}</td>" for cell in rest)}</tr>'
+        for first, *rest in rows
+    )
+    css = "tp-knobs tp-numbers" if caption else "tp-knobs"
+    title = f"<caption>{escape_html(caption)}</caption>" if caption else ""
+    return (
+        f'<div class="tp-scroll"><table class="{css}">{title}<thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def image(pixels: NDArray[np.uint8], alt: str) -> str:
+    """Returns pixels [height, width, channels] as a PNG inside the page; what is no photograph shows its first channel."""
+    shown = pixels if pixels.shape[2] == 3 else pixels[:, :, 0]
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(shown)).save(file, "png")
+    return f'<img src="data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}" alt="{escape_html(alt)}">'
