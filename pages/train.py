@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.live.tokens import page_token
-from pages.widgets.chart_selection import Place, chart_selection, hide_incomparable
+from pages.widgets.chart_selection import Place, chart_selection, hide_other_data
 from pages.widgets.download import data_is_ready
 from pages.widgets.history import changes_by_run, config_of, is_probe, legend_label, task_of
 from pages.widgets.launch import launch
@@ -105,7 +105,7 @@ def _next_run(context: PageContext, runs: Sequence[Run], *, ready: bool) -> str:
 def _start(context: PageContext, config: RunConfig, known: Sequence[Run]) -> None:
     """Queue a run and put it on the axes. A double click starts one."""
     if launch(context.store, context.owner, config) is not None:
-        hide_incomparable(config, known)
+        hide_other_data(known, config.data.name)
 
 
 def _charts(
