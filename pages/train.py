@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.live.tokens import page_token
-from pages.widgets.chart_selection import Place, chart_selection
+from pages.widgets.chart_selection import Place, chart_selection, hide_other_data
 from pages.widgets.download import data_is_ready
 from pages.widgets.history import changes_by_run, config_of, is_probe, legend_label, task_of
 from pages.widgets.launch import launch
@@ -87,16 +87,7 @@ def _draw_pause(store: Store, current: Run | None) -> None:
 def _start(context: PageContext, config: RunConfig, earlier: Sequence[Run]) -> None:
     """Queues a run and puts it on the axes."""
     if launch(context.store, context.owner, config) is not None:
-        _hide_other_data(earlier, config.data.name)
-
-
-def _hide_other_data(runs: Sequence[Run], data: str) -> None:
-    """Hides those of `runs` that trained on another data set: their losses are not comparable."""
-    places: dict[int, Place] = st.session_state["lineup"]
-    for run in runs:
-        config = config_of(run)
-        if run.id in places and config is not None and config.data.name != data:
-            places[run.id].visible = False
+        hide_other_data(earlier, config.data.name)
 
 
 def _next_run(context: PageContext, runs: Sequence[Run], *, ready: bool) -> str:

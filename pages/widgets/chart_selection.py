@@ -9,7 +9,6 @@ import streamlit as st
 
 from pages.widgets.history import config_of
 from pages.widgets.live_chart import PALETTE
-from trainer.config import RunConfig
 from trainer.store import Run
 
 COLORS = len(PALETTE["light"])
@@ -66,12 +65,12 @@ def toggle(run_id: int) -> None:
     place.visible = not place.visible
 
 
-def hide_incomparable(config: RunConfig, runs: Sequence[Run]) -> None:
-    """Hides those of `runs` that trained on other data than `config`: their losses mean something else."""
+def hide_other_data(runs: Sequence[Run], data: str) -> None:
+    """Hides those of `runs` that trained on another data set: their losses are not comparable."""
     places: dict[int, Place] = st.session_state.get(_KEY, {})
     for run in runs:
-        other = config_of(run)
-        if run.id in places and other is not None and other.data.name != config.data.name:
+        config = config_of(run)
+        if run.id in places and config is not None and config.data.name != data:
             places[run.id].visible = False
 
 

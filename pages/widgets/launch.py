@@ -1,4 +1,4 @@
-"""Starting runs, from whichever button, once per double click."""
+"""Starting runs, whichever button does it: a double click starts once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from pages.widgets.chart_selection import show
 from trainer.config import RunConfig
 from trainer.store import Store
 
-DOUBLE_CLICK = (
-    1.5  # seconds after a start in which another start of the same is the second half of a double click
-)
+DOUBLE_CLICK = 1.5  # seconds after a start in which starting the same again counts as a double click
 _STARTED = "last-start"
 T = TypeVar("T")
 
