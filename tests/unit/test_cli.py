@@ -170,7 +170,7 @@ BAD = {
     "no run has so large a number": (["stop", "9" * 30], "There is no run 999"),
     "no such layers": (
         ["run", "--set", "model.layers=0"],
-        "'0', which is not possible. Up to 20 hidden sizes",
+        "Invalid value '0' for model.layers. Up to 20 hidden sizes",
     ),
     "no command": ([], "required"),
     "unknown command": (["fly"], "fly"),
