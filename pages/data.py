@@ -12,10 +12,10 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import telling
 from pages.widgets.table_view import table_view
 from pages.widgets.text import escape_html, escape_markdown, shorten
-from trainer.data.images import MOST_BYTES as MOST_ARCHIVE_BYTES
-from trainer.data.images import MOST_IMAGES
-from trainer.data.tables import MOST_BYTES as MOST_TABLE_BYTES
-from trainer.data.tables import MOST_COLUMNS, MOST_ROWS
+from trainer.data.images import MAX_BYTES as MAX_ARCHIVE_BYTES
+from trainer.data.images import MAX_IMAGES
+from trainer.data.tables import MAX_BYTES as MAX_TABLE_BYTES
+from trainer.data.tables import MAX_COLUMNS, MAX_ROWS
 from trainer.data.uploads import find_manifest, remove_upload
 from trainer.settings import get_settings
 from trainer.store import COMMAND_LINE, Store, Upload
@@ -62,12 +62,12 @@ def _add(context: PageContext) -> None:
         "Add a table (CSV) or images (zip)",
         type=["csv", "tsv", "txt", "zip"],
         key=f"data-file-{serial}",
-        max_upload_size=MOST_ARCHIVE_BYTES // MEGABYTE,
+        max_upload_size=MAX_ARCHIVE_BYTES // MEGABYTE,
         help="A CSV has one row for each sample and names in its first row. A zip has one folder of images for each class.",
     )
     st.html(
-        f'<p class="tp-quiet">At most: a CSV of {MOST_TABLE_BYTES // MEGABYTE} MB, {MOST_ROWS:,} rows and '
-        f"{MOST_COLUMNS} columns, or a zip of {MOST_ARCHIVE_BYTES // MEGABYTE} MB and {MOST_IMAGES:,} images; "
+        f'<p class="tp-quiet">At most: a CSV of {MAX_TABLE_BYTES // MEGABYTE} MB, {MAX_ROWS:,} rows and '
+        f"{MAX_COLUMNS} columns, or a zip of {MAX_ARCHIVE_BYTES // MEGABYTE} MB and {MAX_IMAGES:,} images; "
         f"{get_settings().upload_quota_mb} MB for all your files together.</p>"
     )
     if file is not None:
