@@ -12,7 +12,7 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import telling
 from pages.widgets.text import chips, escape_html, escape_markdown, run_title, shorten
 from trainer.config import Change, RunConfig, diff
-from trainer.diagnosis import Finding, mark_label
+from trainer.diagnosis import Finding, evidence_label
 from trainer.store import Run
 
 QUIET = "No problems found"
@@ -35,8 +35,8 @@ def diagnosis(context: PageContext, run: Run) -> None:
 def _words(finding: Finding, config: RunConfig) -> str:
     """HTML: the title, both sentences, and the evidence as a small list."""
     items = "".join(
-        f"<li>{escape_html(mark_label(mark, config))}: <b>{escape_html(shorten(mark.text, 120))}</b></li>"
-        for mark in finding.evidence
+        f"<li>{escape_html(evidence_label(item, config))}: <b>{escape_html(shorten(item.text, 120))}</b></li>"
+        for item in finding.evidence
     )
     return (
         f'<section class="tp-finding tp-severity-{finding.severity}" aria-label="Diagnosis">'

@@ -11,7 +11,7 @@ from typing import Any
 from tqdm import tqdm
 
 from trainer.config import ConfigError, RunConfig, diff
-from trainer.diagnosis import Evidence, Finding, mark_label
+from trainer.diagnosis import Evidence, Finding, evidence_label
 from trainer.preflight.findings import bytes_text, findings, short
 from trainer.store import Run, Store
 
@@ -92,9 +92,9 @@ def diagnosis(run: Run, evidence: Evidence | None, found: Sequence[Finding]) -> 
     parts = []
     for finding in found:
         changes = diff(evidence.config, evidence.config.changed(finding.fix))
-        marks = [f"  - {mark_label(mark, evidence.config)}: {mark.text}" for mark in finding.evidence]
+        items = [f"  - {evidence_label(item, evidence.config)}: {item.text}" for item in finding.evidence]
         fix = f"  Fix: {', '.join(map(str, changes))}"
-        parts.append("\n".join([f"{finding.title}. {' '.join(finding.sentences)}", *marks, fix]))
+        parts.append("\n".join([f"{finding.title}. {' '.join(finding.sentences)}", *items, fix]))
     return "\n\n".join(parts)
 
 
