@@ -9,7 +9,7 @@ from pages.widgets.run_polling import telling
 from pages.widgets.text import escape_html, escape_markdown
 from trainer.data import missing_files
 from trainer.data.own import data_problem
-from trainer.engine.augment import lacking
+from trainer.engine.augment import missing_requirements
 from trainer.registry import Technique
 from trainer.settings import get_settings
 from trainer.store import Download, Store
@@ -18,7 +18,7 @@ from trainer.store import Download, Store
 def data_is_ready(context: PageContext) -> bool:
     """Whether the chosen data set can be read and augmented; where it cannot, draw what fetches it."""
     store, config = context.store, context.knobs.config
-    if config is not None and (sentences := lacking(config, get_settings().data)):
+    if config is not None and (sentences := missing_requirements(config, get_settings().data)):
         for sentence in sentences:
             st.info(command_box(sentence), icon=":material/deployed_code_alert:")
         return False
