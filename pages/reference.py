@@ -132,8 +132,10 @@ def _lesson(item: Technique, current: RunConfig) -> None:
         st.markdown(escape_markdown(paragraph.replace("`", "")))
     st.latex(item.facts["formula"])
     st.html(f"<p><strong>When to use it.</strong> {escape_html(item.facts['when'])}</p>")
-    if wrongly := item.facts.get("wrongly"):
-        st.html(f'<p class="tp-wrongly"><strong>Often told wrongly.</strong> {_with_links(wrongly)}</p>')
+    if misconception := item.facts.get("misconception"):
+        st.html(
+            f'<p class="tp-wrongly"><strong>Common misconception.</strong> {_with_links(misconception)}</p>'
+        )
     if item.knobs:
         st.html(_table(list(item.knobs.values())))
     if source := item.facts.get("source"):

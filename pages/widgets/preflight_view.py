@@ -13,7 +13,7 @@ from pages.widgets.live_chart import PALETTE
 from pages.widgets.samples import samples_html
 from pages.widgets.text import escape_html, shorten
 from trainer.config import RunConfig
-from trainer.preflight.findings import HEALTHY, Finding, bytes_text, findings, loss_text, short
+from trainer.preflight.findings import HEALTHY_STD, Observation, bytes_text, loss_text, observations, short
 from trainer.preflight.plan import planned_rate
 
 ROW = 26  # pixels for each layer
@@ -25,7 +25,7 @@ QUIET = {"displayModeBar": False, "scrollZoom": False}
 
 def draw(answer: Mapping[str, Any], config: RunConfig) -> None:
     """Draw the answer to `trainer.preflight.dry_run.question_of(config)`."""
-    found = findings(answer)
+    found = observations(answer)
     st.html(_facts(answer, config) + _sentences(found))
     left, right = st.columns(2, gap="medium")
     with left:
@@ -66,7 +66,7 @@ def _rates(config: RunConfig) -> str:
     return f"{first:.3g}{top} → {last:.3g}"
 
 
-def _sentences(found: Sequence[Finding]) -> str:
+def _sentences(found: Sequence[Observation]) -> str:
     rows = "".join(
         f'<li class="{"tp-good" if one.good else "tp-look"}"><b>{"Fine" if one.good else "Look"}</b> {escape_html(one.text)}</li>'
         for one in found
@@ -83,7 +83,7 @@ def _activations(answer: Mapping[str, Any]) -> None:
         "A straight line inside the band is healthy; drifting left with depth: vanishing; right: exploding.",
     )
     figure = _figure(rows, "standard deviation of the activations", 0)
-    figure.add_vrect(*HEALTHY, fillcolor=_color(2), opacity=0.1, line_width=0, layer="below")
+    figure.add_vrect(*HEALTHY_STD, fillcolor=_color(2), opacity=0.1, line_width=0, layer="below")
     figure.add_vline(1, line={"color": _color(2), "width": 1, "dash": "dot"})
     _show(figure, "before-activations", "Standard deviation of the activations after each layer: ", rows)
     columns = ("Layer", "Looked at after", "Mean", "Standard deviation", "Near zero")

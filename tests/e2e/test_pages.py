@@ -95,7 +95,7 @@ def test_the_reference_teaches_a_technique_and_sets_the_sidebar(shared_site, vis
 def test_the_reference_is_searched_by_keyboard(shared_site, visitor):
     page = visitor().new_page()
     page.goto(shared_site.url + "reference?technique=dropout")
-    expect(page.get_by_text("Often told wrongly")).to_be_visible()
+    expect(page.get_by_text("Common misconception")).to_be_visible()
     search = page.get_by_role("combobox", name=re.compile("^Find"))
     search.focus()
     page.keyboard.type("adamw")

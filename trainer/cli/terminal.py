@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from trainer.config import ConfigError, RunConfig, diff
 from trainer.diagnosis import Evidence, Finding, evidence_label
-from trainer.preflight.findings import bytes_text, findings, short
+from trainer.preflight.findings import bytes_text, observations, short
 from trainer.store import Run, Store
 
 
@@ -127,7 +127,7 @@ def _number(value: float | None) -> str:
 
 def before_text(answer: Mapping[str, Any]) -> str:
     """What `inspect` found, as text."""
-    lines = [f"{'ok  ' if one.good else 'look'}  {one.text}" for one in findings(answer)]
+    lines = [f"{'ok  ' if one.good else 'look'}  {one.text}" for one in observations(answer)]
     lines += ["", f"{'Activations after':40} {'mean':>10} {'std':>10} {'zero':>6}"]
     lines += [
         f"{one['layer']:40} {short(one['mean']):>10} {short(one['std']):>10} {100 * one['zero']:5.0f}%"
