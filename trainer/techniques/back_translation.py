@@ -137,7 +137,7 @@ def translate(
 
 
 def _translator(folder: Path) -> Callable[[list[str]], list[str]]:
-    """Returns a function that translates texts with the Marian model in `folder`, greedily and so always alike."""
+    """Returns a function that translates texts with the Marian model in `folder`; greedy, so always the same way."""
     tokenizer = transformers.MarianTokenizer.from_pretrained(folder, local_files_only=True)
     model = transformers.MarianMTModel.from_pretrained(folder, local_files_only=True)
     model.requires_grad_(False).train(False)

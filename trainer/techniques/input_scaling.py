@@ -1,4 +1,4 @@
-"""Input scaling: what is subtracted from inputs and what divides them, from the training part alone."""
+"""Input scaling: inputs are shifted and divided by statistics of the training part alone."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ declare_family(
 )
 
 
-@technique("normalization", label="None", formula="y = x", when="The control, and shallow networks.")
+@technique("normalization", label="None", formula="y = x", when="The baseline, and shallow networks.")
 def none(features: int, dimensions: int, activation: torch.nn.Module) -> Modules:
     """Leaves activations as they are."""
     return {"activation": activation}
