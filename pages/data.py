@@ -14,10 +14,10 @@ from pages.widgets.page_parts import empty_state, heading
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.table_view import table_view
 from pages.widgets.text import escape_html, escape_markdown, shorten
-from trainer.data.images import MOST_BYTES as MOST_ARCHIVE_BYTES
-from trainer.data.images import MOST_IMAGES
-from trainer.data.tables import MOST_BYTES as MOST_TABLE_BYTES
-from trainer.data.tables import MOST_COLUMNS, MOST_ROWS
+from trainer.data.images import MAX_BYTES as MAX_ARCHIVE_BYTES
+from trainer.data.images import MAX_IMAGES
+from trainer.data.tables import MAX_BYTES as MAX_TABLE_BYTES
+from trainer.data.tables import MAX_COLUMNS, MAX_ROWS
 from trainer.data.uploads import find_manifest, remove_upload
 from trainer.formatting import format_bytes
 from trainer.settings import get_settings
@@ -70,12 +70,12 @@ def _draw_upload(context: PageContext) -> None:
         "Upload a table (CSV) or images (zip)",
         type=["csv", "tsv", "txt", "zip"],
         key=f"data-file-{serial}",
-        max_upload_size=MOST_ARCHIVE_BYTES // MEGABYTE,
+        max_upload_size=MAX_ARCHIVE_BYTES // MEGABYTE,
         help="A CSV has one row for each sample, and column names in its first row. A zip has a folder of images for each class.",
     )
     st.html(
-        f'<p class="tp-quiet">At most: a CSV of {format_bytes(MOST_TABLE_BYTES)}, {MOST_ROWS:,} rows and '
-        f"{MOST_COLUMNS} columns, or a zip of {format_bytes(MOST_ARCHIVE_BYTES)} and {MOST_IMAGES:,} images; "
+        f'<p class="tp-quiet">At most: a CSV of {format_bytes(MAX_TABLE_BYTES)}, {MAX_ROWS:,} rows and '
+        f"{MAX_COLUMNS} columns, or a zip of {format_bytes(MAX_ARCHIVE_BYTES)} and {MAX_IMAGES:,} images; "
         f"{format_bytes(get_settings().upload_quota_mb * MEGABYTE)} for all your files together.</p>"
     )
     if file is not None:

@@ -133,7 +133,7 @@ def _draw_lesson(item: Technique, current: RunConfig) -> None:
         st.markdown(escape_markdown(paragraph.replace("`", "")))
     st.latex(item.facts["formula"])
     st.html(f"<p><strong>When to use it.</strong> {escape_html(item.facts['when'])}</p>")
-    if misconception := item.facts.get("wrongly"):
+    if misconception := item.facts.get("misconception"):
         st.html(
             f'<p class="tp-wrongly"><strong>Common misconception.</strong> {_with_links(misconception)}</p>'
         )

@@ -14,7 +14,7 @@ from trainer.registry import Knob, families
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot run; the message is one sentence with the value and the remedy."""
+    """A configuration that cannot run. The message is one sentence with the value and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Choice:
     knobs: Mapping[str, Any]
 
     def to_dict(self) -> dict[str, Any]:
-        """The nested JSON form."""
+        """Returns the nested form, for JSON."""
         return {"name": self.name, **self.knobs}
 
 
 def choose(family: str, value: Any) -> Choice:
-    """Validates one choice: a name, or an object with `name` and knobs. Raises ConfigError.
+    """Validates a choice given as a name, or as an object with `name` and knobs. Raises ConfigError.
 
-    Where a family has a single technique, a bare value sets its first knob: `dropout=0.5`.
+    In a family with a single technique, a bare value sets its first knob: `dropout=0.5`.
     """
     if isinstance(value, Choice):
         value = value.to_dict()
@@ -62,16 +62,14 @@ def choose(family: str, value: Any) -> Choice:
 
 
 def check(key: str, knob: Knob, value: Any) -> Any:
-    """Validates one knob's value, given as its type or as text. Raises ConfigError naming key, value and bounds."""
+    """Validates a knob's value, given in its own type or as text. Raises ConfigError with the key, the value and the bounds."""
     try:
-        if isinstance(value, bool) and knob.kind in ("int", "float"):
-            raise ConfigError(
-                f"{key} is {value}, but must be a number {knob.bounds}."
-            )  # not 1 or 0 by accident
+        if isinstance(value, bool) and knob.kind in ("int", "float"):  # pydantic would take it as 0 or 1
+            raise ConfigError(f"{key} is {value}, but must be a number {knob.bounds}.")
         return knob.adapter.validate_python(value)
     except ValidationError as error:
-        if knob.kind == "text":  # its help says in words what the pattern says in signs
-            raise ConfigError(f"{key} is {short_repr(value)}, which is not possible. {knob.help}") from None
+        if knob.kind == "text":  # its help says in words what the pattern requires
+            raise ConfigError(f"Invalid value {short_repr(value)} for {key}. {knob.help}") from None
         allowed = knob.bounds or {"int": "a whole number", "float": "a number"}[knob.kind]
         reason = error.errors()[0]["msg"]
         raise ConfigError(
@@ -80,21 +78,21 @@ def check(key: str, knob: Knob, value: Any) -> Any:
 
 
 def unknown(kind: str, name: Any, known: Iterable[str]) -> str:
-    """One sentence about a name that does not exist, with the nearest that do."""
+    """Returns a sentence about a name that does not exist, with the closest names that do."""
     known = list(known)
-    near = difflib.get_close_matches(name[:80], known, n=3, cutoff=0.5) if isinstance(name, str) else []
-    if near:
-        hint = f"did you mean {' or '.join(near)}?"
+    close = difflib.get_close_matches(name[:80], known, n=3, cutoff=0.5) if isinstance(name, str) else []
+    if close:
+        hint = f"did you mean {' or '.join(close)}?"
     else:
         listed = ", ".join(known[:12]) + (" and more" if len(known) > 12 else "")
-        hint = f"known are {listed}." if known else "it has none."
+        hint = f"choose one of {listed}." if known else "it has none."
     return f"There is no {kind} called {short_repr(name)}; {hint}"
 
 
 def short_repr(value: Any) -> str:
-    """A value as it stands in an error, whatever its size."""
+    """Returns a value as an error shows it, whatever its size."""
     try:
         text = repr(value)
     except (ValueError, RecursionError):  # an integer of over 4,300 digits, lists nested a thousand deep
-        return f"too large a {type(value).__name__}"
+        return f"a {type(value).__name__} too large to show"
     return text if len(text) <= 80 else text[:77] + "…"

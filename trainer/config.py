@@ -1,7 +1,7 @@
-"""RunConfig: every choice that makes a run, validated once, frozen, JSON both ways.
+"""RunConfig: every choice that makes a run, validated once and frozen.
 
-Three forms of the same thing: nested JSON for files (`{"schedule": {"name": "cosine", "final_lr": 0}}`), flat keys for the
-command line and links (`schedule=cosine`, `schedule.final_lr=0`), and the object itself for the engine.
+It has three forms: nested JSON for files (`{"schedule": {"name": "cosine", "final_lr": 0}}`), flat keys for the command line
+and links (`schedule=cosine`, `schedule.final_lr=0`), and the object itself for the engine.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from trainer.registry import Knob, Technique, families, find, knob, make_knob
 
 __all__ = ["Change", "Choice", "ConfigError", "RunConfig", "check", "diff", "label_of", "plain_knobs"]
 
-LONGEST_CONFIG = 100_000  # characters; a full one has about 1,500
+MAX_CONFIG_LENGTH = 100_000  # characters; a complete configuration has about 1,500
 
 
 @dataclass(frozen=True)
 class Change:
-    """One difference between two configurations, with labels for people."""
+    """A difference between two configurations, with labels for people."""
 
     key: str
     label: str
@@ -51,7 +51,7 @@ def _default(family: str) -> Any:
 
 
 class RunConfig(BaseModel):
-    """One run. Unknown keys are refused; what a knob means and may be is declared beside the technique it belongs to."""
+    """The configuration of one run. Unknown keys raise; each knob is declared beside the technique that it belongs to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -66,7 +66,7 @@ class RunConfig(BaseModel):
         float,
         knob(
             "Validation share",
-            "Part of the samples that steers schedules and stopping.",
+            "Share of the samples that guides schedules and early stopping.",
             ge=0.05,
             le=0.4,
             step=0.05,
@@ -77,7 +77,7 @@ class RunConfig(BaseModel):
         float,
         knob(
             "Test share",
-            "Part that is looked at once, after training.",
+            "Share of the samples that is evaluated once, after training.",
             ge=0.05,
             le=0.4,
             step=0.05,
@@ -90,7 +90,7 @@ class RunConfig(BaseModel):
         float,
         knob(
             "Learning rate",
-            "Size of a step; the base that the scheduler moves.",
+            "Step size; the base rate that the schedule changes.",
             gt=0,
             le=10,
             log=True,
@@ -124,7 +124,7 @@ class RunConfig(BaseModel):
         int,
         knob(
             "Seed",
-            "Draws split, first weights, batch order and dropout; twins share it.",
+            "Determines the split, initial weights, batch order and dropout; twins share it.",
             ge=0,
             le=2**31 - 1,
             step=1,
@@ -135,7 +135,7 @@ class RunConfig(BaseModel):
         Literal["auto", "cpu", "cuda"],
         knob(
             "Device",
-            "Where to train; auto takes a GPU when there is one.",
+            "Where to train; auto uses a GPU when there is one.",
             labels={"auto": "Auto", "cpu": "CPU", "cuda": "GPU (CUDA)"},
             group="run",
         ),
@@ -144,7 +144,7 @@ class RunConfig(BaseModel):
         float,
         knob(
             "Slow motion",
-            "At most this many steps a second, to watch each one; 0 is full speed.",
+            "Maximum steps per second, to watch each one; 0 is full speed.",
             ge=0,
             le=10_000,
             step=10,
@@ -156,7 +156,7 @@ class RunConfig(BaseModel):
         bool,
         knob(
             "Record health",
-            "Layer by layer, what gradients, weights and activations do; changes no number of the training.",
+            "Records gradients, weights and activations layer by layer; does not affect training.",
             group="run",
         ),
     ] = True
@@ -179,7 +179,7 @@ class RunConfig(BaseModel):
 
     @classmethod
     def parse(cls, value: Any) -> RunConfig:
-        """Validates the nested form. Raises ConfigError with one sentence."""
+        """Returns the configuration of a nested form. Raises ConfigError with one sentence."""
         if not isinstance(value, Mapping):
             raise ConfigError(f"A configuration is a JSON object of knobs; got {type(value).__name__}.")
         for key in value:
@@ -192,9 +192,11 @@ class RunConfig(BaseModel):
 
     @classmethod
     def from_json(cls, text: str | bytes) -> RunConfig:
-        """Reads the nested JSON form. Raises ConfigError for broken JSON or values."""
-        if len(text) > LONGEST_CONFIG:
-            raise ConfigError(f"The configuration has {len(text)} characters; the limit is {LONGEST_CONFIG}.")
+        """Returns the configuration of a nested form in JSON. Raises ConfigError for invalid JSON or values."""
+        if len(text) > MAX_CONFIG_LENGTH:
+            raise ConfigError(
+                f"The configuration has {len(text)} characters; the limit is {MAX_CONFIG_LENGTH}."
+            )
         try:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
@@ -208,11 +210,11 @@ class RunConfig(BaseModel):
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> RunConfig:
-        """Reads flat keys; what is absent takes its default."""
+        """Returns the configuration of flat keys; those that are absent take their defaults. Raises ConfigError."""
         return cls().changed(values)
 
     def changed(self, values: Mapping[str, Any]) -> RunConfig:
-        """A copy with flat keys set. Choosing another technique resets that family's knobs to their defaults."""
+        """Returns a copy with flat keys set. Choosing another technique resets its family's knobs. Raises ConfigError."""
         nested = self.to_dict()
         for key in sorted(values, key=lambda key: "." in key):  # the choice first, then its knobs
             field, _, inner = key.partition(".")
@@ -229,15 +231,15 @@ class RunConfig(BaseModel):
         return self.parse(nested)
 
     def to_dict(self) -> dict[str, Any]:
-        """The nested form, complete."""
+        """Returns the complete nested form."""
         return self.model_dump()
 
     def to_json(self, indent: int | None = None) -> str:
-        """The nested form as JSON, complete, keys in declared order."""
+        """Returns the complete nested form as JSON, with keys in declared order."""
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False)
 
     def flat(self) -> dict[str, Any]:
-        """Every value by its flat key: choices by name, knobs of chosen techniques as `family.knob`."""
+        """Returns every value by its flat key: techniques by name, their knobs as `family.knob`."""
         values: dict[str, Any] = {}
         for field in type(self).model_fields:
             value = getattr(self, field)
@@ -249,17 +251,17 @@ class RunConfig(BaseModel):
         return values
 
     def bound(self, family: str) -> Callable[..., Any]:
-        """The chosen technique's function with its knobs filled in."""
+        """Returns the chosen technique's function with its knobs bound."""
         return partial(self.technique(family).function, **getattr(self, family).knobs)
 
     def technique(self, family: str) -> Technique:
-        """The technique that this run uses of a family."""
+        """Returns the technique chosen from a family."""
         return find(family, getattr(self, family).name)
 
     def data_facts(self) -> Mapping[str, Any]:
-        """What is known of the chosen data before they are read: kind, task, samples where that is fixed.
+        """Returns what is known about the data set before it is read: kind, task, and the number of samples where it is fixed.
 
-        Most data sets declare their facts; of a person's own file they depend on its knobs, and `facts_of` works them out.
+        Most data sets declare their facts. Those of an upload depend on its knobs, so its `facts_of` computes them.
         """
         facts = self.technique("data").facts
         refine = facts.get("facts_of")
@@ -276,7 +278,7 @@ def _from_stored(text: bytes) -> RunConfig | None:
 
 @cache
 def plain_knobs() -> Mapping[str, Knob]:
-    """RunConfig's own fields, those that are not a choice from a family, as knobs by name."""
+    """Returns RunConfig's own fields, those that are not a choice from a family, as knobs by name."""
     hints = get_type_hints(RunConfig, include_extras=True)
     fields = RunConfig.model_fields
     return {
@@ -285,9 +287,9 @@ def plain_knobs() -> Mapping[str, Knob]:
 
 
 def diff(before: RunConfig, after: RunConfig) -> list[Change]:
-    """What changed from one run to another, in the sidebar's order.
+    """Returns what changed between two configurations, in the sidebar's order.
 
-    When another technique is chosen, its knobs are listed only where they differ from their defaults.
+    The knobs of a newly chosen technique are listed only where they differ from their defaults.
     """
     old, new = before.flat(), after.flat()
     changes = []
@@ -298,13 +300,18 @@ def diff(before: RunConfig, after: RunConfig) -> list[Change]:
             reference = after.technique(family).knobs[inner].default
         if reference != value:
             changes.append(
-                Change(key, label_of(key, after), shown(key, reference, before), shown(key, value, after))
+                Change(
+                    key,
+                    label_of(key, after),
+                    display_value(key, reference, before),
+                    display_value(key, value, after),
+                )
             )
     return changes
 
 
 def label_of(key: str, config: RunConfig) -> str:
-    """The label of a flat key for people, such as "Dropout rate"."""
+    """Returns the label of a flat key, such as "Dropout rate"."""
     field, _, inner = key.partition(".")
     if inner:
         own = config.technique(field).knobs[inner].label
@@ -312,8 +319,8 @@ def label_of(key: str, config: RunConfig) -> str:
     return families()[field].label if field in families() else plain_knobs()[field].label
 
 
-def shown(key: str, value: Any, config: RunConfig) -> str:
-    """A value as people read it: techniques by their label, numbers short."""
+def display_value(key: str, value: Any, config: RunConfig) -> str:
+    """Returns a value as people read it: techniques by label, numbers short."""
     if key in families():
         return find(key, value).label
     if isinstance(value, bool):
@@ -322,7 +329,7 @@ def shown(key: str, value: Any, config: RunConfig) -> str:
 
 
 def _sentence(error: ValidationError) -> str:
-    """The first problem of a pydantic error as one sentence: ours, where the validators above raised it."""
+    """Returns the first problem of a pydantic error as one sentence: our own where a validator above raised it."""
     first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     return str(first.get("ctx", {}).get("error") or f"{key} is {short_repr(first['input'])}: {first['msg']}.")

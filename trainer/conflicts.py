@@ -1,4 +1,4 @@
-"""Values that are fine alone but not together: each combination that cannot train, as a sentence with its remedy."""
+"""Values that are valid alone but not together: a sentence with a remedy for each combination that cannot train."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PLURALS = {"table": "tables", "plane": "points", "image": "images", "sequence": 
 
 
 class Values(Protocol):
-    """The part of a RunConfig that decides whether its values go together; RunConfig itself asks here."""
+    """The part of a RunConfig that decides whether its values fit together."""
 
     @property
     def batch_size(self) -> int: ...
@@ -28,28 +28,28 @@ class Values(Protocol):
     def label_smoothing(self) -> Choice: ...
 
     def technique(self, family: str) -> Technique:
-        """The technique chosen of a family."""
+        """Returns the technique chosen from a family."""
 
     def data_facts(self) -> Mapping[str, Any]:
-        """What is known of the chosen data before they are read."""
+        """Returns what is known about the data set before it is read."""
 
 
 def conflicts(config: Values) -> Iterable[str]:
-    """Sentences about values that are fine alone but not together."""
+    """Yields a sentence for each combination of values that cannot train."""
     norm, model, data = (config.technique(family) for family in ("normalization", "model", "data"))
     smallest = norm.facts.get("smallest_batch", 1)
     if config.batch_size < smallest:
         yield (
-            f"BatchNorm needs a batch size of at least {smallest}; got {config.batch_size}. "
-            f"Set batch_size={smallest} or more, or another normalization."
+            f"{norm.label} needs a batch size of at least {smallest}; got {config.batch_size}. "
+            f"Set batch_size={smallest} or more, or choose another normalization."
         )
-    yield from misfits(config, data)
+    yield from data_conflicts(config, data)
     if model.facts.get("own_normalization") and norm.name != "none":
-        yield f"The {model.label} has layer norm of its own; got normalization={norm.name}. Set normalization=none."
+        yield f"The {model.label} has its own layer norm; got normalization={norm.name}. Set normalization=none."
     if config.validation_share + config.test_share > 0.6:
         yield (
             f"validation_share {config.validation_share:g} and test_share {config.test_share:g} "
-            "leave less than 40 % to train on; lower one of them."
+            "leave less than 40% for training; lower one of them."
         )
     for name in ("final_lr", "min_lr"):
         lowest = config.schedule.knobs.get(name, 0)
@@ -66,8 +66,8 @@ def conflicts(config: Values) -> Iterable[str]:
         yield f"schedule.low_momentum {low:g} is above schedule.high_momentum {high:g}; swap them."
 
 
-def misfits(config: Values, data: Technique) -> Iterable[str]:
-    """Sentences about techniques that cannot work on the chosen data set, with data sets that would do."""
+def data_conflicts(config: Values, data: Technique) -> Iterable[str]:
+    """Yields a sentence for each technique that cannot use the chosen data set, with the data sets that it can use."""
     facts = config.data_facts()
     for name in families():
         used, sets = config.technique(name), families()["data"].techniques.values()

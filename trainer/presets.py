@@ -1,6 +1,6 @@
-"""Ready-made experiments: each is a handful of runs alike but for what the experiment is about.
+"""Ready-made comparisons: each is a handful of runs that differ only in what the comparison is about.
 
-One click in the page, `python -m trainer run --preset NAME` on the command line.
+One click starts them on the page, `python -m trainer run --preset NAME` on the command line.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from trainer.config import ConfigError, RunConfig
 
 @dataclass(frozen=True)
 class Preset:
-    """An experiment: what it asks, the knobs that all its runs share, and what each run changes, by its name."""
+    """A comparison: its question, the knobs that all runs share, and the knobs that each run changes, by run name."""
 
     label: str
     question: str
@@ -23,7 +23,7 @@ class Preset:
     runs: Mapping[str, Mapping[str, Any]]
 
     def configs(self, seed: int = 0) -> dict[str, RunConfig]:
-        """The configuration of each run."""
+        """Returns the configuration of each run by its name."""
         return {
             name: RunConfig.from_flat({**self.shared, **changes, "seed": seed})
             for name, changes in self.runs.items()
@@ -43,7 +43,7 @@ RECIPE: dict[str, dict[str, Any]] = {
 PRESETS = {
     "optimizers": Preset(
         "Optimizer comparison",
-        "How much does the optimizer alone change?",
+        "How much difference does the optimizer alone make?",
         {**DELIVERY, "model.layers": "64-32"},
         {
             "SGD": {"optimizer": "sgd", "learning_rate": 0.01},
@@ -60,13 +60,13 @@ PRESETS = {
     ),
     "dropout": Preset(
         "Dropout sweep",
-        "How much dropout does a network need that is too large for its data?",
+        "How much dropout does a network need when it is too large for its data?",
         {**DELIVERY, "data.samples": 1000, "model.layers": "256-256-128-64", "batch_size": 32, "epochs": 150},
         {f"dropout {rate:g}": {"dropout.rate": rate} for rate in (0, 0.1, 0.3, 0.5, 0.7)},
     ),
     "schedules": Preset(
         "Schedule comparison",
-        "Same network, same first rate: which way down is best?",
+        "Same network, same initial rate: which schedule is best?",
         {
             **DELIVERY,
             "model.layers": "64-32",
@@ -84,7 +84,7 @@ PRESETS = {
     ),
     "full_recipe": Preset(
         "Full recipe",
-        "What do all techniques together reach?",
+        "How good is a run that uses all techniques together?",
         {
             **DELIVERY,
             "model.layers": "128-64-32",
@@ -103,7 +103,7 @@ PRESETS = {
     ),
     "ladder": Preset(
         "One at a time",
-        "What does each technique bring alone, and what do all together?",
+        "What does each technique contribute alone, and what do all contribute together?",
         {**DELIVERY, "model.layers": "128-64-32"},
         {
             "baseline": {},
@@ -115,7 +115,7 @@ PRESETS = {
 
 
 def find_preset(name: str) -> Preset:
-    """The preset of a name. Raises ConfigError when there is none."""
+    """Returns the preset called `name`. Raises ConfigError when there is none."""
     if name not in PRESETS:
         raise ConfigError(unknown("preset", name, PRESETS))
     return PRESETS[name]

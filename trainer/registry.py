@@ -6,10 +6,11 @@ A technique is one function. Its keyword-only arguments are its knobs, its docst
     def cosine(at: Moment, lr: float, *, final_lr: Annotated[float, knob("Final rate", "…", ge=0)] = 0.0) -> float:
         \"\"\"Falls from the full rate to the final one along half a cosine.\"\"\"
 
-Sidebar, validation, share link, command line, reference page and contract test are all read from that. Further keywords are
-facts: `formula` (LaTeX) and `when` to use it, for all; `source` with its `link` where it has no arXiv number; what is told
-`wrongly` of it; values for its worked `example`; what it `accepts`; what a model declares of its network (see trainer/models);
-and what only its own family needs.
+The sidebar, validation, share link, command line, reference page and contract test all read that declaration. Further keywords
+are facts. Every technique has a `formula` (LaTeX) and says `when` to use it. Optional are its `source`, with a `link` where it
+has no arXiv number; a common `misconception`; knob values for its worked `example`; the kinds of data that it `accepts`;
+what a model declares of its network (see trainer/models);
+and facts that only its own family reads.
 Nothing here imports torch: the web process reads the registry and never trains.
 """
 
@@ -48,10 +49,10 @@ def knob(
     group: str = "",
     place: str = "",
 ) -> Any:
-    """Describes a knob inside `Annotated`: its label, one line of help, bounds, and how a control should move it.
+    """Describes a knob inside `Annotated`: its label, one line of help, its bounds, and how a control moves it.
 
     `step` is the control's increment, `log` asks for a logarithmic one, `labels` names the members of a `Literal`.
-    `group` is the sidebar section of a knob that belongs to no family; the others stand under their family's.
+    `group` is the sidebar section of a knob that belongs to no family; any other knob appears in its family's.
     `place` names the place in a network where the knob acts; the sidebar hides it for models that do not declare that place.
     """
     extra: dict[str, Any] = {
@@ -68,7 +69,7 @@ def knob(
 
 @dataclass(frozen=True)
 class Knob:
-    """One value a person may set: what the sidebar draws and the configuration checks."""
+    """One value that a person may set; the sidebar draws it and the configuration checks it."""
 
     name: str
     label: str
@@ -90,12 +91,12 @@ class Knob:
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
-        """Validates a value for this knob, strings from a link or command line included."""
+        """Validates a value for this knob, including text from a link or the command line."""
         return TypeAdapter(self.annotation, config=ConfigDict(allow_inf_nan=False, str_max_length=200))
 
     @property
     def bounds(self) -> str:
-        """The allowed values in words, for help texts and errors."""
+        """Returns the allowed values in words, for help texts and errors."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
         if self.kind == "bool":
@@ -118,13 +119,13 @@ class Knob:
 
 
 def _plain(bound: float) -> str:
-    """A bound without a superfluous ".0"."""
+    """Returns a bound as text, without a trailing ".0"."""
     return str(int(bound)) if float(bound).is_integer() else f"{bound:g}"
 
 
 @dataclass(frozen=True)
 class Technique:
-    """A registered function with everything that is read off it. `facts` are the decorator's extra keywords."""
+    """A registered function and what its declaration says. `facts` are the decorator's extra keywords."""
 
     family: str
     name: str
@@ -154,15 +155,14 @@ _families: dict[str, Family] = {}
 
 
 def declare_family(name: str, *, label: str, help: str, group: str, default: str) -> Family:
-    """Declares a family; `group` is the sidebar section it is shown in, `default` the technique chosen at first."""
+    """Declares a family. `group` is its sidebar section; `default` is the technique that a new configuration uses."""
     return _families.setdefault(name, Family(name, label, help, group, default))
 
 
 def technique(family: str, *, label: str, name: str | None = None, **facts: Any) -> Callable[[F], F]:
-    """Registers the decorated function in `family`, under its own name unless `name` says otherwise.
+    """Registers the decorated function in `family`, under its own name unless `name` is given.
 
-    Raises ValueError for a second function of the same name, or one without a docstring or a knob without help:
-    these are what people read, so they are not optional.
+    Raises ValueError when the name is taken or the docstring is missing: people read it, so it is not optional.
     """
 
     def register(function: F) -> F:
@@ -181,10 +181,10 @@ def technique(family: str, *, label: str, name: str | None = None, **facts: Any)
 
 
 def stands_in(original: Callable[..., Any]) -> Callable[[F], F]:
-    """Marks a function that an exported script contains where the lab calls `original`, which needs the lab around it.
+    """Marks the function that replaces `original` in an exported script, because `original` needs the lab.
 
-    It takes the same arguments. A data set's function finds in its `folder` what the lab has there; in a script that is the
-    folder `data` beside it.
+    Both take the same arguments. The `folder` of a data set's function is the lab's data folder; in a script, it is the folder
+    `data` beside the script.
     """
 
     def unchanged(function: F) -> F:
@@ -194,7 +194,7 @@ def stands_in(original: Callable[..., Any]) -> Callable[[F], F]:
 
 
 def read_knobs(function: Callable[..., Any]) -> dict[str, Knob]:
-    """The keyword-only arguments of `function` as knobs. Other annotations stay unevaluated: they may name torch."""
+    """Returns the keyword-only arguments of `function` as knobs. Other annotations stay unevaluated: they may name torch."""
     scope = getattr(function, "__globals__", {})
     found = {}
     for parameter in inspect.signature(function).parameters.values():
@@ -207,7 +207,7 @@ def read_knobs(function: Callable[..., Any]) -> dict[str, Knob]:
 
 
 def make_knob(name: str, annotation: Any, default: Any) -> Knob:
-    """Reads one `Annotated[type, knob(…)]` argument or field."""
+    """Returns the knob that an `Annotated[type, knob(…)]` argument or field declares. Raises ValueError for anything else."""
     if get_origin(annotation) is not Annotated or not isinstance(get_args(annotation)[1], FieldInfo):
         raise ValueError(f"knob {name!r} needs Annotated[type, knob(label, help, …)]")
     base, info = get_args(annotation)[:2]
@@ -235,7 +235,7 @@ def make_knob(name: str, annotation: Any, default: Any) -> Knob:
 
 @cache
 def families() -> Mapping[str, Family]:
-    """Every family by name, in the order of declaration; imports the packages that declare them once."""
+    """Returns every family by name, in order of declaration. The first call imports the packages that declare them."""
     for package in PACKAGES:
         module = importlib.import_module(package)
         for entry in sorted(pkgutil.iter_modules(module.__path__), key=lambda entry: entry.name):
@@ -244,5 +244,5 @@ def families() -> Mapping[str, Family]:
 
 
 def find(family: str, name: str) -> Technique:
-    """The technique called `name` in `family`. Raises KeyError when there is none."""
+    """Returns the technique called `name` in `family`. Raises KeyError when there is none."""
     return families()[family][name]

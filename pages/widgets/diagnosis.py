@@ -13,7 +13,7 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html, escape_markdown, run_title, shorten
 from trainer.config import Change, RunConfig, diff
-from trainer.diagnosis import Finding, mark_label
+from trainer.diagnosis import Finding, evidence_label
 from trainer.store import Run
 
 NO_FINDINGS = "No problems found"
@@ -36,8 +36,8 @@ def diagnosis(context: PageContext, run: Run) -> None:
 def _description(finding: Finding, config: RunConfig) -> str:
     """Returns HTML: the title, both sentences, and the evidence as a small list."""
     items = "".join(
-        f"<li>{escape_html(mark_label(mark, config))}: <b>{escape_html(shorten(mark.text, 120))}</b></li>"
-        for mark in finding.evidence
+        f"<li>{escape_html(evidence_label(item, config))}: <b>{escape_html(shorten(item.text, 120))}</b></li>"
+        for item in finding.evidence
     )
     return (
         f'<section class="tp-finding tp-severity-{finding.severity}" aria-label="Diagnosis">'

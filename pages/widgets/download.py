@@ -9,7 +9,7 @@ from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html, escape_markdown
 from trainer.data import missing_files
 from trainer.data.own import data_problem
-from trainer.engine.augment import lacking
+from trainer.engine.augment import missing_requirements
 from trainer.formatting import format_bytes
 from trainer.registry import Technique
 from trainer.settings import get_settings
@@ -23,7 +23,7 @@ def data_is_ready(context: PageContext) -> bool:
     store, config, folder = context.store, context.knobs.config, get_settings().data
     if config is None:
         return True
-    if sentences := lacking(config, folder):
+    if sentences := missing_requirements(config, folder):
         for sentence in sentences:
             st.info(with_command(sentence), icon=":material/deployed_code_alert:")
         return False

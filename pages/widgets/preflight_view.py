@@ -15,7 +15,7 @@ from pages.widgets.samples import samples_html
 from pages.widgets.text import escape_html, shorten
 from trainer.config import RunConfig
 from trainer.formatting import format_bytes
-from trainer.preflight.findings import HEALTHY, Finding, findings, loss_text, short
+from trainer.preflight.findings import HEALTHY_STD, Observation, loss_text, observations, short
 from trainer.preflight.plan import planned_rate
 
 ROW_HEIGHT = 26  # pixels for each layer
@@ -27,7 +27,7 @@ STATIC = {"displayModeBar": False, "scrollZoom": False}
 
 def draw(answer: Mapping[str, Any], config: RunConfig) -> None:
     """Draws the answer to `trainer.preflight.dry_run.question_of(config)`."""
-    st.html(facts_list(_facts(answer, config)) + _findings(findings(answer)))
+    st.html(facts_list(_facts(answer, config)) + _observations(observations(answer)))
     left, right = st.columns(2, gap="medium")
     with left:
         _activations(answer)
@@ -63,7 +63,7 @@ def _rates(config: RunConfig) -> str:
     return f"{first:.3g}{top} → {last:.3g}"
 
 
-def _findings(found: Sequence[Finding]) -> str:
+def _observations(found: Sequence[Observation]) -> str:
     rows = "".join(
         f'<li class="{"tp-good" if one.good else "tp-look"}"><b>{"Fine" if one.good else "Check"}</b> '
         f"{escape_html(one.text)}</li>"
@@ -81,7 +81,7 @@ def _activations(answer: Mapping[str, Any]) -> None:
         "A straight line inside the band is healthy; drifting left with depth: vanishing; right: exploding.",
     )
     figure = _figure(rows, "standard deviation of the activations", 0)
-    figure.add_vrect(*HEALTHY, fillcolor=_color(2), opacity=0.1, line_width=0, layer="below")
+    figure.add_vrect(*HEALTHY_STD, fillcolor=_color(2), opacity=0.1, line_width=0, layer="below")
     figure.add_vline(1, line={"color": _color(2), "width": 1, "dash": "dot"})
     _show(figure, "before-activations", "Standard deviation of the activations after each layer: ", rows)
     columns = ("Layer", "Measured after", "Mean", "Standard deviation", "Near zero")

@@ -17,9 +17,9 @@ from pages.widgets.text import escape_html, shorten
 from pages.widgets.use_data import initial_values, upload_notice, use_button
 from trainer.data.choosing import can_be_target, suggested_task, suggested_values
 from trainer.data.columns import EPOCH, Column, columns_of
-from trainer.data.encoding import plan_of
+from trainer.data.encoding import describe_encoding
 from trainer.data.own import data_problem
-from trainer.data.targets import numbers_in_words, numbers_of
+from trainer.data.targets import format_numbers, parse_numbers
 from trainer.store import Upload
 
 TASKS = {"classification": "Classification", "regression": "Regression"}
@@ -48,7 +48,7 @@ def table_view(context: PageContext, upload: Upload, manifest: Mapping[str, Any]
     with right:
         _chart(target, values["data.task"])
     st.html('<h2 class="tp-title">Columns, and what will be done to them</h2>')
-    st.html(_column_table(columns, target, numbers_of(values["data.leave_out"]), manifest["rows"]))
+    st.html(_column_table(columns, target, parse_numbers(values["data.leave_out"]), manifest["rows"]))
     st.html('<h2 class="tp-title">First rows</h2>')
     st.dataframe(
         pd.DataFrame(manifest["preview"], columns=[column.name for column in columns]),
@@ -102,12 +102,12 @@ def _choices(
         "data.file": upload.digest,
         "data.target": target,
         "data.task": task,
-        "data.leave_out": numbers_in_words(left_out),
+        "data.leave_out": format_numbers(left_out),
     }
 
 
 def _names(names: Sequence[str], numbers: str) -> list[str]:
-    return [names[number - 1] for number in sorted(numbers_of(numbers)) if number <= len(names)]
+    return [names[number - 1] for number in sorted(parse_numbers(numbers)) if number <= len(names)]
 
 
 def _target_changed(keys: Mapping[str, str], columns: Sequence[Column]) -> None:
@@ -173,4 +173,4 @@ def _treatment(column: Column, target: Column, left_out: bool) -> str:
         return f"This is what is predicted.{without}"
     if left_out:
         return "Left out: it looks like an identifier." if column.identifier else "Left out, as you chose."
-    return plan_of(column)
+    return describe_encoding(column)

@@ -61,7 +61,7 @@ def test_hostile_files_become_a_sentence_and_the_server_lives_on(shared_site, vi
     files = {
         "slip.zip": (own_files.zip_bytes({"../../evil.png": b"x"}), "leads out of its folder"),
         "bomb.zip": (own_files.zip_bytes({"a/x.png": bytes(19_000_000)}), "times its packed size"),
-        "junk.csv": (bytes(range(256)) * 100, "zero bytes"),
+        "junk.csv": (bytes(range(256)) * 100, "null bytes"),
     }
     for name, (data, words) in files.items():
         upload(page, name, data)

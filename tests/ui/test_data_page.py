@@ -125,7 +125,7 @@ def test_images_are_shown_by_class(page, lab):
     [
         ("evil.zip", own_files.zip_bytes({"../../x.png": b"x"}), "leads out of its folder"),
         ("bomb.zip", own_files.zip_bytes({"a/x.png": bytes(9_000_000)}), "times its packed size"),
-        ("junk.csv", bytes(range(256)) * 9, "zero bytes"),
+        ("junk.csv", bytes(range(256)) * 9, "null bytes"),
         ("<b>x.csv", b"one column\n" * 30, "single column"),
     ],
 )

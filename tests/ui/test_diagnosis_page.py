@@ -38,8 +38,8 @@ def test_a_finding_is_told_with_its_evidence(lab):
     trained(lab.store, SICK, flat(2.4))
     written = text_of(lab.open())
     assert "Learning rate too high" in written
-    assert "where always guessing has 2.3" in written
-    assert "usual for this optimizer 0.001" in written
+    assert "while guessing has a loss of 2.3" in written
+    assert "0.001 is usual for this optimizer" in written
     assert "No problems found" not in written
 
 

@@ -4,7 +4,7 @@ import pytest
 from page_testing import has, text_of, widget
 
 from trainer.config import RunConfig
-from trainer.preflight.dry_run import before, question_of
+from trainer.preflight.dry_run import dry_run, question_of
 from trainer.settings import get_settings
 from trainer.store import inspections
 
@@ -19,7 +19,7 @@ def answer_all(lab):
     """What the supervisor's processes do."""
     for job in lab.store.inspections("queued"):
         assert lab.store.start_inspection(job.id)
-        lab.store.finish_inspection(job.id, before(job.question, get_settings()))
+        lab.store.finish_inspection(job.id, dry_run(job.question, get_settings()))
 
 
 def charts(app):
@@ -53,9 +53,9 @@ def test_the_answer_is_drawn_with_its_reading(lab):
         "First loss",
         "26,122",
         "ln 10 = 2.30",
-        "keep their size",
+        "keep their scale",
         "hidden2.linear",
-        "Float 32 · chosen",
+        "float32 · chosen",
         "data:image",
     ):
         assert words in written, words

@@ -170,7 +170,7 @@ BAD = {
     "no run has so large a number": (["stop", "9" * 30], "There is no run 999"),
     "no such layers": (
         ["run", "--set", "model.layers=0"],
-        "'0', which is not possible. Up to 20 hidden sizes",
+        "Invalid value '0' for model.layers. Up to 20 hidden sizes",
     ),
     "no command": ([], "required"),
     "unknown command": (["fly"], "fly"),
@@ -257,7 +257,7 @@ def test_inspect_tells_of_the_first_step_and_saves_nothing(tmp_path):
     code, out, err = cli(tmp_path, "inspect", "--set", *FAST)
     assert (code, err) == (0, "")
     assert "hidden1.linear" in out
-    assert "Float 32 (chosen)" in out
+    assert "float32 (chosen)" in out
     code, out, err = cli(tmp_path, "inspect", "--set", "data=mnist")
     assert (code, out) == (2, "")
     assert "python -m trainer download mnist" in err

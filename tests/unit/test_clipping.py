@@ -73,7 +73,7 @@ def test_worked_example_by_norm():
 @pytest.mark.parametrize("large", [100, 50_000])
 def test_the_flat_gradient_is_the_models_gradient(model, large, monkeypatch):
     """Its norm is the global one, and writing to it reaches every parameter, convolutions included."""
-    monkeypatch.setattr("trainer.engine.flat.LARGE", large)
+    monkeypatch.setattr("trainer.engine.flat.MIN_SEPARATE_ELEMENTS", large)
     config = RunConfig.from_flat({"model": model})
     net = build_model(config, (1, 8, 8), 10, torch.device("cpu"))
     twin = copy.deepcopy(net)

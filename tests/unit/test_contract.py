@@ -62,10 +62,10 @@ def test_help_and_knobs_are_whole(family, name):
 
 
 @each
-def test_the_reference_can_tell_of_it(family, name):
+def test_its_facts_fit_the_reference(family, name):
     facts = technique(family, name).facts
     assert facts["formula"].count("{") == facts["formula"].count("}")
-    for text in (facts["when"], facts.get("wrongly", ".")):
+    for text in (facts["when"], facts.get("misconception", ".")):
         assert text.endswith((".", "”"))
         assert len(text) < 500
     if "source" in facts:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_config import attempt, valid_configs
 
 from trainer.config import RunConfig, diff
-from trainer.diagnosis import IMPOSSIBLE, Evidence, diagnose, gather, mark_label, milestone, rules
+from trainer.diagnosis import IMPOSSIBLE, Evidence, diagnose, evidence_label, gather, milestone, rules
 from trainer.diagnosis.evidence import milestone_epochs
 from trainer.diagnosis.verdict import findings, upstream
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
@@ -155,10 +155,10 @@ def test_a_finding_is_two_sentences_with_values_a_fix_and_evidence(evidence):
             assert "nan" not in sentence
         assert any(sign.isdigit() for sign in finding.sentences[0])
         assert finding.evidence
-        for mark in finding.evidence:
-            assert mark_label(mark, evidence.config)
-            assert mark.text
-            assert 0 <= mark.first <= mark.last <= evidence.last_step
+        for item in finding.evidence:
+            assert evidence_label(item, evidence.config)
+            assert item.text
+            assert 0 <= item.first <= item.last <= evidence.last_step
         assert diff(evidence.config, evidence.config.changed(finding.fix))
         assert finding.to_dict()["name"] == finding.name
 
@@ -191,7 +191,7 @@ def test_a_fix_is_a_valid_change_of_any_configuration(nested, shape, bad, dead, 
         assert twin.seed == config.seed
 
 
-def test_the_upstream_cause_hides_its_consequences_and_the_gravest_comes_first():
+def test_the_upstream_cause_hides_its_consequences_and_the_most_severe_comes_first():
     everything = findings(made({"initialization": "zeros", "learning_rate": 1e-5}, flat(1.0)))
     assert {"wrong_init"} < {finding.name for finding in everything} | {"lr_too_low"}
     assert [finding.name for finding in upstream(everything)] == ["wrong_init"]

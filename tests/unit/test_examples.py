@@ -97,7 +97,7 @@ def test_what_is_not_registered_or_not_possible_is_refused(settings, tmp_path):
         answer({"family": "dropout", "technique": "dropout", "knobs": {"rate": 7}}, settings)
     bare = Settings(home=tmp_path)
     for family, name in (("synonym_replacement", "replace"), ("data", "mnist")):
-        with pytest.raises(DataError, match=r"not here|is not in"):
+        with pytest.raises(DataError, match=r"not installed yet|is not in"):
             answer(question_of(find(family, name)), bare)
 
 

@@ -8,10 +8,11 @@ from engine_runs import small
 
 from trainer.engine.build import build
 from trainer.preflight.activation_hooks import Kept
-from trainer.preflight.dry_run import before, question_of
+from trainer.preflight.dry_run import dry_run, question_of
 from trainer.preflight.footprint import activation_bytes, optimizer_bytes
 from trainer.registry import families
 from trainer.settings import Settings
+from trainer.techniques.precision import bf16, fp32
 
 HERE = Path("no-data-here")
 
@@ -29,7 +30,7 @@ def test_optimizer_state_is_what_the_optimizer_really_keeps(name):
 
 
 def test_bytes_per_parameter_follow_the_rule_of_thumb(tmp_path):
-    memory = before(question_of(small(optimizer="adam")), Settings(home=tmp_path))["memory"]
+    memory = dry_run(question_of(small(optimizer="adam")), Settings(home=tmp_path))["memory"]
     assert memory["optimizer_bytes"] == 8
     rules = {one["name"]: (one["bytes_weights"], one["bytes_gradients"]) for one in memory["precisions"]}
     assert rules == {"fp32": (4, 4), "fp16": (2, 4), "bf16": (2, 2)}
@@ -52,8 +53,8 @@ def test_the_estimate_of_activations_is_what_autograd_keeps_of_a_whole_batch(val
     kept = Kept(*run.weights.parameters, batch)
     with kept:
         run.model(batch)
-    assert activation_bytes(run, batch, None) == pytest.approx(kept.bytes, rel=0.03)
-    assert activation_bytes(run, batch, torch.bfloat16) < activation_bytes(run, batch, None)
+    assert activation_bytes(run, batch, fp32("cpu")) == pytest.approx(kept.bytes, rel=0.03)
+    assert activation_bytes(run, batch, bf16("cpu")) < activation_bytes(run, batch, fp32("cpu"))
 
 
 def test_what_is_kept_by_hand():

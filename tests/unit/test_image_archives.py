@@ -101,7 +101,7 @@ def test_other_modes_and_formats(read):
     }
     manifest, pixels, _ = read(zip_bytes(odd | {f"b/{n}.png": png(80) for n in range(15)}))
     assert manifest["images"] == 20
-    assert manifest["side"] == images.LARGEST_SIDE  # the longest side is 90
+    assert manifest["side"] == images.MAX_SIDE  # the longest side is 90
     names = sorted(odd)
     means = dict(zip(names, pixels[:5].mean((1, 2, 3)), strict=True))
     assert means["a/16bit.png"] == pytest.approx(127, abs=1)
@@ -129,11 +129,11 @@ def test_damaged_images_are_left_out_up_to_a_share(read, refused):
         ({"a/more.zip": b"PK"}, "another archive"),
         ({"xl/workbook.xml": b"x"}, "Office document"),
         ({"a/notes.txt": b"x"}, "no images"),
-        ({f"{n}.png": png(n) for n in range(25)}, "does not lie in a folder of its class"),
-        ({f"a/b/{n}.png": png(n) for n in range(25)}, "All images lie in one folder"),
-        ({f"cats/{n}.png": png(n) for n in range(25)}, "All images lie in one folder"),
-        ({f"{'Cat' if n % 2 else 'cat'}/{n}.png": png(n) for n in range(25)}, "upper and lower case alone"),
-        ({f"{n % 2}/{n}.png": png(n) for n in range(10)}, "10 images in 2 classes"),
+        ({f"{n}.png": png(n) for n in range(25)}, "is not in a class folder"),
+        ({f"a/b/{n}.png": png(n) for n in range(25)}, "All images are in one folder"),
+        ({f"cats/{n}.png": png(n) for n in range(25)}, "All images are in one folder"),
+        ({f"{'Cat' if n % 2 else 'cat'}/{n}.png": png(n) for n in range(25)}, "differ only in case"),
+        ({f"{n % 2}/{n}.png": png(n) for n in range(10)}, "10 training images in 2 classes"),
         ({f"{n}/{n}.png": png(n) for n in range(101)}, "101 class folders"),
         ({"a/x.png": bytes(5_000_000)}, "times its packed size"),
         ({"a/x.png": bytes(21_000_000)}, "limit for one file is 20 MB"),
@@ -160,15 +160,15 @@ def test_links_passwords_and_damage_are_refused(refused):
 
 
 def test_an_image_that_claims_too_many_pixels_is_refused_before_it_is_decoded(refused, monkeypatch):
-    monkeypatch.setattr(images, "MOST_PIXELS", 200)
+    monkeypatch.setattr(images, "MAX_PIXELS", 200)
     files = image_files() | {"dark/huge.png": png(3, side=20)}
     assert "20 × 20 pixels; the limit is 200" in refused(zip_bytes(files))
 
 
 @pytest.mark.parametrize(
     ("name", "limit", "words"),
-    [("MOST_ENTRIES", 20, "30 entries"), ("MOST_IMAGES", 20, "30 images"), ("MOST_UNPACKED", 100, "unpacks to"),
-     ("MOST_BYTES", 100, "the limit is")],
+    [("MAX_ENTRIES", 20, "30 entries"), ("MAX_IMAGES", 20, "30 images"), ("MAX_UNPACKED_BYTES", 100, "unpacks to"),
+     ("MAX_BYTES", 100, "the limit is")],
 )  # fmt: skip
 def test_limits(refused, monkeypatch, name, limit, words):
     monkeypatch.setattr(images, name, limit)

@@ -44,7 +44,7 @@ def test_progress_is_told_and_nothing_is_left_over():
         (b"", "empty"),
         (b"just words", "single column"),
         (b"PK\x03\x04nothing", "damaged"),
-        (b"\0" * 100, "zero bytes"),
+        (b"\0" * 100, "null bytes"),
     ],
 )
 def test_a_refused_file_leaves_nothing(data, words):
@@ -104,8 +104,8 @@ def test_no_more_than_a_few_are_checked_at_once(monkeypatch):
 
 
 def test_too_large_or_no_space(monkeypatch):
-    monkeypatch.setattr(intake, "MOST_ARCHIVE_BYTES", 1000)
-    monkeypatch.setattr(intake, "MOST_TABLE_BYTES", 1000)
+    monkeypatch.setattr(intake, "MAX_ARCHIVE_BYTES", 1000)
+    monkeypatch.setattr(intake, "MAX_TABLE_BYTES", 1000)
     with pytest.raises(DataError, match="larger than"):
         own_files.added(own_files.csv_bytes())
     monkeypatch.undo()
@@ -183,7 +183,7 @@ def test_a_path_in_set_is_taken_in_and_the_rest_is_guessed(file, capsys):
         (["run", "--set", "data=csv"], "No file is chosen yet"),
         (["run", "--set", "data=csv", "data.file=nowhere.csv"], "nowhere.csv: No such file"),
         (["run", "--set", "data=csv", f"data.file={'ab' * 32}", "data.target=y"], "not on this machine"),
-        (["run", "--set", "data=csv", "data.leave_out=one"], "data.leave_out is 'one'"),
+        (["run", "--set", "data=csv", "data.leave_out=one"], "Invalid value 'one' for data.leave_out"),
         (["add-data", "nowhere.csv"], "nowhere.csv: No such file"),
     ],
 )

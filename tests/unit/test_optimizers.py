@@ -58,7 +58,7 @@ def trained(network, optimizer, steps=STEPS):
 @pytest.mark.parametrize("changed", [False, True], ids=["defaults", "knobs"])
 @pytest.mark.parametrize("name", NAMES)
 def test_flat_training_equals_torch_on_separate_tensors(name, changed, model, large, monkeypatch):
-    monkeypatch.setattr("trainer.engine.flat.LARGE", large)
+    monkeypatch.setattr("trainer.engine.flat.MIN_SEPARATE_ELEMENTS", large)
     make, settings = REFERENCE[name]
     knobs, theirs = KNOBS[name] if changed else ({}, {})
     config = RunConfig.from_flat({"model": model, "activation": "tanh"})

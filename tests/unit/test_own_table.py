@@ -8,7 +8,7 @@ from engine_runs import asks, exact, go, same_weights, saved_weights, small
 
 from trainer.config import ConfigError, RunConfig
 from trainer.data.columns import read_column
-from trainer.data.encoding import Encoding, plan_of
+from trainer.data.encoding import Encoding, describe_encoding
 from trainer.data.own import data_problem
 from trainer.data.samples import DataError, Samples
 from trainer.data.uploads import find_manifest, remove_upload, upload_folder
@@ -151,7 +151,7 @@ def test_what_cannot_be_trained_on_is_said_before_and_in_the_run(changes, words)
     ("column", "task", "words"),
     [
         (["7"] * 60, "classification", "same value in every row"),
-        ([""] * 60, "regression", "no value to predict"),
+        ([""] * 60, "regression", "no values to predict"),
         ([f"name {n}" for n in range(60)], "classification", "free text"),
         (["1", "2"] + [""] * 58, "classification", "Only 2 rows"),
     ],
@@ -193,7 +193,7 @@ def test_the_same_bytes_are_the_same_file_and_a_deleted_one_is_said():
     assert find_manifest(one) is None
     assert config.data_facts()["task"] == "classification"
     assert training_samples(config) >= 1
-    with pytest.raises(DataError, match="Add the very same file"):
+    with pytest.raises(DataError, match="Upload the same file"):
         go(config)
     assert own_files.added(own_files.csv_bytes()) == one
     assert go(config)[0].stopped_by == "epochs"
@@ -208,13 +208,13 @@ def test_a_damaged_copy_is_said():
 
 
 def test_plans_say_what_becomes_of_a_column():
-    assert "0/1 column for each of its 2 categories" in plan_of(read_column("x", ["a", "b"] * 20))
-    assert "category of its own" in plan_of(read_column("x", ["a", "", "b"] * 20))
-    assert "training median" in plan_of(read_column("x", ["1", "", "2"] * 20))
-    assert "Days since" in plan_of(read_column("x", ["2024-01-01", "2024-01-02"] * 20))
-    assert "same value" in plan_of(read_column("x", ["3"] * 20))
-    assert "free text" in plan_of(read_column("x", [f"word {n}" for n in range(60)]))
-    assert "no value" in plan_of(read_column("x", [""] * 20))
+    assert "0/1 column for each of its 2 categories" in describe_encoding(read_column("x", ["a", "b"] * 20))
+    assert "category of their own" in describe_encoding(read_column("x", ["a", "", "b"] * 20))
+    assert "training median" in describe_encoding(read_column("x", ["1", "", "2"] * 20))
+    assert "Days since" in describe_encoding(read_column("x", ["2024-01-01", "2024-01-02"] * 20))
+    assert "same value" in describe_encoding(read_column("x", ["3"] * 20))
+    assert "free text" in describe_encoding(read_column("x", [f"word {n}" for n in range(60)]))
+    assert "no value" in describe_encoding(read_column("x", [""] * 20))
 
 
 def test_numbers_far_from_zero_keep_their_digits():

@@ -1,4 +1,4 @@
-"""Ready-made experiments: valid, alike but for what they are about, and as they are written down."""
+"""Ready-made comparisons: valid, alike except for their subject, and as written down here."""
 
 import pytest
 from engine_runs import CPU

@@ -154,7 +154,7 @@ def test_a_finished_run_taken_up_again_ends_the_same(tmp_path):
 @given(data=st.data())
 @settings(max_examples=25)
 def test_a_damaged_checkpoint_falls_back_and_still_ends_alike(tmp_path_factory, data):
-    """Bytes flipped, cut off or replaced: the run is exact or says that the file is passed over, never silently wrong."""
+    """Bytes flipped, cut off or replaced: the run is exact or says that the file is skipped, never silently wrong."""
     folder, config = tmp_path_factory.mktemp("run"), small().changed(BASE)
     kind = data.draw(st.sampled_from(["flip", "cut", "junk", "empty"]))
 

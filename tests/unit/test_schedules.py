@@ -248,7 +248,7 @@ def test_one_cycle_moves_the_momentum_that_an_optimizer_has(name):
             assert group["momentum"] == momentum
         else:
             assert group["momentum"] == 0
-    has_none = any("only the learning rate moves" in notice for notice in trainer.run.notices)
+    has_none = any("only the learning rate changes" in notice for notice in trainer.run.notices)
     assert has_none == (
         not trainer.run.optimizer.defaults.get("betas", trainer.run.optimizer.defaults.get("momentum"))
     )
@@ -263,4 +263,4 @@ def test_momentum_that_touches_zero_comes_back():
 
 def test_one_cycle_says_nothing_untrue_of_adam_with_beta1_zero():
     trainer, _ = trainer_of(small(optimizer="adam", optimizer__beta1=0, schedule="one_cycle"))
-    assert not any("only the learning rate moves" in notice for notice in trainer.run.notices)
+    assert not any("only the learning rate changes" in notice for notice in trainer.run.notices)

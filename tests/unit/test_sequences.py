@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from engine_runs import go, small
 
-from trainer.data.sequences import BAD, DEGREES, GOOD, LINKS, WORDS
+from trainer.data.sequences import BAD, DEGREES, GOOD, LINKS, MAX_WORDS
 from trainer.registry import find
 
 NOWHERE = Path("no-data-here")
@@ -70,12 +70,12 @@ def test_reviews_are_labelled_by_what_they_say():
 
 def test_reviews_are_padded_in_front_and_use_every_word():
     found = samples("reviews", samples=3000)
-    assert found.inputs.shape == (3000, WORDS)
+    assert found.inputs.shape == (3000, MAX_WORDS)
     assert found.inputs.dtype == np.int64
     real = found.inputs != 0
     assert real[:, -1].all()
     assert (np.diff(real.astype(int), axis=1) >= 0).all()
-    assert real.sum(1).max() <= WORDS
+    assert real.sum(1).max() <= MAX_WORDS
     assert real.sum(1).min() >= 4
     assert found.vocabulary[0] == ""
     assert len(set(found.vocabulary)) == len(found.vocabulary)

@@ -10,7 +10,7 @@ from trainer.data.choosing import suggested_target, suggested_task, suggested_va
 from trainer.data.columns import read_column
 from trainer.data.samples import DataError
 from trainer.data.tables import read_table, tidy_names
-from trainer.data.targets import numbers_in_words, numbers_of
+from trainer.data.targets import format_numbers, parse_numbers
 
 
 def table(rows, header="size,color,price"):
@@ -47,7 +47,7 @@ def test_unicode_encodings_are_told_apart_by_their_mark(encoding):
     found = read_table(text.encode(encoding))
     assert found.columns[0].name == "size"
     assert found.columns[1].levels == ("Köln", "Zürich")
-    assert len(found.said) == 1
+    assert len(found.notices) == 1
 
 
 @pytest.mark.parametrize(("byte", "name"), [(b"\xf6", "Windows-1252"), (b"\x81", "Latin-1")])
@@ -55,7 +55,7 @@ def test_other_encodings_are_guessed_and_said(byte, name):
     data = table(lambda n: f"{n},K?ln,{n}").replace(b"?", byte)
     found = read_table(data)
     assert found.columns[1].levels == ("K" + byte.decode("latin-1") + "ln",)
-    assert any(name in sentence for sentence in found.said)
+    assert any(name in sentence for sentence in found.notices)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -90,7 +90,7 @@ def test_quoted_delimiters_quotes_and_line_ends():
 def test_names_are_one_line_short_and_never_twice():
     names = tidy_names(["a", "", "a", "a (2)", " b\u202e\n c ", "x" * 200, "<b>&</b>"])
     assert names[:5] == ["a", "column 2", "a (2)", "a (2) (2)", "b c"]
-    assert len(names[5]) == tables.LONGEST_NAME
+    assert len(names[5]) == tables.MAX_NAME_LENGTH
     assert names[6] == "<b>&</b>"
     assert len(set(names)) == len(names)
 
@@ -99,7 +99,7 @@ def test_a_missing_header_is_noticed_but_years_may_be_names():
     bare = read_table(table(plain).split(b"\n", 1)[1])
     assert [column.name for column in bare.columns] == ["column 1", "column 2", "column 3"]
     assert bare.rows == 40
-    assert any("first row holds values" in sentence for sentence in bare.said)
+    assert any("first row holds values" in sentence for sentence in bare.notices)
     years = read_table(table(plain, header="country,2019,2020"))
     assert [column.name for column in years.columns] == ["country", "2019", "2020"]
 
@@ -163,9 +163,9 @@ def test_what_a_network_cannot_use():
         (b"PAR1" + bytes(100), "Parquet"),
         (b"%PDF-1.7 x", "PDF"),
         (b"\x1f\x8b\x08", "gzip"),
-        (bytes(range(256)) * 50, "zero bytes"),
+        (bytes(range(256)) * 50, "null bytes"),
         (b"\x01\x02\x03\x04" * 100, "binary"),
-        (b"\xff\xfea", "breaks off"),
+        (b"\xff\xfea", "cut off"),
         (",".join("abcdefghij" * 51).encode() + b"\n", "510 columns"),
     ],
 )
@@ -174,13 +174,13 @@ def test_what_cannot_be_read_is_refused_with_a_sentence(data, words):
 
 
 def test_limits_on_bytes_rows_and_values(monkeypatch):
-    monkeypatch.setattr(tables, "MOST_BYTES", 100)
+    monkeypatch.setattr(tables, "MAX_BYTES", 100)
     assert "limit is" in refused(table(plain))
     monkeypatch.undo()
-    monkeypatch.setattr(tables, "MOST_ROWS", 30)
+    monkeypatch.setattr(tables, "MAX_ROWS", 30)
     assert "40 rows; the limit is 30" in refused(table(plain))
     monkeypatch.undo()
-    monkeypatch.setattr(tables, "MOST_CELLS", 50)
+    monkeypatch.setattr(tables, "MAX_CELLS", 50)
     assert "the limit is 50" in refused(table(plain))
 
 
@@ -253,4 +253,4 @@ def test_guesses_about_what_to_predict():
 
 @given(st.sets(st.integers(1, 500), max_size=40))
 def test_numbers_in_words_come_back(numbers):
-    assert numbers_of(numbers_in_words(numbers)) == numbers
+    assert parse_numbers(format_numbers(numbers)) == numbers

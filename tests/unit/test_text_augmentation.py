@@ -13,7 +13,7 @@ from text_files import SYNSETS, write_translators, write_wordnet
 
 from trainer.cli.main import main
 from trainer.data import DataError
-from trainer.engine.augment import chosen_changes, lacking
+from trainer.engine.augment import chosen_changes, missing_requirements
 from trainer.engine.loop import train
 from trainer.registry import families, find
 from trainer.techniques.back_translation import lacks_models, paraphrases, tokens, translate
@@ -28,7 +28,7 @@ KINDS = {
 }
 REVIEWS = {"data": "reviews", "data__samples": 60, "model": "gru", "model__hidden": 8, "epochs": 2}
 FUNCTION_WORDS = {"very", "rather"}  # these have no synonyms and are none, whatever WordNet says
-CUT_OUT = ("bring it with: ", "bring them with: ")
+CUT_OUT = ("Install it with: ", "Install them with: ")
 
 
 def change(family, **knobs):
@@ -345,22 +345,22 @@ def test_a_resumed_run_ends_like_one_that_was_never_interrupted(everything, tmp_
 def test_what_is_missing_is_said_with_the_command_that_brings_it(family, technique, tmp_path):
     config = small(**{**REVIEWS, family: technique})
     if "needs" not in find(family, technique).facts:
-        assert lacking(config, tmp_path) == []
+        assert missing_requirements(config, tmp_path) == []
         return
-    (sentence,) = lacking(config, tmp_path)
+    (sentence,) = missing_requirements(config, tmp_path)
     command = re.split("|".join(CUT_OUT), sentence)[1]
     assert str(tmp_path) in command
     assert "\n" not in sentence
     with pytest.raises(DataError, match=re.escape(command)):
         train(config, data_folder=tmp_path, run_folder=None, recorder=Log())
     text_files.write(family, tmp_path)
-    assert lacking(config, tmp_path) == []
+    assert missing_requirements(config, tmp_path) == []
 
 
 def test_missing_packages_come_first_in_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     config = small(**REVIEWS, synonym_replacement="replace", random_insertion="insert")
-    (sentence,) = lacking(config, tmp_path)
+    (sentence,) = missing_requirements(config, tmp_path)
     assert "with: pip install nltk && python -m nltk.downloader" in sentence
     assert "pip install transformers sentencepiece && hf download" in lacks_models(tmp_path, language="fr")
 
@@ -368,7 +368,7 @@ def test_missing_packages_come_first_in_the_command(tmp_path, monkeypatch):
 @pytest.mark.parametrize("spoil", ["data.noun", "index.adj", "lexnames"])
 def test_damaged_files_are_a_sentence(spoil, tmp_path):
     (write_wordnet(tmp_path) / spoil).write_bytes(b"\xff\x00 nonsense \n" * 3)
-    with pytest.raises(DataError, match=r"cannot be read from .* fetch it again"):
+    with pytest.raises(DataError, match=r"cannot be read from .* install them again"):
         trainer_of(small(**REVIEWS, synonym_replacement="replace"), data_folder=tmp_path)
 
 

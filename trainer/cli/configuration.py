@@ -10,7 +10,7 @@ from typing import Any
 from trainer.config import ConfigError, RunConfig
 from trainer.data import DataError, missing_files
 from trainer.data.own import data_problem
-from trainer.engine.augment import lacking
+from trainer.engine.augment import missing_requirements
 from trainer.settings import Settings
 
 
@@ -55,7 +55,7 @@ def read_sets(sets: Sequence[str], seed: str | None) -> dict[str, Any]:
 
 def require_data(config: RunConfig, settings: Settings) -> None:
     """Raises DataError when the files of the data set, or what its augmentation needs, are not there."""
-    for sentence in lacking(config, settings.data):
+    for sentence in missing_requirements(config, settings.data):
         raise DataError(f"{sentence}.")
     if problem := data_problem(config.data.name, config.data.knobs):
         raise DataError(problem)

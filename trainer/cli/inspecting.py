@@ -31,11 +31,11 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 def inspect_command(options: argparse.Namespace, settings: Settings) -> int:
     """Tells what a run would begin with; trains and saves nothing."""
-    from trainer.preflight.dry_run import before, question_of
+    from trainer.preflight.dry_run import dry_run, question_of
 
     config = read_config(options.config).changed(read_sets(options.set, options.seed))
     require_data(config, settings)
-    answer = before(question_of(config), settings)
+    answer = dry_run(question_of(config), settings)
     if options.json:
         print(orjson.dumps(answer).decode())
     else:

@@ -11,9 +11,9 @@ from typing import Any
 from tqdm import tqdm
 
 from trainer.config import RunConfig, diff
-from trainer.diagnosis import Evidence, Finding, mark_label
+from trainer.diagnosis import Evidence, Finding, evidence_label
 from trainer.formatting import format_bytes, format_duration, format_number
-from trainer.preflight.findings import findings, short
+from trainer.preflight.findings import observations, short
 from trainer.store import Run, Store
 
 
@@ -100,9 +100,9 @@ def diagnosis(run: Run, evidence: Evidence | None, found: Sequence[Finding]) -> 
     parts = []
     for finding in found:
         changes = diff(evidence.config, evidence.config.changed(finding.fix))
-        marks = [f"  - {mark_label(mark, evidence.config)}: {mark.text}" for mark in finding.evidence]
+        items = [f"  - {evidence_label(item, evidence.config)}: {item.text}" for item in finding.evidence]
         fix = f"  Fix: {', '.join(map(str, changes))}"
-        parts.append("\n".join([f"{finding.title}. {' '.join(finding.sentences)}", *marks, fix]))
+        parts.append("\n".join([f"{finding.title}. {' '.join(finding.sentences)}", *items, fix]))
     return "\n\n".join(parts)
 
 
@@ -131,7 +131,7 @@ def columns(rows: Sequence[Sequence[str]], widest: int = 40) -> str:
 
 def before_text(answer: Mapping[str, Any]) -> str:
     """What `inspect` found, as text."""
-    lines = [f"{'ok  ' if one.good else 'look'}  {one.text}" for one in findings(answer)]
+    lines = [f"{'ok  ' if one.good else 'look'}  {one.text}" for one in observations(answer)]
     lines += ["", f"{'Activations after':40} {'mean':>10} {'std':>10} {'zero':>6}"]
     lines += [
         f"{one['layer']:40} {short(one['mean']):>10} {short(one['std']):>10} {100 * one['zero']:5.0f}%"

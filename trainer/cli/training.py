@@ -29,7 +29,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         "run", help="train one configuration here and print its results as a line of JSON"
     )
     add_config(run)
-    run.add_argument("--preset", metavar="NAME", help=f"a ready-made experiment: {', '.join(PRESETS)}")
+    run.add_argument("--preset", metavar="NAME", help=f"a ready-made comparison: {', '.join(PRESETS)}")
     run.add_argument("--name", default="", help="a name for the run, to find it again")
     run.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
     run.set_defaults(command=run_command)

@@ -1,4 +1,4 @@
-"""Data sets. Each function returns whole arrays: splitting, scaling and batching are the same for all of them."""
+"""Data sets. Each function returns whole arrays; the engine splits, scales and batches all of them alike."""
 
 from trainer.data.samples import DataError
 from trainer.data.vision import download, missing_files

@@ -1,4 +1,4 @@
-"""First guesses about an upload: which column to predict, as what, and which columns to leave out. All may be changed."""
+"""Suggestions for an upload: which column to predict, for which task, and which columns to leave out. A person can change all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from trainer.data.columns import Column, columns_of, words_of
 from trainer.data.samples import Task
-from trainer.data.targets import numbers_in_words, target_problem
+from trainer.data.targets import format_numbers, target_problem
 
 TARGET_WORDS = (
     "target",
@@ -21,29 +21,29 @@ TARGET_WORDS = (
     "price",
     "survived",
 )
-MOST_GUESSED_CLASSES = 20  # whole numbers with more values are a quantity
+MAX_GUESSED_CLASSES = 20  # a column of whole numbers with more distinct values is a quantity
 ROWS_PER_CLASS = 5
-USUAL_SIDE = 32
+DEFAULT_SIDE = 32
 
 
 def suggested_values(digest: str, manifest: Mapping[str, Any], target: str = "") -> dict[str, Any]:
-    """Flat values of a configuration that trains on an upload; `target` where the person named one."""
+    """Returns flat values of a configuration that trains on an upload. `target` is the column that the person named, if any."""
     if manifest["kind"] == "images":
         return {"data": "image_folder", "data.file": digest, "data.side": suggested_side(manifest)}
     columns = columns_of(manifest)
     name = target or suggested_target(columns)
-    column = next((one for one in columns if one.name == name), None)
+    column = next((column for column in columns if column.name == name), None)
     return {
         "data": "csv",
         "data.file": digest,
         "data.target": name,
         "data.task": suggested_task(column) if column else "classification",
-        "data.leave_out": numbers_in_words(suggested_exclusions(columns, name)),
+        "data.leave_out": format_numbers(suggested_exclusions(columns, name)),
     }
 
 
 def suggested_target(columns: Sequence[Column]) -> str:
-    """A column whose name says so, else the last one that can be predicted."""
+    """Returns the last column with a name typical of targets, else the last that can be predicted."""
     possible = [column for column in columns if can_be_target(column) and not column.identifier] or [
         column for column in columns if can_be_target(column)
     ]
@@ -52,23 +52,23 @@ def suggested_target(columns: Sequence[Column]) -> str:
 
 
 def can_be_target(column: Column) -> bool:
-    """Whether the column can be predicted at all."""
+    """Returns whether the column can be predicted at all."""
     return not (target_problem(column, "classification") and target_problem(column, "regression"))
 
 
 def suggested_task(column: Column) -> Task:
-    """Classes for texts and for a few whole numbers that come back often; else a quantity."""
+    """Returns classification for categories and for a few whole numbers that repeat often, else regression."""
     if column.kind == "category":
         return "classification"
-    few = column.distinct <= min(MOST_GUESSED_CLASSES, max(2, column.rows_known // ROWS_PER_CLASS))
+    few = column.distinct <= min(MAX_GUESSED_CLASSES, max(2, column.rows_known // ROWS_PER_CLASS))
     return "classification" if column.kind == "number" and column.whole and few else "regression"
 
 
 def suggested_exclusions(columns: Sequence[Column], target: str) -> set[int]:
-    """Numbers of columns that look like an identifier: a network would learn rows by heart from them."""
+    """Returns the numbers of columns that look like identifiers: a network would memorize rows by them."""
     return {number for number, column in enumerate(columns, 1) if column.identifier and column.name != target}
 
 
 def suggested_side(manifest: Mapping[str, Any]) -> int:
-    """The usual size, or that of smaller images, to the next size there is."""
-    return int(min(USUAL_SIDE, max(8, manifest["side"] + -manifest["side"] % 4)))
+    """Returns the default size, or the images' own size where it is smaller, rounded up to a size that the knob allows."""
+    return int(min(DEFAULT_SIDE, max(8, manifest["side"] + -manifest["side"] % 4)))

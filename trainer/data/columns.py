@@ -1,4 +1,4 @@
-"""One column of a table: numbers, dates, categories or free text; what is missing in it, and what becomes of it."""
+"""One column of a table: whether it holds numbers, dates, categories or free text, and what is missing from it."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ Kind = Literal["number", "date", "category", "text", "empty"]
 MISSING = frozenset(
     {"", "na", "n/a", "nan", "null", "none", "nil", "#n/a", "#na", "-", "--", "?", ".", "<na>", "nat"}
 )
-NEARLY_ALL = 0.95  # of the values are numbers or dates: the rest counts as missing, and that is said
-LARGEST = 1e30  # beyond, float32 arithmetic overflows
-MOST_LEVELS = 1_000  # distinct texts; more are free text or names, which a table model cannot use
-LONGEST_LEVEL = 200
-SHOWN_LEVELS = 30
+MIN_TYPED_SHARE = 0.95  # of the values must be numbers (or dates); the rest counts as missing, with a note
+MAX_MAGNITUDE = 1e30  # beyond, float32 arithmetic overflows
+MAX_LEVELS = 1_000  # distinct texts; a column with more holds free text or names
+MAX_LEVEL_LENGTH = 200
+MAX_NUMERIC_LEVELS = 30
 BINS = 24
 EPOCH = "2000-01-01"
 
-POINT = r"[+-]?(inf(inity)?|\d+\.?\d*|\.\d+)(e[+-]?\d+)?"
-COMMA = r"[+-]?(\d{1,3}(\.\d{3})+|\d*)(,\d+)?"
+DECIMAL_POINT = r"[+-]?(inf(inity)?|\d+\.?\d*|\.\d+)(e[+-]?\d+)?"
+DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})+|\d*)(,\d+)?"
 THOUSANDS = r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?"
-DATES = (  # pattern, format, name
+DATE_FORMATS = (  # pattern, format, name
     (r"\d{4}-\d{1,2}-\d{1,2}([T ]\d{1,2}:\d{2}.*)?", "%Y-%m-%d", "year-month-day"),
     (r"\d{4}/\d{1,2}/\d{1,2}", "%Y/%m/%d", "year/month/day"),
     (r"\d{1,2}\.\d{1,2}\.\d{4}", "%d.%m.%Y", "day.month.year"),
@@ -44,9 +44,9 @@ DATES = (  # pattern, format, name
 
 @dataclass(frozen=True)
 class Column:
-    """A column as it was read. `values` [rows] float64: numbers, days since 2000-01-01, or places in `levels`; NaN is missing.
+    """A column as it was read. `values` [rows] float64: numbers, days since 2000-01-01, or indices into `levels`; NaN is missing.
 
-    `counts` are the rows of each level, or of each of `BINS` bins between `low` and `high`; `note` says what was decided.
+    `counts` holds the rows of each level, or of each of `BINS` bins between `low` and `high`. `note` says how it was read.
     """
 
     name: str
@@ -65,21 +65,21 @@ class Column:
 
     @property
     def usable_as_input(self) -> bool:
-        """Whether a network can learn from it: where something is missing, one value is enough to tell rows apart."""
+        """Whether a network can learn from it. Missing values vary too, so with some missing one distinct value is enough."""
         return self.kind in ("number", "date", "category") and (self.distinct > 1 or self.missing > 0)
 
     def facts(self) -> dict[str, Any]:
-        """Everything but the values, for the manifest."""
+        """Returns everything but the values, for the manifest."""
         return {key: value for key, value in asdict(self).items() if key != "values"}
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> Column:
-        """A column without its values, from the manifest."""
+        """Returns a column of the manifest, without its values."""
         return cls(**{**facts, "levels": tuple(facts["levels"]), "counts": tuple(facts["counts"])})
 
 
 def read_column(name: str, cells: Sequence[str]) -> Column:
-    """Decides what a column holds. The cells are stripped text."""
+    """Returns a column typed by its cells, which are stripped text."""
     codes, found = pd.factorize(np.array(cells, dtype=object))
     texts = [str(text) for text in found]
     present = np.array([text.lower() not in MISSING for text in texts], dtype=bool)
@@ -90,15 +90,15 @@ def read_column(name: str, cells: Sequence[str]) -> Column:
     for read in (_numbers, _days):
         numbers, note = read(texts, present)
         understood = int(rows[~np.isnan(numbers)].sum())
-        if understood >= NEARLY_ALL * total:
+        if understood >= MIN_TYPED_SHARE * total:
             return _measured(name, read is _days, numbers, note, codes, texts, present)
     return _categories(name, codes, texts, present, rows)
 
 
 def _numbers(texts: list[str], present: NDArray[np.bool_]) -> tuple[NDArray[np.float64], str]:
-    """Each text as a number, NaN where it is none; a note where commas had to be understood."""
+    """Returns each text as a number, NaN where it is not one, and a note where commas had to be interpreted."""
     plain, comma, thousands = (
-        re.compile(sign, re.IGNORECASE | re.ASCII) for sign in (POINT, COMMA, THOUSANDS)
+        re.compile(pattern, re.IGNORECASE | re.ASCII) for pattern in (DECIMAL_POINT, DECIMAL_COMMA, THOUSANDS)
     )
     wanted = [text for text, use in zip(texts, present, strict=True) if use]
     with_comma = [text for text in wanted if "," in text]
@@ -110,8 +110,8 @@ def _numbers(texts: list[str], present: NDArray[np.bool_]) -> tuple[NDArray[np.f
     ):
         swap, note, plain = (
             _without_commas,
-            "commas divide thousands",
-            re.compile(rf"{POINT}|{THOUSANDS}", re.IGNORECASE | re.ASCII),
+            "commas separate thousands",
+            re.compile(rf"{DECIMAL_POINT}|{THOUSANDS}", re.IGNORECASE | re.ASCII),
         )
     else:
         swap, note, plain = _with_point, "decimal comma", comma
@@ -135,9 +135,9 @@ def _with_point(text: str) -> str:
 
 
 def _days(texts: list[str], present: NDArray[np.bool_]) -> tuple[NDArray[np.float64], str]:
-    """Each text as days since 2000-01-01, NaN where it is no date."""
+    """Returns each text as days since 2000-01-01, NaN where it is not a date, and a note that names the format."""
     best, note, most = np.full(len(texts), np.nan), "", 0
-    for pattern, form, words in DATES:
+    for pattern, form, words in DATE_FORMATS:
         fits = re.compile(pattern, re.ASCII)
         dates = [
             text if use and fits.fullmatch(text) else None for text, use in zip(texts, present, strict=True)
@@ -162,16 +162,16 @@ def _measured(
     texts: list[str],
     present: NDArray[np.bool_],
 ) -> Column:
-    """A column of numbers or dates."""
+    """Returns a column of numbers or dates."""
     notes = [note] if note else []
-    numbers = np.where(np.abs(numbers) > LARGEST, np.inf, numbers)
-    if endless := int(np.isin(codes, np.flatnonzero(np.isinf(numbers))).sum()):
-        notes.append(f"{endless:,} infinite or larger than {LARGEST:g}, taken as missing")
-    strange = np.flatnonzero(np.isnan(numbers) & present)
-    if len(strange):
-        count = int(np.isin(codes, strange).sum())
+    numbers = np.where(np.abs(numbers) > MAX_MAGNITUDE, np.inf, numbers)
+    if infinite := int(np.isin(codes, np.flatnonzero(np.isinf(numbers))).sum()):
+        notes.append(f"{infinite:,} infinite or larger than {MAX_MAGNITUDE:g}, treated as missing")
+    invalid = np.flatnonzero(np.isnan(numbers) & present)
+    if len(invalid):
+        count = int(np.isin(codes, invalid).sum())
         notes.append(
-            f"{count:,} not a {'date' if date else 'number'}, such as “{texts[strange[0]][:40]}”, taken as missing"
+            f"{count:,} not a {'date' if date else 'number'}, such as “{texts[invalid[0]][:40]}”, treated as missing"
         )
     numbers = np.where(np.isinf(numbers), np.nan, numbers)
     values = numbers[codes]
@@ -193,45 +193,45 @@ def _measured(
 
 
 def _numeric_levels(known: NDArray[np.float64], distinct: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """Distinct numbers as class names, smallest first, where they are few enough to be classes."""
-    if distinct > SHOWN_LEVELS:
+    """Returns distinct numbers as class names, smallest first, with their counts; nothing where they are too many for classes."""
+    if distinct > MAX_NUMERIC_LEVELS:
         return (), ()
     values, counts = np.unique(known, return_counts=True)
     return tuple(f"{value:.12g}" for value in values), tuple(int(count) for count in counts)
 
 
 def words_of(name: str) -> list[str]:
-    """The words of a name such as "user_id" or "userId", in lower case."""
+    """Returns the words of a name such as "user_id" or "userId", in lower case."""
     return re.findall(r"[a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
 
 
 def _categories(
     name: str, codes: NDArray[np.intp], texts: list[str], present: NDArray[np.bool_], rows: NDArray[np.intp]
 ) -> Column:
-    """A column of texts: categories where they come back, free text or names where they do not."""
+    """Returns a column of texts: categories where they repeat, free text or names where they do not."""
     total, distinct = int(rows[present].sum()), int(present.sum())
     missing = len(codes) - total
-    too_long = any(len(text) > LONGEST_LEVEL for text, use in zip(texts, present, strict=True) if use)
+    too_long = any(len(text) > MAX_LEVEL_LENGTH for text, use in zip(texts, present, strict=True) if use)
     unique = distinct > 20 and distinct > 0.5 * total
-    if distinct > MOST_LEVELS or too_long or unique:
+    if distinct > MAX_LEVELS or too_long or unique:
         note = "nearly every value is different" if unique else "too long or too varied to be categories"
         blank = np.where(present, 0.0, np.nan)[codes]
         return Column(name, "text", missing, total, distinct, note, identifier=unique, values=blank)
-    order = sorted(np.flatnonzero(present), key=lambda place: texts[place])
-    place_of = np.full(len(texts), np.nan)
-    place_of[order] = np.arange(len(order))
+    order = sorted(np.flatnonzero(present), key=lambda code: texts[code])
+    level_of = np.full(len(texts), np.nan)
+    level_of[order] = np.arange(len(order))
     return Column(
         name,
         "category",
         missing,
         total,
         distinct,
-        levels=tuple(texts[place] for place in order),
-        counts=tuple(int(rows[place]) for place in order),
-        values=place_of[codes],
+        levels=tuple(texts[code] for code in order),
+        counts=tuple(int(rows[code]) for code in order),
+        values=level_of[codes],
     )
 
 
 def columns_of(manifest: Mapping[str, Any]) -> list[Column]:
-    """A table's columns, without their values."""
+    """Returns a table's columns, without their values."""
     return [Column.from_facts(facts) for facts in manifest["columns"]]

@@ -1,6 +1,6 @@
-"""Reading a zip of images, one folder for each class, that nobody has checked. Nothing is unpacked to a named path.
+"""Reads an untrusted zip of images, one folder per class. Nothing is unpacked to a path that the zip names.
 
-Every image is decoded in memory, cut to its middle square and scaled; what is kept is one array of pixels.
+Every image is decoded in memory, cropped to its central square and scaled. All pixels are stored in one array.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ else:
     Image = lazy("PIL.Image")
     ImageOps = lazy("PIL.ImageOps")
 
-MOST_BYTES = 100_000_000
-MOST_ENTRIES = 50_000
-MOST_IMAGES = 20_000
-MOST_IMAGE_BYTES = 20_000_000  # of one image, unpacked from the zip
-MOST_PIXELS = 50_000_000  # of one image
-MOST_UNPACKED = 1_000_000_000  # bytes of all together
-HIGHEST_RATIO = 200  # unpacked to packed; images hardly shrink in a zip, bombs do
-MOST_CLASSES = 100
-FEWEST_IMAGES = 20
-MOST_DAMAGED = 0.1  # share of images that may be unreadable
-LONGEST_NAME = 80
-LARGEST_SIDE = 64  # pixels kept
+MAX_BYTES = 100_000_000
+MAX_ENTRIES = 50_000
+MAX_IMAGES = 20_000
+MAX_IMAGE_BYTES = 20_000_000  # of one image, unpacked
+MAX_PIXELS = 50_000_000  # of one image
+MAX_UNPACKED_BYTES = 1_000_000_000  # of all files
+MAX_COMPRESSION_RATIO = 200  # unpacked to packed: images hardly shrink in a zip, bombs do
+MAX_CLASSES = 100
+MIN_IMAGES = 20
+MAX_DAMAGED_SHARE = 0.1  # of images that cannot be decoded
+MAX_NAME_LENGTH = 80
+MAX_SIDE = 64  # stored pixels
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP")
-ENDINGS = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"}
+SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"}
 IGNORED_NAMES = {
     ".ds_store",
     "thumbs.db",
@@ -58,7 +58,7 @@ TEST_NAMES = {"test", "testing"}
 
 @dataclass(frozen=True)
 class Entry:
-    """One image in the archive: where it is, its class, and whether it belongs to the test part."""
+    """An image in the archive, its class, and whether it belongs to the test part."""
 
     info: zipfile.ZipInfo
     label: str
@@ -66,28 +66,26 @@ class Entry:
 
 
 def read_archive(path: Path, folder: Path, report: Progress = silent) -> dict[str, Any]:
-    """Decodes the archive's images into `folder`/train.npy and test.npy, uint8 [n, channels, side, side]; returns the manifest.
+    """Writes images, uint8 [n, channels, side, side], and targets to `folder`; returns their facts for the manifest.
 
-    Raises DataError with one sentence for an archive that is unsafe, too large, or holds no images by class.
+    Raises DataError for an archive that is unsafe, too large, or without images by class.
     """
-    if path.stat().st_size > MOST_BYTES:
+    if path.stat().st_size > MAX_BYTES:
         raise DataError(
-            f"The zip has {format_bytes(path.stat().st_size)}; the limit is {format_bytes(MOST_BYTES)}."
+            f"The zip has {format_bytes(path.stat().st_size)}; the limit is {format_bytes(MAX_BYTES)}."
         )
     try:
         with zipfile.ZipFile(path) as archive:
             entries = choose_entries(check_entries(archive.infolist()))
             return Decoder(archive, entries, report).write(folder)
     except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, UnicodeError) as error:
-        raise DataError(
-            f"The zip is damaged or of a kind that cannot be read ({error}). Pack it again."
-        ) from None
+        raise DataError(f"The zip is damaged or of an unsupported kind ({error}). Create it again.") from None
 
 
 def check_entries(entries: Sequence[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
-    """The files of an archive without what systems add to it. Raises DataError for what no honest archive holds."""
-    if len(entries) > MOST_ENTRIES:
-        raise DataError(f"The zip has {len(entries):,} entries; the limit is {MOST_ENTRIES:,}.")
+    """Returns an archive's files without those that operating systems add. Raises DataError when the archive is unsafe."""
+    if len(entries) > MAX_ENTRIES:
+        raise DataError(f"The zip has {len(entries):,} entries; the limit is {MAX_ENTRIES:,}.")
     if any(entry.filename in ("[Content_Types].xml", "xl/workbook.xml") for entry in entries):
         raise DataError(
             "This is an Office document, not a zip of images. Save a table as CSV in UTF-8 and upload that."
@@ -98,31 +96,31 @@ def check_entries(entries: Sequence[zipfile.ZipInfo]) -> list[zipfile.ZipInfo]:
         if not entry.filename.endswith("/") and not _ignored(entry.filename):
             files.append(entry)
     unpacked = sum(entry.file_size for entry in files)
-    if unpacked > MOST_UNPACKED:
+    if unpacked > MAX_UNPACKED_BYTES:
         raise DataError(
-            f"The zip unpacks to {format_bytes(unpacked)}; the limit is {format_bytes(MOST_UNPACKED)}."
+            f"The zip unpacks to {format_bytes(unpacked)}; the limit is {format_bytes(MAX_UNPACKED_BYTES)}."
         )
     return files
 
 
 def _refuse_unsafe(entry: zipfile.ZipInfo) -> None:
     name = entry.filename.replace("\\", "/")
-    shown = name[:LONGEST_NAME]
+    shown = name[:MAX_NAME_LENGTH]
     if name.startswith("/") or name[1:2] == ":" or ".." in PurePosixPath(name).parts:
         raise DataError(
-            f"The zip has an entry that leads out of its folder: “{shown}”. Pack the images anew."
+            f"The zip has an entry that leads out of its folder: “{shown}”. Zip the images again."
         )
     if stat.S_ISLNK(entry.external_attr >> 16):
-        raise DataError(f"The zip has a link instead of a file: “{shown}”. Pack the images themselves.")
+        raise DataError(f"The zip has a link instead of a file: “{shown}”. Zip the images themselves.")
     if entry.flag_bits & 0x1:
-        raise DataError("The zip is encrypted. Pack it without a password.")
-    if entry.file_size > MOST_IMAGE_BYTES:
+        raise DataError("The zip is encrypted. Create it without a password.")
+    if entry.file_size > MAX_IMAGE_BYTES:
         raise DataError(
-            f"“{shown}” unpacks to {format_bytes(entry.file_size)}; the limit for one file is {format_bytes(MOST_IMAGE_BYTES)}."
+            f"“{shown}” unpacks to {format_bytes(entry.file_size)}; the limit for one file is {format_bytes(MAX_IMAGE_BYTES)}."
         )
-    if entry.file_size > 1_000_000 and entry.file_size > HIGHEST_RATIO * max(1, entry.compress_size):
+    if entry.file_size > 1_000_000 and entry.file_size > MAX_COMPRESSION_RATIO * max(1, entry.compress_size):
         raise DataError(
-            f"“{shown}” unpacks to {entry.file_size // max(1, entry.compress_size):,} times its packed size, as no image does."
+            f"“{shown}” unpacks to {entry.file_size // max(1, entry.compress_size):,} times its packed size; no image does."
         )
 
 
@@ -132,7 +130,7 @@ def _ignored(name: str) -> bool:
 
 
 def choose_entries(files: Sequence[zipfile.ZipInfo]) -> list[Entry]:
-    """Each image with its class and part. Raises DataError when they do not lie in a folder for each class."""
+    """Returns each image with its class and part. Raises DataError when the images are not in one folder per class."""
     nested = next(
         (
             file.filename
@@ -143,13 +141,13 @@ def choose_entries(files: Sequence[zipfile.ZipInfo]) -> list[Entry]:
     )
     if nested is not None:
         raise DataError(
-            f"The zip holds another archive: “{nested[:LONGEST_NAME]}”. Unpack that and pack the images alone."
+            f"The zip holds another archive: “{nested[:MAX_NAME_LENGTH]}”. Unpack it and zip the images alone."
         )
-    images = [file for file in files if PurePosixPath(file.filename).suffix.lower() in ENDINGS]
+    images = [file for file in files if PurePosixPath(file.filename).suffix.lower() in SUFFIXES]
     if not images:
-        raise DataError(f"The zip holds no images. Known are {', '.join(sorted(ENDINGS))}.")
-    if len(images) > MOST_IMAGES:
-        raise DataError(f"The zip holds {len(images):,} images; the limit is {MOST_IMAGES:,}.")
+        raise DataError(f"The zip holds no images. Supported types: {', '.join(sorted(SUFFIXES))}.")
+    if len(images) > MAX_IMAGES:
+        raise DataError(f"The zip holds {len(images):,} images; the limit is {MAX_IMAGES:,}.")
     folders = [PurePosixPath(image.filename.replace("\\", "/")).parts[:-1] for image in images]
     if all(folders) and len({path[0] for path in folders}) == 1 and all(len(path) > 1 for path in folders):
         folders = [path[1:] for path in folders]  # one folder around everything
@@ -163,7 +161,7 @@ def choose_entries(files: Sequence[zipfile.ZipInfo]) -> list[Entry]:
         (image.filename for image, path in zip(images, folders, strict=True) if len(path) != 1), None
     ):
         raise DataError(
-            f"“{stray[-LONGEST_NAME:]}” does not lie in a folder of its class. The zip needs one folder for each class, such as "
+            f"“{stray[-MAX_NAME_LENGTH:]}” is not in a class folder. The zip needs one folder per class, such as "
             "cats/1.jpg and dogs/1.jpg."
         )
     return _by_class(images, [tidy_label(path[0]) for path in folders], tests)
@@ -172,81 +170,83 @@ def choose_entries(files: Sequence[zipfile.ZipInfo]) -> list[Entry]:
 def _by_class(images: Sequence[zipfile.ZipInfo], labels: Sequence[str], tests: Sequence[bool]) -> list[Entry]:
     for name, count in Counter(label.casefold() for label in set(labels)).items():
         if count > 1:
-            raise DataError(f"Two class folders differ in upper and lower case alone: “{name}”. Rename one.")
+            raise DataError(f"Two class folders differ only in case: “{name}”. Rename one.")
     classes = len(set(labels))
     if classes < 2:
         raise DataError(
-            f"All images lie in one folder, “{labels[0]}”: classes are told apart by folders, so two are needed."
+            f"All images are in one folder, “{labels[0]}”. Each class needs its own folder, and there must be at least two."
         )
-    if classes > MOST_CLASSES:
-        raise DataError(f"The zip has {classes:,} class folders; the limit is {MOST_CLASSES}.")
+    if classes > MAX_CLASSES:
+        raise DataError(f"The zip has {classes:,} class folders; the limit is {MAX_CLASSES}.")
     entries = [Entry(*each) for each in zip(images, labels, tests, strict=True)]
     trained = {entry.label for entry in entries if not entry.test}
     if unseen := sorted({entry.label for entry in entries} - trained):
-        raise DataError(f"The class “{unseen[0]}” has test images but none to train on.")
+        raise DataError(f"The class “{unseen[0]}” has test images but no training images.")
     return sorted(entries, key=lambda entry: (entry.test, entry.label, entry.info.filename))
 
 
 def tidy_label(name: str) -> str:
-    """A class name that can be shown: one line, short, composed characters."""
+    """Returns a class name fit for display: one line, short, composed characters."""
     plain = "".join(
-        " " if unicodedata.category(sign)[0] in "CZ" else sign for sign in unicodedata.normalize("NFC", name)
+        " " if unicodedata.category(character)[0] in "CZ" else character
+        for character in unicodedata.normalize("NFC", name)
     )
-    return " ".join(plain.split())[:LONGEST_NAME].strip() or "unnamed"
+    return " ".join(plain.split())[:MAX_NAME_LENGTH].strip() or "unnamed"
 
 
 class Decoder:
-    """Decodes the chosen entries one after the other into arrays on disk."""
+    """Decodes the chosen entries, one at a time, into arrays on disk."""
 
     def __init__(self, archive: zipfile.ZipFile, entries: Sequence[Entry], report: Progress) -> None:
         self.archive, self.entries, self.report = archive, entries, report
         self.damaged: list[str] = []
 
     def write(self, folder: Path) -> dict[str, Any]:
-        """Writes the arrays and returns what is known of them."""
-        warnings.simplefilter("ignore")  # of truncated and odd metadata; what matters raises
+        """Writes the arrays and returns their facts for the manifest."""
+        warnings.simplefilter("ignore")  # about truncated and odd metadata; real damage raises
         Image.MAX_IMAGE_PIXELS = None  # the limit here is lower, and checked before anything is decoded
         sides = []
         for number, entry in enumerate(self.entries, 1):
             sides.append(self._longest_side(entry))
             self.report(0.2 * number / len(self.entries))
         found = [(entry, side) for entry, side in zip(self.entries, sides, strict=True) if side]
-        self._enough(found)
-        side = min(LARGEST_SIDE, max(side for _, side in found))
+        self._check_enough(found)
+        side = min(MAX_SIDE, max(side for _, side in found))
         pixels = np.zeros((len(found), 3, side, side), np.uint8)
         whole: list[Entry] = []
         for number, (entry, _) in enumerate(found):
             if self._decode(entry, side, pixels[len(whole)]):
                 whole.append(entry)
             self.report(0.2 + 0.8 * (number + 1) / len(found))
-        self._enough([(entry, side) for entry in whole])
+        self._check_enough([(entry, side) for entry in whole])
         pixels = pixels[: len(whole)]
-        grey = bool((pixels[:, 0] == pixels[:, 1]).all() and (pixels[:, 1] == pixels[:, 2]).all())
-        return self._save(folder, pixels[:, :1] if grey else pixels, whole)
+        gray = bool((pixels[:, 0] == pixels[:, 1]).all() and (pixels[:, 1] == pixels[:, 2]).all())
+        return self._save(folder, pixels[:, :1] if gray else pixels, whole)
 
     def _longest_side(self, entry: Entry) -> int:
-        """The longer side that the image's header claims; 0 when it cannot be read."""
+        """Returns the longer side that the image's header claims; 0 when the header cannot be read."""
         try:
             with Image.open(io.BytesIO(self._bytes(entry)), formats=FORMATS) as image:
                 width, height = image.size
         except DataError:
             raise
-        except Exception:  # decoders of damaged files raise whatever they stumble over
+        except Exception:  # decoders of damaged files raise many types
             self.damaged.append(entry.info.filename)
             return 0
-        if width * height > MOST_PIXELS:
+        if width * height > MAX_PIXELS:
             raise DataError(
-                f"“{entry.info.filename[-LONGEST_NAME:]}” has {width:,} × {height:,} pixels; the limit is {MOST_PIXELS:,} pixels."
+                f"“{entry.info.filename[-MAX_NAME_LENGTH:]}” has {width:,} × {height:,} pixels; "
+                f"the limit is {MAX_PIXELS:,} pixels."
             )
         return max(width, height)
 
     def _bytes(self, entry: Entry) -> bytes:
-        """The entry's bytes, never more than it claims to have."""
+        """Returns the entry's bytes, never more than it claims to have."""
         with self.archive.open(entry.info) as file:
-            return file.read(min(entry.info.file_size, MOST_IMAGE_BYTES))
+            return file.read(min(entry.info.file_size, MAX_IMAGE_BYTES))
 
     def _decode(self, entry: Entry, side: int, out: np.ndarray) -> bool:
-        """Writes the image's middle square, scaled, to `out` [3, side, side]; False when it is damaged."""
+        """Writes the image's central square, scaled, to `out` [3, side, side]. Returns False when it is damaged."""
         try:
             with Image.open(io.BytesIO(self._bytes(entry)), formats=FORMATS) as image:
                 image.draft("RGB", (2 * side, 2 * side))  # a JPEG can be decoded at a fraction of its size
@@ -259,18 +259,18 @@ class Decoder:
             return False
         return True
 
-    def _enough(self, found: Sequence[tuple[Entry, int]]) -> None:
+    def _check_enough(self, found: Sequence[tuple[Entry, int]]) -> None:
         """Raises DataError when too many images are damaged, or too few are left."""
-        if len(self.damaged) > MOST_DAMAGED * len(self.entries):
+        if len(self.damaged) > MAX_DAMAGED_SHARE * len(self.entries):
             raise DataError(
                 f"{len(self.damaged):,} of {len(self.entries):,} images cannot be decoded, such as "
-                f"“{self.damaged[0][-LONGEST_NAME:]}”."
+                f"“{self.damaged[0][-MAX_NAME_LENGTH:]}”."
             )
         trained = Counter(entry.label for entry, _ in found if not entry.test)
-        if sum(trained.values()) < FEWEST_IMAGES or len(trained) < 2:
+        if sum(trained.values()) < MIN_IMAGES or len(trained) < 2:
             raise DataError(
-                f"The zip holds {sum(trained.values())} images in {len(trained)} classes to train on; "
-                f"at least {FEWEST_IMAGES} in two classes are needed."
+                f"The zip holds {sum(trained.values())} training images in {len(trained)} classes; "
+                f"at least {MIN_IMAGES} in two classes are needed."
             )
 
     def _save(self, folder: Path, pixels: np.ndarray, entries: Sequence[Entry]) -> dict[str, Any]:
@@ -279,19 +279,19 @@ class Decoder:
         split = sum(not entry.test for entry in entries)
         np.save(folder / "images.npy", np.ascontiguousarray(pixels), allow_pickle=False)
         np.save(folder / "targets.npy", targets, allow_pickle=False)
-        said = [
-            f"{len(entries):,} images in {len(classes)} classes, kept as {pixels.shape[2]}×{pixels.shape[2]} pixels."
+        notices = [
+            f"{len(entries):,} images in {len(classes)} classes, stored at {pixels.shape[2]}×{pixels.shape[2]} pixels."
         ]
         if split < len(entries):
-            said.append(f"The folder of test images is the test part: {len(entries) - split:,} images.")
+            notices.append(f"The folder of test images is the test part: {len(entries) - split:,} images.")
         if self.damaged:
-            count, name = len(self.damaged), self.damaged[0][-LONGEST_NAME:]
+            count, name = len(self.damaged), self.damaged[0][-MAX_NAME_LENGTH:]
             lost = (
-                "1 image could not be decoded and is"
+                "1 image could not be decoded and was"
                 if count == 1
-                else f"{count:,} images could not be decoded and are"
+                else f"{count:,} images could not be decoded and were"
             )
-            said.append(f"{lost} left out{', such as' if count > 1 else ':'} “{name}”.")
+            notices.append(f"{lost} left out{', such as' if count > 1 else ':'} “{name}”.")
         return {
             "images": len(entries),
             "train": split,
@@ -299,18 +299,18 @@ class Decoder:
             "channels": int(pixels.shape[1]),
             "classes": classes,
             "counts": np.bincount(targets[:split], minlength=len(classes)).tolist(),
-            "said": said,
+            "said": notices,
         }
 
 
 def _as_rgb(image: Any) -> Any:
-    """Eight-bit RGB: transparency lies on white, 16-bit greys keep their range."""
+    """Returns the image as 8-bit RGB: transparency becomes white, 16-bit grays keep their range."""
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, dtype=np.float64)
         white = 65535.0 if values.max() > 255 else 255.0
         image = Image.fromarray((values * (255 / white)).clip(0, 255).astype(np.uint8))
     if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
         image = image.convert("RGBA")
-        paper = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(paper, image)
+        background = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(background, image)
     return image.convert("RGB")

@@ -1,6 +1,6 @@
-"""A person's own data: a table whose target they chose, or images sorted into folders.
+"""A person's own data: a table with a chosen target, or images sorted into folders.
 
-The knob `file` is the digest of what they uploaded (see uploads.py), so a run says exactly what it was trained on.
+The knob `file` is the digest of the upload (see uploads.py), so a run says exactly what it was trained on.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from trainer.data.columns import Column, columns_of
 from trainer.data.encoding import Encoding
-from trainer.data.images import LARGEST_SIDE
+from trainer.data.images import MAX_SIDE
 from trainer.data.samples import DataError, Samples, Task
-from trainer.data.tables import LONGEST_NAME
-from trainer.data.targets import NUMBERS, check_target, used_columns
+from trainer.data.tables import MAX_NAME_LENGTH
+from trainer.data.targets import COLUMN_NUMBERS, check_target, used_columns
 from trainer.data.uploads import find_manifest, load_array, require_manifest
 from trainer.lazy import lazy
 from trainer.registry import find, knob, technique
@@ -32,18 +32,18 @@ File = Annotated[
     str,
     knob(
         "File",
-        "The digest (SHA-256) of a file that was added on the page Your data: 64 signs from 0-9 and a-f.",
+        "The SHA-256 digest of a file uploaded on the Your data page: 64 characters from 0-9 and a-f.",
         pattern=r"^([0-9a-f]{64})?$",
     ),
 ]
 
 
 def table_facts(*, file: str, target: str, task: Task, leave_out: str) -> dict[str, Any]:
-    """What is known of a table before it is read: its task, and where it is on this machine its samples and outputs."""
+    """Returns what is known about a table before it is read: its task and, if it is on this machine, its samples and outputs."""
     facts: dict[str, Any] = {"task": task}
     manifest = find_manifest(file)
     if manifest is not None and manifest["kind"] == "table":
-        column = next((one for one in columns_of(manifest) if one.name == target), None)
+        column = next((column for column in columns_of(manifest) if column.name == target), None)
         if column is not None:
             facts["samples"] = manifest["rows"] - column.missing
             facts["outputs"] = column.distinct if task == "classification" else 1
@@ -59,7 +59,7 @@ def table_facts(*, file: str, target: str, task: Task, leave_out: str) -> dict[s
     outputs=1,
     facts_of=table_facts,
     formula=r"x = (\text{numbers}, [\text{category} = k]), \quad y = \text{the column that you choose}",
-    when="When you know the baseline techniques and want to see what they bring on data of your own.",
+    when="When you know the techniques on the built-in data and want to see what they do for your own.",
 )
 def csv(
     folder: Path,
@@ -69,7 +69,7 @@ def csv(
         str,
         knob(
             "Target",
-            f"Name of the column to predict, at most {LONGEST_NAME} characters.",
+            f"Name of the column to predict, at most {MAX_NAME_LENGTH} characters.",
             pattern=r"^.{0,90}$",
         ),
     ] = "",
@@ -85,31 +85,30 @@ def csv(
         str,
         knob(
             "Leave out",
-            "Columns that the network must not see, by number from the left, such as 1, 4-6.",
-            pattern=f"^{NUMBERS}$",
+            "Columns to hide from the network, numbered from the left, such as 1, 4-6.",
+            pattern=f"^{COLUMN_NUMBERS}$",
         ),
     ] = "",
 ) -> Samples:
-    """A table of your own: choose the column to predict on the page Your data; the others are what it is predicted from.
+    """A table of your own: choose the column to predict on the Your data page; the other columns predict it.
 
-    Missing numbers are filled with the training part's median (SimpleImputer, with a 0/1 column that says where), categories
+    Missing numbers are filled with the training part's median (SimpleImputer, with a 0/1 column that marks them), and categories
     become 0/1 columns (OneHotEncoder). Both are fitted on the training part alone.
     """
     manifest = require_manifest(file, "table")
     columns = columns_of(manifest)
-    place = check_target(columns, target, task)
+    index = check_target(columns, target, task)
     values = load_array(file, "values", (manifest["rows"], len(columns)))
-    wanted = values[:, place]
-    kept = ~np.isnan(wanted)
-    used = used_columns(columns, place, leave_out)
-    targets, classes = _targets(columns[place], wanted[kept], task)
+    known = ~np.isnan(values[:, index])
+    used = used_columns(columns, index, leave_out)
+    targets, classes = _targets(columns[index], values[known, index], task)
     samples = Samples(
-        values[kept][:, used],
+        values[known][:, used],
         targets,
         task,
         classes,
-        unit=columns[place].name if task == "regression" else "",
-        notices=tuple(_notices(columns, place, used, targets, task)),
+        unit=columns[index].name if task == "regression" else "",
+        notices=tuple(_notices(columns, index, used, targets, task)),
     )
     return Samples(
         **{**samples.__dict__, "prepare": Encoding(samples, tuple(columns[number] for number in used))}
@@ -117,7 +116,7 @@ def csv(
 
 
 def data_problem(name: str, knobs: Mapping[str, Any]) -> str:
-    """Why a run cannot train on the chosen file, in one sentence with the remedy; empty when it can, or needs no file."""
+    """Returns why a run cannot train on the chosen file, with the remedy; empty when it can, or needs no file."""
     kind = find("data", name).facts.get("own")
     try:
         if kind is not None:
@@ -130,41 +129,43 @@ def data_problem(name: str, knobs: Mapping[str, Any]) -> str:
 
 
 def _targets(
-    column: Column, wanted: NDArray[np.float64], task: Task
+    column: Column, known: NDArray[np.float64], task: Task
 ) -> tuple[NDArray[np.generic], tuple[str, ...]]:
     if task == "regression":
-        return wanted[:, None].astype(np.float32), ()
-    values, targets = np.unique(wanted, return_inverse=True)
+        return known[:, None].astype(np.float32), ()
+    values, targets = np.unique(known, return_inverse=True)
     names = column.levels if column.kind == "category" else tuple(f"{value:.12g}" for value in values)
     return targets.astype(np.int64), names
 
 
 def _notices(
-    columns: list[Column], place: int, used: list[int], targets: NDArray[np.generic], task: Task
+    columns: list[Column], index: int, used: list[int], targets: NDArray[np.generic], task: Task
 ) -> list[str]:
-    """What was decided about rows and columns before anything was learned."""
-    said, target = [], columns[place]
+    """Returns sentences about the rows and columns that are left out, and about rare classes."""
+    notices, target = [], columns[index]
     if target.missing:
-        said.append(
+        notices.append(
             f"{target.missing:,} of {len(targets) + target.missing:,} rows have no value in '{target.name}' and are left out."
         )
     out = [
-        f"'{column.name}'" for number, column in enumerate(columns) if number != place and number not in used
+        f"'{column.name}'" for number, column in enumerate(columns) if number != index and number not in used
     ]
     if out:
-        said.append(f"Left out: {', '.join(out[:8])}{f' and {len(out) - 8} more' if len(out) > 8 else ''}.")
+        notices.append(
+            f"Left out: {', '.join(out[:8])}{f' and {len(out) - 8} more' if len(out) > 8 else ''}."
+        )
     if task == "classification":
         counts = np.bincount(targets)
         if few := int((counts < 3).sum()):
-            said.append(
-                f"{few} of {len(counts)} classes {'has' if few == 1 else 'have'} fewer than 3 rows: it is chance whether "
-                "training, validation and test each see one."
+            notices.append(
+                f"{few} of {len(counts)} classes {'has' if few == 1 else 'have'} fewer than 3 rows, too few for training, "
+                "validation and test to see one each."
             )
-    return said
+    return notices
 
 
 def image_facts(*, file: str, side: int, color: str) -> dict[str, Any]:
-    """What is known of images before they are read, where they are on this machine."""
+    """Returns what is known about images before they are read, if they are on this machine."""
     manifest = find_manifest(file)
     if manifest is None or manifest["kind"] != "images":
         return {}
@@ -184,7 +185,7 @@ def image_facts(*, file: str, side: int, color: str) -> dict[str, Any]:
     outputs=2,
     facts_of=image_facts,
     formula=r"x \in [0, 1]^{c \times s \times s}, \quad y = \text{the image's folder}",
-    when="When you have at least some dozens of images of each class; with few of them, augment.",
+    when="When you have at least a few dozen images per class; with so few, use augmentation.",
 )
 def image_folder(
     folder: Path,
@@ -196,7 +197,7 @@ def image_folder(
             "Image size",
             "Images are scaled to squares of this side.",
             ge=8,
-            le=LARGEST_SIDE,
+            le=MAX_SIDE,
             step=4,
             unit="pixels",
         ),
@@ -204,15 +205,15 @@ def image_folder(
     color: Annotated[
         Literal["auto", "grey", "color"],
         knob(
-            "Colour",
-            "Auto keeps colour where the images have any.",
-            labels={"auto": "Auto", "grey": "Grey", "color": "Colour"},
+            "Color",
+            "Auto keeps color where the images have any.",
+            labels={"auto": "Auto", "grey": "Gray", "color": "Color"},
         ),
     ] = "auto",
 ) -> Samples:
-    """Images of your own, in a zip with one folder for each class; add it on the page Your data.
+    """Images of your own, in a zip with one folder per class; upload it on the Your data page.
 
-    Inputs uint8 [n, channels, side, side]: the middle square of each image. A folder of test images is the test part.
+    Inputs are uint8 [n, channels, side, side]: the central square of each image. A folder of test images is the test part.
     """
     manifest = require_manifest(file, "images")
     count, train = manifest["images"], manifest["train"]
@@ -230,16 +231,16 @@ def image_folder(
 
 
 def scaled(images: NDArray[np.uint8], side: int, color: str) -> NDArray[np.uint8]:
-    """Images [n, channels, …] as squares of `side` pixels, in one channel ("grey"), three ("color"), or as many as they have."""
+    """Returns images [n, channels, …] as squares of `side` pixels, in one channel ("grey"), three ("color"), or their own."""
     channels = {"grey": 1, "color": 3}.get(color, int(images.shape[1]))
     if images.shape[2] == side and images.shape[1] == channels:
         return np.array(images)
     out = np.empty((len(images), channels, side, side), np.uint8)
-    how = Image.Resampling.BOX if side < images.shape[2] else Image.Resampling.BILINEAR
-    for image, place in zip(images, out, strict=True):
+    method = Image.Resampling.BOX if side < images.shape[2] else Image.Resampling.BILINEAR
+    for image, target in zip(images, out, strict=True):
         picture = Image.fromarray(
             image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
         )
-        pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB").resize((side, side), how))
-        place[:] = pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
+        pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB").resize((side, side), method))
+        target[:] = pixels[None] if channels == 1 else pixels.transpose(2, 0, 1)
     return out

@@ -12,36 +12,36 @@ from numpy.typing import NDArray
 from trainer.registry import declare_family, knob
 
 Task = Literal["classification", "regression"]
-Progress = Callable[[float], None]  # takes the share that is done
+Progress = Callable[[float], None]  # called with the share that is done
 Noise = Annotated[float, knob("Noise", "Spread of the points around their curve.", ge=0, le=1, step=0.05)]
-Count = Annotated[int, knob("Samples", "How many points are generated.", ge=20, le=100_000, step=100)]
+Count = Annotated[int, knob("Samples", "Number of generated samples.", ge=20, le=100_000, step=100)]
 DataSeed = Annotated[
-    int, knob("Data seed", "Draws other points from the same source.", ge=0, le=2**31 - 1, step=1)
+    int, knob("Data seed", "Draws other samples from the same distribution.", ge=0, le=2**31 - 1, step=1)
 ]
 
 declare_family("data", label="Data set", help="What the network learns from.", group="data", default="digits")
 
 
 def silent(share: float) -> None:
-    """The progress of something that nobody watches."""
+    """A no-op progress callback."""
 
 
 class DataError(Exception):
-    """The data are not there, or cannot be read; the message says what to do."""
+    """The data is missing or cannot be read. The message says what to do."""
 
 
 @dataclass(frozen=True)
 class Samples:
     """A whole data set in memory.
 
-    `inputs` is float32 [n, features], for sequences [n, steps, features], for images uint8 or float32 in [0, 1]
-    [n, channels, height, width], for texts int64 [n, words] into `vocabulary`, where 0 is padding. `targets` is int64 [n] with
-    classes 0 … len(classes) − 1, or float32 [n, 1] for regression, in `unit`. `test` holds a test split that comes with the
+    `inputs` is float32 [n, features]; for sequences [n, steps, features]; for images uint8, or float32 in [0, 1],
+    [n, channels, height, width]; for texts int64 [n, words], indices into `vocabulary`, where 0 is padding. `targets` is int64
+    [n] with classes 0 … len(classes) − 1, or float32 [n, 1] in `unit` for regression. `test` is a test part that comes with the
     data; without one, a share of the samples is set aside.
 
-    Where inputs must still become numbers by what is learned from samples (a median for what is missing), `prepare` does it:
-    it takes the places [train] of the training samples, learns from these alone, and returns the samples as above.
-    `notices` are sentences about the data that a person should read.
+    `prepare` is set where the inputs must first be fitted to training samples, such as a median for missing values. It takes the
+    indices [train] of the training samples, learns from these alone, and returns samples as above.
+    `notices` are sentences about the data for the person who trains on it.
     """
 
     inputs: NDArray[np.generic]

@@ -1,4 +1,4 @@
-"""Sequences: a regression that needs a long memory, and texts whose sense depends on word order. Both are generated."""
+"""Generated sequences: a regression that needs a long memory, and texts whose meaning depends on word order."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from trainer.data.samples import Count, DataSeed, Samples
 from trainer.registry import knob, technique
 
-WORDS = 18  # of the longest review, so that all fit one array
+MAX_WORDS = 18  # in a review; shorter ones are padded
 
 
 @technique(
@@ -22,7 +22,7 @@ WORDS = 18  # of the longest review, so that all fit one array
     source="Hochreiter & Schmidhuber 1997",
     link="https://doi.org/10.1162/neco.1997.9.8.1735",
     formula=r"y = \sum_t x_t\, m_t, \quad m_t \in \{0, 1\},\ \sum_t m_t = 2",
-    when="To see a plain RNN forget, and its gradient explode.",
+    when="To see a plain RNN forget and its gradient explode.",
 )
 def adding(
     folder: Path,
@@ -35,7 +35,8 @@ def adding(
 ) -> Samples:
     """Add the two marked numbers of a long sequence: the first must be remembered until the end.
 
-    Inputs [samples, length, 2]: a number in [0, 1) and a mark, which is 1 once in each half. Always guessing 1 has MAE ≈ 0.33.
+    Inputs [samples, length, 2]: a number in [0, 1) and a mark, which is 1 once in each half. Always predicting 1 has an MAE of
+    about 0.33.
     """
     random = np.random.default_rng(seed)
     numbers = random.random((samples, length))
@@ -75,30 +76,30 @@ VERBS = ["was", "seemed", "felt", "looked"]
     task="classification",
     kind="text",
     outputs=2,
-    words=WORDS,
+    words=MAX_WORDS,
     formula=r"x \in V^{18}, \quad y \in \{\text{negative}, \text{positive}\}",
-    when="Texts in which word order matters; a bag of words stops at three of four.",
+    when="Text in which word order matters; a bag of words gets only three in four right.",
 )
 def reviews(folder: Path, *, samples: Count = 2000, seed: DataSeed = 42) -> Samples:
-    """Short generated reviews, praising or not: "not" turns the next word around, so word order matters.
+    """Short generated reviews, positive or negative: "not" reverses the next word, so word order matters.
 
-    Inputs [samples, words] int64, padded in front with 0; `vocabulary` names the words. A bag of words is right in about
-    three of four.
+    Inputs [samples, words] int64, padded in front with 0; `vocabulary` names the words. A bag of words gets about three in four
+    right.
     """
     random = np.random.default_rng(seed)
     texts, targets = zip(*(_review(random) for _ in range(samples)), strict=True)
     vocabulary = ("", *sorted({word for text in texts for word in text}))
     number = {word: index for index, word in enumerate(vocabulary)}
-    inputs = np.zeros((samples, WORDS), dtype=np.int64)
+    inputs = np.zeros((samples, MAX_WORDS), dtype=np.int64)
     for row, text in zip(inputs, texts, strict=True):
-        row[WORDS - len(text) :] = [number[word] for word in text]
+        row[MAX_WORDS - len(text) :] = [number[word] for word in text]
     return Samples(
         inputs, np.array(targets), "classification", ("negative", "positive"), vocabulary=vocabulary
     )
 
 
 def _review(random: np.random.Generator) -> tuple[list[str], int]:
-    """One text and whether it praises. Both clauses agree; each may say it with a negated opposite."""
+    """Returns the words of one review and its class, 1 for praise. Clauses agree; each may negate a word of the other class."""
 
     def pick(words: list[str]) -> str:
         return str(random.choice(words))

@@ -1,4 +1,4 @@
-"""Data sets that need no download: one from scikit-learn, the others generated."""
+"""Data sets that need no download: one comes with scikit-learn, the others are generated."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ TWO_CLASSES = ("blue", "orange")
     source="Alpaydin & Kaynak 1998",
     link="https://archive.ics.uci.edu/dataset/80",
     formula=r"x \in [0, 1]^{1 \times 8 \times 8}, \quad y \in \{0, \dots, 9\}",
-    when="The default: real, small, and learned within seconds.",
+    when="The default: real images, few and small, learned within seconds.",
 )
 def digits(folder: Path) -> Samples:
-    """1,797 real handwritten digits of 8×8 pixels, in the scikit-learn package; no download."""
-    found = datasets.load_digits()
-    images = (found.images / 16).astype(np.float32)[:, None]
-    return Samples(images, found.target.astype(np.int64), "classification", tuple("0123456789"))
+    """1,797 real handwritten digits of 8×8 pixels that come with scikit-learn; no download."""
+    bunch = datasets.load_digits()
+    images = (bunch.images / 16).astype(np.float32)[:, None]
+    return Samples(images, bunch.target.astype(np.int64), "classification", tuple("0123456789"))
 
 
 @technique(
@@ -47,7 +47,7 @@ def digits(folder: Path) -> Samples:
     shape=(4,),
     outputs=1,
     formula=r"y = 8.6 + 7.3\,\text{distance} + 0.8\,\text{preparation} + 1.5\,\text{traffic} + \mathcal{N}(0, 4^2)",
-    when="Regression whose best error is known: noise of 4 minutes leaves a mean absolute error of about 3.2.",
+    when="Regression with a known lowest error: noise of 4 minutes leaves a mean absolute error of about 3.2.",
 )
 def delivery_time(
     folder: Path,
@@ -118,7 +118,7 @@ def circles(
     when="To see what a hidden layer is for.",
 )
 def xor(folder: Path, *, samples: Count = 1000, noise: Noise = 0.1, seed: DataSeed = 42) -> Samples:
-    """Four clouds, opposite corners alike: what a network without a hidden layer cannot learn."""
+    """Four clusters, opposite corners of one class: a network without a hidden layer cannot learn it."""
     random = np.random.default_rng(seed)
     corners = random.integers(0, 2, (samples, 2))
     points = (
@@ -150,9 +150,9 @@ def spirals(
     """Two arms wound around each other: hard for a shallow network."""
     random = np.random.default_rng(seed)
     targets = np.arange(samples) % 2
-    along = np.sqrt(random.uniform(0, 1, samples))  # the root spreads points evenly over the area
-    angle = along * turns * 2 * np.pi + targets * np.pi
-    points = 2 * along[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    radius = np.sqrt(random.uniform(0, 1, samples))  # the root spreads points evenly over the area
+    angle = radius * turns * 2 * np.pi + targets * np.pi
+    points = 2 * radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
     return _plane(points + random.normal(0, noise, points.shape), targets)
 
 

@@ -1,4 +1,4 @@
-"""Image data sets read with torchvision from the data folder, downloaded only when somebody asks for it."""
+"""Image data sets that torchvision reads from the data folder, downloaded only on request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CIFAR_FILES = tuple(
     for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch", "batches.meta")
 )
 DIGITS = tuple("0123456789")
-CLOTHES = (
+FASHION_CLASSES = (
     "T-shirt",
     "Trouser",
     "Pullover",
@@ -40,7 +40,7 @@ CLOTHES = (
     "Bag",
     "Ankle boot",
 )
-THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
 @technique(
@@ -57,10 +57,10 @@ THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse
     source="LeCun et al. 1998, Proc. IEEE 86(11)",
     link="https://doi.org/10.1109/5.726791",
     formula=r"x \in [0, 1]^{1 \times 28 \times 28}, \quad y \in \{0, \dots, 9\}",
-    when="The best-known benchmark; nearly everything reaches 98 %.",
+    when="The best-known benchmark; nearly every network reaches 98%.",
 )
 def mnist(folder: Path) -> Samples:
-    """70,000 handwritten digits of 28×28 pixels; 12 MB, downloaded only when you ask."""
+    """70,000 handwritten digits of 28×28 pixels; 12 MB, downloaded only on request."""
     return _read("mnist", datasets.MNIST, folder, DIGITS)
 
 
@@ -77,11 +77,11 @@ def mnist(folder: Path) -> Samples:
     loader="FashionMNIST",
     source="Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747",
     formula=r"x \in [0, 1]^{1 \times 28 \times 28}, \quad y \in \{\text{T-shirt}, \dots, \text{ankle boot}\}",
-    when="MNIST's size, and differences between networks that can be seen.",
+    when="MNIST's size, but hard enough to show differences between networks.",
 )
 def fashion_mnist(folder: Path) -> Samples:
-    """70,000 pictures of clothes, 28×28 pixels, harder than MNIST; 31 MB, downloaded only when you ask."""
-    return _read("fashion_mnist", datasets.FashionMNIST, folder, CLOTHES)
+    """70,000 pictures of clothes, 28×28 pixels, harder than MNIST; 31 MB, downloaded only on request."""
+    return _read("fashion_mnist", datasets.FashionMNIST, folder, FASHION_CLASSES)
 
 
 @technique(
@@ -98,23 +98,23 @@ def fashion_mnist(folder: Path) -> Samples:
     source="Krizhevsky 2009, Learning multiple layers of features",
     link="https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf",
     formula=r"x \in [0, 1]^{3 \times 32 \times 32}, \quad y \in \{\text{airplane}, \dots, \text{truck}\}",
-    when="Colour photographs: where augmentation and residual networks pay.",
+    when="Color photographs, where augmentation and residual networks pay off.",
 )
 def cifar10(folder: Path) -> Samples:
-    """60,000 colour photographs of 32×32 pixels in ten classes; 170 MB, downloaded only when you ask."""
-    return _read("cifar10", datasets.CIFAR10, folder, THINGS)
+    """60,000 color photographs of 32×32 pixels in ten classes; 170 MB, downloaded only on request."""
+    return _read("cifar10", datasets.CIFAR10, folder, CIFAR_CLASSES)
 
 
 def missing_files(name: str, folder: Path) -> list[str]:
-    """The files of a downloadable data set that are not in `folder`; empty when it is complete, or needs no files."""
+    """Returns the files of a downloadable data set that `folder` lacks; empty when it is complete, or needs no files."""
     files = find("data", name).facts.get("files", ())
     return [file for file in files if not any((folder / form).is_file() for form in (file, f"{file}.gz"))]
 
 
 def download(name: str, folder: Path, on_progress: Callable[[int, int], None]) -> None:
-    """Fetches the data set into `folder`, calling `on_progress(bytes so far, expected bytes)` about four times a second.
+    """Downloads the data set into `folder`, calling `on_progress(bytes so far, expected bytes)` about four times a second.
 
-    Raises DataError with a sentence when the network or the server fails; what arrived stays and is used next time.
+    Raises DataError when the network or the server fails; the next call continues with the files that have arrived.
     """
     facts = find("data", name).facts
     folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def download(name: str, folder: Path, on_progress: Callable[[int, int], None]) -
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes of all files below `folder`."""
+    """Returns the bytes of all files below `folder`."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
@@ -160,7 +160,7 @@ def _read(name: str, loader: Any, folder: Path, classes: tuple[str, ...]) -> Sam
         train, test = (_arrays(unverified(folder, train=part)) for part in (True, False))
         for part in (train, test):
             _check(*part, find("data", name).facts["shape"], len(classes))
-    except Exception as error:  # damaged archives and pickles raise whatever their readers stumble over
+    except Exception as error:  # readers of damaged archives and pickles raise many types
         raise DataError(
             f"The files of {name} in {folder} cannot be read ({str(error) or type(error).__name__}). "
             "Delete them and download it again."
@@ -170,7 +170,7 @@ def _read(name: str, loader: Any, folder: Path, classes: tuple[str, ...]) -> Sam
 
 @stands_in(_read)
 def _fetch(name: str, loader: Any, folder: Path, classes: tuple[str, ...]) -> Samples:
-    """Training and test part as torchvision reads them; what is not in the folder is downloaded first."""
+    """Returns the training and test parts as torchvision reads them, after downloading what the folder lacks."""
     train, test = (_arrays(loader(folder, train=part, download=True)) for part in (True, False))
     return Samples(*train, "classification", classes, test=test)
 
@@ -183,7 +183,7 @@ def _check(images: np.ndarray, targets: np.ndarray, shape: tuple[int, ...], clas
 
 
 def _unpack(folder: Path, name: str) -> None:
-    """Unpacks files that were put into the folder as they are published, compressed."""
+    """Unpacks files that a person copied into the folder compressed, as they are published."""
     for file in find("data", name).facts["files"]:
         if not (folder / file).is_file():
             unfinished = folder / f"{file}.{os.getpid()}.tmp"  # several runs may unpack at once
@@ -192,7 +192,7 @@ def _unpack(folder: Path, name: str) -> None:
 
 
 def _unverified(loader: Any) -> Any:
-    """CIFAR-10's class also compares checksums when it only reads; a file put here by hand may be a subset."""
+    """Returns the loader without its checksums: CIFAR-10's compares them on every read, but a copied file may be a subset."""
     if not hasattr(loader, "train_list"):
         return loader
 
@@ -208,7 +208,7 @@ def _unverified(loader: Any) -> Any:
 
 
 def _arrays(data: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Images as uint8 [n, channels, height, width] and targets as int64 [n]."""
+    """Returns images as uint8 [n, channels, height, width] and targets as int64 [n]."""
     images = np.asarray(data.data)
     images = images[:, None] if images.ndim == 3 else images.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(images), np.asarray(data.targets, dtype=np.int64)

@@ -1,25 +1,25 @@
-"""What went wrong with a run: failures found from its recorded evidence, explained, each with a fix to try.
+"""Diagnosis: finds failures in a run's recorded evidence, explains them, and suggests a fix for each.
 
-Pure functions of a run's configuration and recorded series, NumPy alone. A rule is one function (see registry.py); the
-rules of a kind share a file. `diagnose` asks all of them, drops what is only a consequence of something upstream, and puts
-the gravest first. A run that is fine has no findings.
+It consists of pure functions of a run's configuration and recorded series, in NumPy alone. A rule is one function (see
+registry.py); related rules share a file. `diagnose` applies all rules, drops findings that are consequences of others, and
+sorts the rest by severity. A healthy run has no findings.
 """
 
 from trainer.diagnosis.evidence import Evidence
 from trainer.diagnosis.gather import gather, milestone
-from trainer.diagnosis.registry import IMPOSSIBLE, Finding, Found, Mark, Rule, mark_label, rules
+from trainer.diagnosis.registry import IMPOSSIBLE, EvidenceItem, Finding, Found, Rule, evidence_label, rules
 from trainer.diagnosis.verdict import diagnose
 
 __all__ = [
     "IMPOSSIBLE",
     "Evidence",
+    "EvidenceItem",
     "Finding",
     "Found",
-    "Mark",
     "Rule",
     "diagnose",
+    "evidence_label",
     "gather",
-    "mark_label",
     "milestone",
     "rules",
 ]

@@ -1,4 +1,4 @@
-"""What is known of a run, and the few numbers that the rules are made of."""
+"""The evidence of a run, and the quantities that the rules compare."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from trainer.config import RunConfig
 Series = NDArray[np.float64]
 Table = Mapping[str, Series]
 
-FEWEST_EPOCHS, FEWEST_STEPS = 4, 60
-"""With less, only what is certain is said: a loss that is no longer finite."""
+MIN_EPOCHS, MIN_STEPS = 4, 60
+"""With less, only a loss that is no longer finite is reported."""
 USUAL_RATE = 0.001
 
 
@@ -25,8 +25,8 @@ USUAL_RATE = 0.001
 class Evidence:
     """A run's configuration, state and recorded series.
 
-    `steps`, `epochs` and `health` hold columns [rows] by name, oldest first, with the names of the store. `ending` is how the
-    loop says that it ended ("epochs", "early_stopping", "non_finite_loss", …), None while it trains.
+    `steps`, `epochs` and `health` hold columns [rows] by name, oldest first, named as in the store. `ending` is why the run
+    ended ("epochs", "early_stopping", "non_finite_loss", …); None while it trains.
     """
 
     config: RunConfig
@@ -40,15 +40,15 @@ class Evidence:
     @cached_property
     def long_enough(self) -> bool:
         """Whether there is enough to judge a trend."""
-        return len(self.train) >= FEWEST_EPOCHS and self.last_step >= FEWEST_STEPS
+        return len(self.train) >= MIN_EPOCHS and self.last_step >= MIN_STEPS
 
     def milestones(self) -> Iterator[Evidence]:
-        """The evidence as it stood at the epochs at which a run in progress is judged."""
+        """Yields the evidence up to each epoch at which a run in progress is judged."""
         for epoch in milestone_epochs(len(self.train)):
             yield self.until(epoch)
 
     def until(self, epoch: int) -> Evidence:
-        """The evidence up to the end of an epoch."""
+        """Returns the evidence up to the end of an epoch."""
         step = self.epochs["step"][epoch - 1]
         cut = {
             name: {column: values[: int(np.searchsorted(table["step"], step, "right"))] for column, values in table.items()}
@@ -66,7 +66,7 @@ class Evidence:
 
     @cached_property
     def train(self) -> Series:
-        """Training loss of each epoch, as it was while training."""
+        """Training loss of each epoch, measured during training."""
         return self.epochs.get("train_loss", np.empty(0))
 
     @cached_property
@@ -82,18 +82,18 @@ class Evidence:
 
     @property
     def progress(self) -> float:
-        """Share of the planned epochs that is done; 1 once the run is over."""
+        """Share of the planned epochs that are done; 1 once the run is over."""
         return 1.0 if self.over else len(self.train) / self.config.epochs
 
     def step_of(self, epoch: int) -> int:
-        """The last step of an epoch, counted from 0."""
+        """Returns the last step of an epoch; epochs count from 0."""
         return int(self.epochs["step"][epoch])
 
     # -- how well it goes ------------------------------------------------------------------------------------
 
     @cached_property
-    def guess(self) -> float:
-        """The loss of always giving the same answer: what a network that learned nothing has."""
+    def guess_loss(self) -> float:
+        """The loss of guessing: that of a network that has learned nothing."""
         data = self.config.data_facts()
         if data["task"] == "regression":
             return 1.0  # targets are standardized
@@ -114,32 +114,32 @@ class Evidence:
 
     @cached_property
     def learned(self) -> float:
-        """How much of a guess's loss is gone, on the better of both parts: 0 nothing, 1 all of it."""
-        return 1 - min(self.train_end, self.val_end) / self.guess
+        """The share by which the loss is below that of guessing, on the better of training and validation part."""
+        return 1 - min(self.train_end, self.val_end) / self.guess_loss
 
     @cached_property
     def first_loss(self) -> float:
-        """The loss that the initial weights have."""
+        """The loss of the initial weights."""
         return float(self.losses[0]) if len(self.losses) else math.nan
 
     @cached_property
     def non_finite(self) -> bool:
-        """Whether the run ended because its loss or gradient was no longer a number."""
+        """Whether the run ended because its loss or gradient was no longer finite."""
         return self.ending == "non_finite_loss" or bool(len(self.losses) and not np.isfinite(self.losses[-1]))
 
     @cached_property
     def peak(self) -> tuple[float, int]:
-        """The highest mean loss of three steps in a row after the first, and the middle one's step."""
+        """The highest mean loss of three consecutive steps after the first, and the step in their middle."""
         smooth = running_mean(np.where(np.isfinite(self.losses), self.losses, np.nan)[1:], 3)
         if not len(smooth) or np.isnan(smooth).all():
             return 0.0, 0
-        place = int(np.nanargmax(smooth))
-        return float(smooth[place]), int(self.steps["step"][place + 2])
+        index = int(np.nanargmax(smooth))
+        return float(smooth[index]), int(self.steps["step"][index + 2])
 
     @cached_property
     def jitter(self) -> float:
-        """How much validation loss usually jumps from epoch to epoch in the second half, relative to itself. A steady fall is
-        no jump (hence second differences), and one jump among quiet epochs counts for nothing (hence medians)."""
+        """How much validation loss typically jumps between epochs of the second half, relative to itself. Second differences
+        ignore a steady fall; medians ignore a single jump among quiet epochs."""
         late = self.val[len(self.val) // 2 :]
         return (
             float(np.median(np.abs(np.diff(late, 2))) / math.sqrt(3) / np.median(late))
@@ -151,7 +151,7 @@ class Evidence:
 
     @property
     def usual_rate(self) -> float:
-        """A learning rate that usually suits the optimizer."""
+        """The usual learning rate for the optimizer."""
         return float(self.config.technique("optimizer").facts.get("usual_lr", USUAL_RATE))
 
     @property
@@ -165,7 +165,7 @@ class Evidence:
         return bool(self.config.technique("model").facts.get("own_normalization"))
 
     def layers(self, kind: str) -> dict[str, Series]:
-        """The health series of a kind by layer, in the order of the layers."""
+        """Returns the health series of a kind by layer, in the order of the layers."""
         return {
             name.partition("/")[2]: values
             for name, values in self.health.items()
@@ -174,13 +174,13 @@ class Evidence:
 
 
 def may_be_judged(config: RunConfig) -> bool:
-    """Not a probe, which breaks down on purpose, nor slow motion, which is for looking at single steps."""
+    """Returns False for a probe, which diverges on purpose, and for slow motion, which is for watching single steps."""
     return not config.technique("schedule").facts.get("probe") and not config.pace
 
 
 def milestone_epochs(epochs: int) -> list[int]:
-    """The epochs up to this one at which a run in progress is judged: they grow by about √2, whatever is planned."""
-    found, epoch = [], float(FEWEST_EPOCHS + 1)
+    """Returns the epochs, up to this one, at which a run in progress is judged. They grow by a factor of about √2."""
+    found, epoch = [], float(MIN_EPOCHS + 1)
     while round(epoch) <= epochs:
         found.append(round(epoch))
         epoch *= math.sqrt(2)
@@ -188,12 +188,12 @@ def milestone_epochs(epochs: int) -> list[int]:
 
 
 def tail(series: Series) -> float:
-    """The median of the last fifth, of at least one value."""
+    """Returns the median of the last fifth, at least one value; NaN for an empty series."""
     return float(np.median(series[-max(1, len(series) // 5) :])) if len(series) else math.nan
 
 
 def running_mean(series: Series, window: int) -> Series:
-    """Means of `window` values in a row; empty where there are fewer."""
+    """Returns the means of `window` consecutive values; empty when there are fewer."""
     if len(series) < window:
         return np.empty(0)
     with np.errstate(all="ignore"):
@@ -201,10 +201,10 @@ def running_mean(series: Series, window: int) -> Series:
     return mean
 
 
-def facts(results: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the results say beyond the curves, as arguments of `Evidence`."""
-    found = results or {}
+def outcome(results: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Returns what the results say beyond the curves, as arguments of `Evidence`."""
+    known = results or {}
     return {
-        "ending": found.get("stopped_by"),
-        "skipped_steps": int(found.get("skipped_steps") or 0),
+        "ending": known.get("stopped_by"),
+        "skipped_steps": int(known.get("skipped_steps") or 0),
     }

@@ -1,4 +1,4 @@
-"""Evidence from the store, bounded: what is read of a run does not grow with its length."""
+"""Reads a run's evidence from the store, bounded whatever the length of the run."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trainer.config import RunConfig
-from trainer.diagnosis.evidence import Evidence, Table, facts, may_be_judged, milestone_epochs
+from trainer.diagnosis.evidence import Evidence, Table, may_be_judged, milestone_epochs, outcome
 
 if TYPE_CHECKING:
     from trainer.store import Points, Run, Store
 
-END = 5_000  # steps read at either end of a run; what lies between is told by its epochs
+STEPS_PER_END = 5_000  # steps read at either end of a run; the epochs cover those between
 
 
 def gather(store: Store, run: Run) -> Evidence | None:
-    """Everything that the rules may look at; None for what is not to be judged: a probe, slow motion, and a configuration
+    """Returns the evidence that the rules use; None for a run that is not judged: a probe, slow motion, or a configuration
     that this version cannot read."""
     config = RunConfig.from_stored(run.config)
     if config is None or not may_be_judged(config):
         return None
     over = run.is_over
-    steps = join(store.read_points(run.id, "step", limit=END), store, run.id)
+    steps = join(store.read_points(run.id, "step", limit=STEPS_PER_END), store, run.id)
     epochs = store.read_points(run.id, "epoch")
     health = store.read_points(run.id, "health")
-    return Evidence(config, steps, table(epochs), table(health), over=over, **facts(run.results))
+    return Evidence(config, steps, table(epochs), table(health), over=over, **outcome(run.results))
 
 
 def milestone(run: Run) -> int:
-    """How many milestones a run in progress has passed: until there is another, its diagnosis stays as it is."""
+    """Returns the number of milestones that a run in progress has passed; its diagnosis changes only with this number."""
     return len(milestone_epochs(int(run.progress.get("epoch") or 0)))
 
 
@@ -38,10 +38,10 @@ def join(start: Points, store: Store, run_id: int) -> Table:
     first, last = table(start), store.last_step(run_id, "step")
     if last <= start.last_step:
         return first
-    rest = table(store.read_points(run_id, "step", after_step=max(start.last_step, last - END)))
+    rest = table(store.read_points(run_id, "step", after_step=max(start.last_step, last - STEPS_PER_END)))
     return {name: np.concatenate([values, rest[name]]) for name, values in first.items()}
 
 
 def table(points: Points) -> dict[str, Any]:
-    """Columns by name."""
-    return {name: points.array[:, place] for place, name in enumerate(points.columns)}
+    """Returns the columns by name."""
+    return {name: points.array[:, index] for index, name in enumerate(points.columns)}

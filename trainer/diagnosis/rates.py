@@ -1,4 +1,4 @@
-"""Failures of the learning rate: too high, too low, and the plateau of one that stays where it is."""
+"""Failures of the learning rate: too high, too low, and the plateau of a constant rate."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import numpy as np
 from trainer.config import RunConfig
 from trainer.diagnosis.evidence import Evidence, tail
 from trainer.diagnosis.fit import strong_decay, widened
-from trainer.diagnosis.gradients import deadest, exploding
-from trainer.diagnosis.registry import Found, Mark, rule
+from trainer.diagnosis.gradients import deadest, largest_spike
+from trainer.diagnosis.registry import EvidenceItem, Found, rule
 from trainer.diagnosis.setup import wrong_start
 
-LEAST_BLAMED = 1e-6  # a rate below this is not too high, whatever happened
-ABSURD = 60  # times the usual rate: whatever else is seen, this is the reason
+MIN_BLAMED_RATE = 1e-6  # a lower rate is never too high
+MAX_RATE_EXCESS = 60  # of the usual rate; beyond, the rate is the cause whatever else is seen
 
 
 def with_rate(config: RunConfig, rate: float) -> dict[str, Any]:
-    """The change to another learning rate, with the schedule's own lowest rate kept below it."""
+    """Returns the change to another learning rate, with the schedule's minimum rate kept below it."""
     rate = float(f"{rate:.2g}")
     ends = {f"schedule.{name}": config.schedule.knobs.get(name, 0) for name in ("final_lr", "min_lr")}
-    return {"learning_rate": rate} | {key: rate for key, lowest in ends.items() if lowest > rate}
+    return {"learning_rate": rate} | {key: rate for key, end in ends.items() if end > rate}
 
 
 def lower(run: Evidence) -> float:
-    """A tenth of the run's rate, or the optimizer's usual one where that is lower still."""
+    """Returns a tenth of the run's rate, or the optimizer's usual rate if that is lower."""
     return min(run.config.learning_rate / 10, run.usual_rate)
 
 
@@ -43,110 +43,117 @@ CONSEQUENCES = (
 @rule("Learning rate too high", severity=3, hides=CONSEQUENCES)
 def lr_too_high(run: Evidence) -> Found | None:
     """Each step overshoots: the loss rises instead of falling, jumps, or becomes infinite. A tenth of the rate is the usual
-    first remedy; warmup helps where only the first steps are too large."""
-    if run.config.precision.name == "fp16" and run.non_finite and run.peak[0] < 100 * run.guess:
-        return None  # float16 ran out of range before the loss ever rose
-    if run.config.learning_rate < LEAST_BLAMED or wrong_start(run) or exploding(run) is not None:
+    first remedy; warmup helps when only the first steps are too large."""
+    if run.config.precision.name == "fp16" and run.non_finite and run.peak[0] < 100 * run.guess_loss:
+        return None  # float16 overflowed before the loss rose
+    if run.config.learning_rate < MIN_BLAMED_RATE or wrong_start(run) or largest_spike(run) is not None:
         return None
-    judged = run.long_enough and not held_down(run)
-    sign = diverged(run) or (judged and (fell_back(run) or blew_up(run) or stuck(run))) or None
-    if sign is None:
+    judged = run.long_enough and not held_back(run)
+    symptom = diverged(run) or (judged and (fell_back(run) or blew_up(run) or stuck(run))) or None
+    if symptom is None:
         return None
-    seen, mark = sign
+    seen, item = symptom
     rate = run.config.learning_rate
     return Found(
         f"{seen}, with a learning rate of {rate:g}.",
-        f"Steps of this size jump over the valley instead of walking down into it, so a rate of {lower(run):.2g} is worth a try.",
+        f"Steps of this size jump over the minimum instead of descending into it, so a rate of {lower(run):.2g} is worth trying.",
         with_rate(run.config, lower(run)),
-        (mark, Mark("config/learning_rate", f"{rate:g}, usual for this optimizer {run.usual_rate:g}")),
+        (
+            item,
+            EvidenceItem("config/learning_rate", f"{rate:g}; {run.usual_rate:g} is usual for this optimizer"),
+        ),
     )
 
 
-def held_down(run: Evidence) -> bool:
-    """Whether weight decay or dropout is so strong that a loss may rise or jump because of it, at a rate that is not unusual."""
+def held_back(run: Evidence) -> bool:
+    """Returns whether, at a usual rate, weight decay or dropout is so strong that the loss may rise or jump because of it."""
     heavy = strong_decay(run.config) or max(run.config.dropout.knobs.values()) > 0.6
     return heavy and run.config.learning_rate < 8 * run.usual_rate
 
 
-def diverged(run: Evidence) -> tuple[str, Mark] | None:
-    """The loss or the gradient is no longer a number."""
+def diverged(run: Evidence) -> tuple[str, EvidenceItem] | None:
+    """Finds a loss or gradient that is no longer finite."""
     if not run.non_finite:
         return None
     finite, last = run.losses[np.isfinite(run.losses)], run.last_step
-    rose = f" after {finite.min():.3g} at its lowest and {finite[-1]:.3g} at its last" if len(finite) else ""
+    rose = (
+        f", after a lowest loss of {finite.min():.3g} and a last of {finite[-1]:.3g}" if len(finite) else ""
+    )
     text = f"{finite.min():.3g} → {finite[-1]:.3g} → not finite" if len(finite) else "not finite"
-    return f"The loss or its gradient became infinite at step {last}{rose}", Mark("step/loss", text, 0, last)
+    return f"The loss or its gradient became infinite at step {last}{rose}", EvidenceItem(
+        "step/loss", text, 0, last
+    )
 
 
-def fell_back(run: Evidence) -> tuple[str, Mark] | None:
-    """The training loss had been much lower and rose again."""
+def fell_back(run: Evidence) -> tuple[str, EvidenceItem] | None:
+    """Finds a training loss that was much lower and rose again."""
     lowest = int(run.train.argmin()) if np.isfinite(run.train).all() else 0
     low = float(run.train[lowest])
-    if run.train_end < 2 * low or run.train_end - low < 0.15 * run.guess or run.learned > 0.8:
+    if run.train_end < 2 * low or run.train_end - low < 0.15 * run.guess_loss or run.learned > 0.8:
         return None
     first, last = run.step_of(lowest), run.last_step
     seen = f"Training loss rose from {low:.3g} at step {first} to {run.train_end:.3g} at step {last}"
-    return seen, Mark("epoch/train_loss", f"{low:.3g} → {run.train_end:.3g}", first, last)
+    return seen, EvidenceItem("epoch/train_loss", f"{low:.3g} → {run.train_end:.3g}", first, last)
 
 
-def blew_up(run: Evidence) -> tuple[str, Mark] | None:
-    """The loss jumped far above where the initial weights had it, and never came down to where it should be."""
+def blew_up(run: Evidence) -> tuple[str, EvidenceItem] | None:
+    """Finds a loss that jumped far above that of the initial weights and did not recover."""
     peak, step = run.peak
-    start = max(run.first_loss, run.guess)
+    start = max(run.first_loss, run.guess_loss)
     if peak < 2 * start or run.learned > (0.8 if peak > 20 * start else 0.5):
         return None
     seen = f"The loss jumped from {run.first_loss:.3g} to {peak:.3g} at step {step} and is still {run.train_end:.3g}"
-    return seen, Mark("step/loss", f"{run.first_loss:.3g} → {peak:.3g}", 1, step)
+    return seen, EvidenceItem("step/loss", f"{run.first_loss:.3g} → {peak:.3g}", 1, step)
 
 
-def stuck(run: Evidence) -> tuple[str, Mark] | None:
-    """Nothing is learned at a rate far above the usual one, and no layer has simply died."""
+def stuck(run: Evidence) -> tuple[str, EvidenceItem] | None:
+    """Finds a loss that does not fall at a rate far above the usual one, unless dead units explain it."""
     excess = run.config.learning_rate / run.usual_rate
-    if run.learned > 0.5 or excess < 8 or (excess < ABSURD and deadest(run) is not None):
+    if run.learned > 0.5 or excess < 8 or (excess < MAX_RATE_EXCESS and deadest(run) is not None):
         return None
     end, last = run.train_end, run.last_step
-    seen = f"Training loss is {end:.3g} after {last} steps, where always guessing has {run.guess:.3g}"
-    return seen, Mark("epoch/train_loss", f"{run.train[0]:.3g} → {end:.3g}", 0, last)
+    seen = f"Training loss is {end:.3g} after {last} steps, while guessing has a loss of {run.guess_loss:.3g}"
+    return seen, EvidenceItem("epoch/train_loss", f"{run.train[0]:.3g} → {end:.3g}", 0, last)
 
 
 @rule("Learning rate too low", severity=2, hides=("underfit", "plateau"))
 def lr_too_low(run: Evidence) -> Found | None:
-    """The loss is almost flat because each step moves the weights by next to nothing. As a rule of thumb an update should be
-    about a thousandth of the weights; ten times the rate is the usual first remedy."""
+    """The loss is almost flat because each step barely changes the weights. As a rule of thumb, an update should be about a
+    thousandth of the weights; ten times the rate is the usual first remedy."""
     if not run.long_enough or run.non_finite or run.progress < 0.5 or run.learned > 0.7 or wrong_start(run):
         return None
     rate, ratio = run.config.learning_rate, update_ratio(run)
     if rate >= run.usual_rate and widened(run)[1]:
-        return None  # what hardly moves is a network with next to nothing to move
+        return None  # a network this small has little to change
     slow = rate <= run.usual_rate / 8 if ratio is None else ratio < 3e-4
-    drop = (run.train[0] - run.train_end) / run.guess
+    drop = (run.train[0] - run.train_end) / run.guess_loss
     crawls = ratio is not None and ratio < 1e-4
     if not slow or run.jitter > 0.03 or drop < -0.02 or (flat_at_the_end(run) and not crawls):
         return None
     target = min(10.0, max(10 * rate, run.usual_rate))
     if target <= rate:
         return None
-    moved = "" if ratio is None else f", each step changing the weights by {ratio:.1g} of their size"
+    moved = "" if ratio is None else f", each changing the weights by {ratio:.1g} of their size"
     return Found(
         f"Training loss went only from {run.train[0]:.3g} to {run.train_end:.3g} in {run.last_step} steps{moved}.",
-        f"A learning rate of {rate:g} crawls, and {target:.2g} would go the same way in a fraction of the steps.",
+        f"A learning rate of {rate:g} makes slow progress; {target:.2g} would get as far in a fraction of the steps.",
         with_rate(run.config, target),
         (
-            Mark("epoch/train_loss", f"{run.train[0]:.3g} → {run.train_end:.3g}", 0, run.last_step),
-            Mark("config/learning_rate", f"{rate:g}, usual for this optimizer {run.usual_rate:g}"),
+            EvidenceItem("epoch/train_loss", f"{run.train[0]:.3g} → {run.train_end:.3g}", 0, run.last_step),
+            EvidenceItem("config/learning_rate", f"{rate:g}; {run.usual_rate:g} is usual for this optimizer"),
         ),
     )
 
 
 def flat_at_the_end(run: Evidence) -> bool:
-    """Whether the loss had been falling well and came to rest: that is not a crawl."""
+    """Returns whether the loss fell well and then leveled off, which is not slow progress."""
     middle = float(np.median(run.train[len(run.train) // 2 :][: max(1, len(run.train) // 5)]))
     fallen, last = run.train[0] - run.train_end, middle - run.train_end
-    return bool(fallen > 0.1 * run.guess and last < 0.05 * fallen)
+    return bool(fallen > 0.1 * run.guess_loss and last < 0.05 * fallen)
 
 
 def update_ratio(run: Evidence) -> float | None:
-    """How much of the weights a step changes: the median over layers and over looks after the first tenth."""
+    """Returns the relative change of the weights in a step: the median over layers and health samples after the first tenth."""
     ratios = [values[len(values) // 10 :] for values in run.layers("update_ratio").values()]
     finite = np.concatenate(ratios) if ratios else np.empty(0)
     finite = finite[np.isfinite(finite) & (finite > 0)]
@@ -155,31 +162,31 @@ def update_ratio(run: Evidence) -> float | None:
 
 @rule("Plateau", severity=1)
 def plateau(run: Evidence) -> Found | None:
-    """The loss hovers at a level without getting better, because steps of a constant size keep jumping around the bottom. A
-    schedule that lowers the rate lets it settle."""
+    """The loss hovers at one level because steps of constant size keep jumping around the minimum. A schedule that lowers
+    the rate lets it converge."""
     config = run.config
     if not run.long_enough or len(run.train) < 8 or run.non_finite or config.schedule.name != "constant":
         return None
     half = run.train[len(run.train) // 2 :]
     early, late = tail(half[: len(half) // 2]), tail(half[len(half) // 2 :])
-    level, ratio = run.val_end / run.guess, update_ratio(run)
+    level, ratio = run.val_end / run.guess_loss, update_ratio(run)
     if late < 0.9 * early or level < 0.12 or run.learned < 0.05:
-        return None  # still on its way, as good as done, or not begun
+        return None  # still falling, nearly done, or not started
     if run.jitter < 0.06 or run.jitter * level < 0.02 or (ratio is not None and ratio < 3e-3):
-        return None  # at rest: what is left is not the rate's fault
+        return None  # too quiet for the rate to be the cause
     first = run.step_of(len(run.train) // 2)
     best = int(run.val.argmin())
     return Found(
-        f"Since step {first} training loss hovers around {late:.3g} and validation loss jumps by {run.jitter:.0%} from epoch "
-        f"to epoch (best {run.val[best]:.3g} at step {run.step_of(best)}).",
-        f"With the rate held at {config.learning_rate:g} the steps are too long to settle, and a schedule that shortens them "
-        "towards the end lets the loss fall below this level.",
+        f"Since step {first}, training loss has hovered around {late:.3g} and validation loss has jumped by {run.jitter:.0%} "
+        f"from epoch to epoch (best {run.val[best]:.3g} at step {run.step_of(best)}).",
+        f"With the rate held at {config.learning_rate:g}, the steps are too large to converge; a schedule that shrinks them "
+        "toward the end lets the loss fall below this level.",
         {"schedule": "cosine"},
         (
-            Mark(
+            EvidenceItem(
                 "epoch/val_loss", f"jumps by {run.jitter:.0%} around {run.val_end:.3g}", first, run.last_step
             ),
-            Mark("epoch/train_loss", f"{early:.3g} → {late:.3g}", first, run.last_step),
-            Mark("step/lr", f"constant {config.learning_rate:g}", 0, run.last_step),
+            EvidenceItem("epoch/train_loss", f"{early:.3g} → {late:.3g}", first, run.last_step),
+            EvidenceItem("step/lr", f"constant {config.learning_rate:g}", 0, run.last_step),
         ),
     )

@@ -1,12 +1,12 @@
 """How a rule is declared and found.
 
-A rule is one function from evidence to what it found, or None. Its docstring is the failure's description for people:
+A rule is one function from evidence to what it found, or None. Its docstring describes the failure on the Reference page:
 
     @rule("Plateau", severity=1)
     def plateau(run: Evidence) -> Found | None:
         \"\"\"The loss hovers …\"\"\"
 
-Every module of this package may declare rules; adding one touches one file.
+Every module of this package may declare rules, so adding one changes one file.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from trainer.diagnosis.evidence import Evidence
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A piece of evidence: which series shows it, from which step to which, and what it says in a few words.
+class EvidenceItem:
+    """One item of a finding's evidence: the series or knob that shows it, from which step to which, and its values in words.
 
     `series` is "kind/column": "step/loss", "epoch/val_loss", "health/act_dead/hidden1.activation", or "config/KEY".
     """
@@ -38,34 +38,34 @@ class Mark:
 
 @dataclass(frozen=True)
 class Found:
-    """What a rule returns: what is seen and what it means, a sentence each, and flat keys of the configuration to change."""
+    """What a rule returns: a sentence on what is seen, one on what it means, the flat keys to change, and the evidence."""
 
     seen: str
     meaning: str
     fix: Mapping[str, Any]
-    marks: tuple[Mark, ...]
+    evidence: tuple[EvidenceItem, ...]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A failure of one run. `severity`: 3 it cannot learn like this, 2 it ends clearly worse, 1 it could do better."""
+    """A diagnosed failure. Severity 3: the run cannot learn; 2: it ends clearly worse; 1: it could do better."""
 
     name: str
     title: str
     severity: int
     sentences: tuple[str, str]
     fix: dict[str, Any]
-    evidence: tuple[Mark, ...]
+    evidence: tuple[EvidenceItem, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
+        """Returns plain values for JSON."""
         return {
             "name": self.name,
             "title": self.title,
             "severity": self.severity,
             "sentences": list(self.sentences),
             "fix": self.fix,
-            "evidence": [mark.__dict__ for mark in self.evidence],
+            "evidence": [item.__dict__ for item in self.evidence],
         }
 
 
@@ -81,28 +81,28 @@ class Rule:
 
     @property
     def help(self) -> str:
-        """What the failure is, for the reference: the function's docstring as one paragraph."""
+        """The description of the failure: the function's docstring as one paragraph."""
         return " ".join((inspect.getdoc(self.function) or "").split())
 
     def apply(self, run: Evidence) -> Finding | None:
-        """The finding, or None; one whose remedy is in place already would be no help."""
+        """Returns the finding, or None. A finding whose fix is already in place is dropped."""
         found = self.function(run)
         if found is None or run.config.changed(found.fix) == run.config:
             return None
         return Finding(
-            self.name, self.title, self.severity, (found.seen, found.meaning), dict(found.fix), found.marks
+            self.name, self.title, self.severity, (found.seen, found.meaning), dict(found.fix), found.evidence
         )
 
 
 IMPOSSIBLE = {
     "Schedule stepped at the wrong time": (
-        "In a hand-written loop, scheduler.step() may stand in the wrong place: before optimizer.step(), once a batch where "
-        "it counts epochs, or fed with the test loss. Here a schedule is a plain function of where training is, so there is "
-        "nothing to call at the wrong time: each schedule says itself whether it moves by step, by epoch or by validation "
-        "loss, and the curve drawn before training is computed by the very function that trains."
+        "In a hand-written loop, scheduler.step() may be called in the wrong place: before optimizer.step(), once per batch "
+        "when it counts epochs, or with the test loss. Here a schedule is a pure function of where training is, so there is "
+        "nothing to call at the wrong time: each schedule declares whether it changes by step, by epoch or by validation loss, "
+        "and the same function draws the curve before training and trains."
     )
 }
-"""Failures that people know from elsewhere and that cannot happen here, with the reason; for the reference."""
+"""Well-known failures that cannot happen here, with the reason; for the Reference page."""
 
 _LABELS = {
     "step/loss": "Loss by step",
@@ -116,14 +116,14 @@ _LABELS = {
 }
 
 
-def mark_label(mark: Mark, config: RunConfig) -> str:
-    """What a mark points at, for people: the series with its steps, or the knob."""
-    kind, _, name = mark.series.partition("/")
+def evidence_label(item: EvidenceItem, config: RunConfig) -> str:
+    """Returns the label of what an item refers to: a series with its steps, or a knob."""
+    kind, _, name = item.series.partition("/")
     if kind == "config":
         return label_of(name, config)
     column, _, layer = name.partition("/")
     label = f"{_LABELS[f'{kind}/{column}']} {layer}".strip()
-    steps = f"step {mark.last}" if mark.first == mark.last else f"steps {mark.first} to {mark.last}"
+    steps = f"step {item.last}" if item.first == item.last else f"steps {item.first} to {item.last}"
     return f"{label}, {steps}"
 
 
@@ -133,7 +133,7 @@ _rules: dict[str, Rule] = {}
 def rule(
     title: str, *, severity: int, hides: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Evidence], Found | None]], Callable[[Evidence], Found | None]]:
-    """Declares the decorated function as the rule of its name. Raises ValueError without a docstring, or for a second one."""
+    """Declares the decorated function as a rule. Raises ValueError when its docstring is missing or its name is taken."""
 
     def register(function: Callable[[Evidence], Found | None]) -> Callable[[Evidence], Found | None]:
         name = function.__name__
@@ -149,7 +149,7 @@ def rule(
 
 @cache
 def rules() -> Mapping[str, Rule]:
-    """Every rule by name, the gravest first."""
+    """Returns every rule by name, most severe first."""
     package = importlib.import_module("trainer.diagnosis")
     for entry in sorted(pkgutil.iter_modules(package.__path__), key=lambda entry: entry.name):
         importlib.import_module(f"trainer.diagnosis.{entry.name}")

@@ -6,7 +6,7 @@ import numpy as np
 
 from trainer.config import RunConfig
 from trainer.diagnosis.evidence import Evidence
-from trainer.diagnosis.registry import Found, Mark, rule
+from trainer.diagnosis.registry import EvidenceItem, Found, rule
 
 SUITS = {"selu": "lecun_normal", "tanh": "xavier_normal", "sigmoid": "xavier_normal"}
 HUGE = 10  # times a guess's loss: what weights that start too large have
@@ -44,7 +44,7 @@ def wrong_init(run: Evidence) -> Found | None:
     chosen = config.technique("initialization")
     if not chosen.facts.get("lesson") or config.initialization.name == better:
         return None
-    huge = run.first_loss > HUGE * run.guess and config.input_scaling.name != "none"
+    huge = run.first_loss > HUGE * run.guess_loss and config.input_scaling.name != "none"
     if not (huge and run.non_finite) and (not run.long_enough or run.learned > 0.8):
         return None
     seen, meaning, mark = symptoms(run, huge)
@@ -53,22 +53,20 @@ def wrong_init(run: Evidence) -> Found | None:
     return Found(seen, meaning, {"initialization": better}, (mark,))
 
 
-def symptoms(run: Evidence, huge: bool) -> tuple[str, str, Mark]:
+def symptoms(run: Evidence, huge: bool) -> tuple[str, str, EvidenceItem]:
     """What is seen, what it means, and where."""
     name, end = run.config.initialization.name, run.train_end
     if huge:
-        mark = Mark("step/loss", f"{run.first_loss:.3g} at step 1", 0, 3)
-        seen = f"The loss is {run.first_loss:.3g} before the first step, where always guessing has {run.guess:.3g}."
+        mark = EvidenceItem("step/loss", f"{run.first_loss:.3g} at step 1", 0, 3)
+        seen = f"The loss is {run.first_loss:.3g} before the first step, where always guessing has {run.guess_loss:.3g}."
         return seen, "Weights that start too large blow the signal up at every layer", mark
-    mark = Mark(
+    mark = EvidenceItem(
         "epoch/train_loss",
-        f"{end:.3g} after {run.last_step} steps, a guess has {run.guess:.3g}",
+        f"{end:.3g} after {run.last_step} steps, a guess has {run.guess_loss:.3g}",
         0,
         run.last_step,
     )
-    seen = (
-        f"After {run.last_step} steps training loss is {end:.3g}, where always guessing has {run.guess:.3g}."
-    )
+    seen = f"After {run.last_step} steps training loss is {end:.3g}, where always guessing has {run.guess_loss:.3g}."
     if name == "zeros":
         return seen, "With every weight at zero no hidden layer gets a gradient", mark
     if name == "constant":
@@ -88,8 +86,8 @@ def batch_norm_tiny_batch(run: Evidence) -> Found | None:
     if config.normalization.name != "batch" or config.batch_size > 8 or not run.long_enough or run.non_finite:
         return None
     handicapped = max(config.dropout.knobs.values(), default=0) >= 0.3 or config.mixing.name != "none"
-    noisy = run.train_end > 1.3 * run.val_end or 1 - run.train_end / run.guess < 0.3
-    if handicapped or not noisy or 1 - run.train_end / run.guess > 0.75:
+    noisy = run.train_end > 1.3 * run.val_end or 1 - run.train_end / run.guess_loss < 0.3
+    if handicapped or not noisy or 1 - run.train_end / run.guess_loss > 0.75:
         return None
     images = 2 in config.technique("model").facts["normalizes"]
     other = "group" if images else "layer"
@@ -100,9 +98,9 @@ def batch_norm_tiny_batch(run: Evidence) -> Found | None:
         "whatever the batch size.",
         {"normalization": other},
         (
-            Mark("config/batch_size", f"{config.batch_size} samples a batch"),
-            Mark("epoch/train_loss", f"{run.train_end:.3g}", 0, run.last_step),
-            Mark("epoch/val_loss", f"{run.val_end:.3g}", 0, run.last_step),
+            EvidenceItem("config/batch_size", f"{config.batch_size} samples a batch"),
+            EvidenceItem("epoch/train_loss", f"{run.train_end:.3g}", 0, run.last_step),
+            EvidenceItem("epoch/val_loss", f"{run.val_end:.3g}", 0, run.last_step),
         ),
     )
 
@@ -125,9 +123,9 @@ def dropout_before_batch_norm(run: Evidence) -> Found | None:
         "small rate is safer here.",
         dict.fromkeys(rates, 0.1),
         (
-            *(Mark(f"config/{key}", f"{rate:g} before batch norm") for key, rate in rates.items()),
-            Mark("epoch/val_loss", f"{run.val_end:.3g}", 0, run.last_step),
-            Mark("epoch/train_loss", f"{run.train_end:.3g}", 0, run.last_step),
+            *(EvidenceItem(f"config/{key}", f"{rate:g} before batch norm") for key, rate in rates.items()),
+            EvidenceItem("epoch/val_loss", f"{run.val_end:.3g}", 0, run.last_step),
+            EvidenceItem("epoch/train_loss", f"{run.train_end:.3g}", 0, run.last_step),
         ),
     )
 
@@ -151,7 +149,7 @@ def fp16_overflow(run: Evidence) -> Found | None:
     finite = scales[np.isfinite(scales)]
     norms = run.steps.get("grad_norm", np.empty(0))
     skipped = max(run.skipped_steps, int((~np.isfinite(norms)).sum()))
-    overflowed = run.non_finite and run.peak[0] < 100 * run.guess
+    overflowed = run.non_finite and run.peak[0] < 100 * run.guess_loss
     if not overflowed and not (skipped >= 8 and len(finite) and finite[-1] < 2**9):
         return None
     lowest = f"{finite[0]:,.0f} to {finite.min():,.0f}" if len(finite) else "its start"
@@ -165,7 +163,7 @@ def fp16_overflow(run: Evidence) -> Found | None:
         "Numbers above 65,504 do not fit float16, and bfloat16 has the range of float32 at the same size.",
         {"precision": "bf16"},
         (
-            Mark("step/loss_scale", f"{lowest}, {skipped} steps skipped", 0, run.last_step),
-            Mark("config/precision", "float16"),
+            EvidenceItem("step/loss_scale", f"{lowest}, {skipped} steps skipped", 0, run.last_step),
+            EvidenceItem("config/precision", "float16"),
         ),
     )

@@ -1,4 +1,4 @@
-"""From evidence to findings: all rules asked, consequences dropped, nothing that flickers."""
+"""From evidence to findings: applies all rules, drops consequences, and keeps findings from flickering."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from trainer.diagnosis.registry import Finding, rules
 
 
 def diagnose(run: Evidence) -> list[Finding]:
-    """The findings of a run, the gravest first; none for one that is fine, too short to tell, or not meant to be judged.
+    """Returns the findings of a run, most severe first; none for a run that is healthy, too short, or not judged.
 
-    While a run trains it is judged at milestones only, and a failure counts from the second milestone in a row at which it
-    is found, until it was missing at two in a row: what is said of a run does not flicker. Once it is over, all of its
-    evidence decides.
+    A run in progress is judged only at milestones. To keep findings from flickering, one counts once it appears at two
+    milestones in a row, until it is missing at two in a row. Once the run is over, all of its evidence decides.
     """
     if not may_be_judged(run.config):
         return []
@@ -32,12 +31,12 @@ def diagnose(run: Evidence) -> list[Finding]:
 
 
 def findings(run: Evidence) -> list[Finding]:
-    """What every rule says of this evidence, consequences included."""
+    """Returns what every rule finds in this evidence, including consequences."""
     found = (rule.apply(run) for rule in rules().values())
     return [finding for finding in found if finding is not None]
 
 
 def upstream(found: list[Finding]) -> list[Finding]:
-    """The findings that no other one explains."""
+    """Returns the findings that no other one explains."""
     hidden = {name for finding in found for name in rules()[finding.name].hides}
     return [finding for finding in found if finding.name not in hidden]

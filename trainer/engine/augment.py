@@ -1,4 +1,4 @@
-"""What happens to a training batch between memory and network: augmentation, scaling, mixing, in this order."""
+"""Prepares training batches: augmentation, scaling and mixing, in this order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ else:
 
 @dataclass(frozen=True)
 class Augmenter:
-    """Prepares batches of the training part. Each step has a random stream of its own, so a resumed run sees the same."""
+    """Prepares batches of the training part. Each step has its own random stream, so a resumed run gets the same batches."""
 
     seed: int
     classes: int
@@ -35,7 +35,7 @@ class Augmenter:
     def __call__(
         self, inputs: torch.Tensor, targets: torch.Tensor, step: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Inputs [batch, ...] as they lie in memory and targets → what the network gets, and what it is asked for."""
+        """Returns the inputs of the network and the targets of the loss for stored inputs [batch, ...] and targets."""
         stream = generator(self.seed, "augmentation", step)
         for change in self.changes:
             inputs = change(inputs, stream)
@@ -49,13 +49,13 @@ class Augmenter:
 
 
 def chosen_changes(config: RunConfig) -> tuple[str, ...]:
-    """The families of the augmentations that are on, in the order of their declaration. They see unscaled inputs."""
-    found = (name for name, family in families().items() if family.group in ("augmentation", "text"))
-    return tuple(name for name in found if name != "mixing" and getattr(config, name).name != "none")
+    """Returns the families of the augmentations that are on, in order of declaration. They work on unscaled inputs."""
+    names = (name for name, family in families().items() if family.group in ("augmentation", "text"))
+    return tuple(name for name in names if name != "mixing" and getattr(config, name).name != "none")
 
 
-def lacking(config: RunConfig, folder: Path) -> list[str]:
-    """What the chosen techniques need beyond this package and is not here: sentences with the command that brings it."""
+def missing_requirements(config: RunConfig, folder: Path) -> list[str]:
+    """Returns a sentence, with the command to install it, for each thing that the chosen techniques need and cannot find."""
     checks = ((config.technique(name).facts.get("needs"), getattr(config, name).knobs) for name in families())
     sentences = (needs(folder, **knobs) for needs, knobs in checks if needs)
     return list(dict.fromkeys(sentence for sentence in sentences if sentence))
@@ -64,8 +64,8 @@ def lacking(config: RunConfig, folder: Path) -> list[str]:
 def build_augmenter(
     config: RunConfig, data: SplitData, folder: Path, report: Callable[[int, int], None]
 ) -> Augmenter | None:
-    """The augmenter of a run, or None when nothing is on. Raises DataError when something that it needs is missing."""
-    for sentence in lacking(config, folder):
+    """Returns the augmenter of a run, or None when no augmentation is on. Raises DataError when a requirement is missing."""
+    for sentence in missing_requirements(config, folder):
         raise DataError(f"{sentence}.")
     changes = tuple(_prepared(config, name, data, folder, report) for name in chosen_changes(config))
     mix = config.bound("mixing") if config.mixing.name != "none" else None
@@ -77,7 +77,7 @@ def build_augmenter(
 def _prepared(
     config: RunConfig, name: str, data: SplitData, folder: Path, report: Callable[[int, int], None]
 ) -> Callable[..., Any]:
-    """The change, with the table that it looks things up in where it has one: made from the training part alone."""
+    """Returns an augmentation, bound to its lookup table if it needs one. The table is built from the training part alone."""
     change, technique = config.bound(name), config.technique(name)
     prepare, words = technique.facts.get("prepare"), data.train.inputs
     if prepare is None:
@@ -86,9 +86,9 @@ def _prepared(
         table = prepare(
             data.samples.vocabulary, words.cpu().numpy(), folder, report, **getattr(config, name).knobs
         )
-    except Exception as error:  # damaged files raise whatever their readers stumble over
+    except Exception as error:  # readers of damaged files raise many types
         raise DataError(
-            f"What {families()[name].label.lower()} needs cannot be read from {folder} "
-            f"({str(error) or type(error).__name__}). Delete it there and fetch it again."
+            f"The files of {families()[name].label.lower()} cannot be read from {folder} "
+            f"({str(error) or type(error).__name__}). Delete them and install them again."
         ) from error
     return partial(change, table=torch.from_numpy(table).to(words.device))

@@ -1,4 +1,4 @@
-"""From a configuration to live objects: data on the device, initialized model, optimizer, schedule, precision."""
+"""Builds what a run trains with: data on the device, initialized model, optimizer, schedule, precision."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ else:
 
 @dataclass
 class Experiment:
-    """Everything one run trains with. `weights` is what the optimizer works on."""
+    """Everything that a run trains with. `weights` is what the optimizer updates."""
 
     config: RunConfig
     device: torch.device
@@ -47,11 +47,11 @@ class Experiment:
 
     @property
     def metric(self) -> str:
-        """Name of the metric: accuracy (share of 1), or mean absolute error in the target's unit."""
+        """Name of the metric: accuracy, from 0 to 1, or mean absolute error in the target's unit."""
         return "accuracy" if self.data.task == "classification" else "mae"
 
     def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> float:
-        """The metric of [n, classes] logits against [n] classes, or of [n, 1] predictions against [n, 1] targets."""
+        """Returns the metric of [n, classes] logits against [n] classes, or of [n, 1] predictions against [n, 1] targets."""
         if self.data.task == "classification":
             return accuracy(outputs, targets)
         return absolute_error(outputs, targets, self.data.target_scale)
@@ -63,16 +63,16 @@ class Experiment:
 
 
 def silent(done: int, total: int) -> None:
-    """Hears how far the preparation is, and keeps it to itself."""
+    """A no-op progress callback."""
 
 
 def build(config: RunConfig, data_folder: Path, report: Callable[[int, int], None] = silent) -> Experiment:
-    """Builds all parts of a run. Raises ConfigError or DataError with a sentence where that is impossible.
+    """Builds everything that a run trains with. Raises ConfigError or DataError when the run could not start.
 
-    `report` hears how far the preparation of the training data is, where that takes long: parts done, parts in all.
+    `report` is called with the texts done and the texts in all while a slow augmentation prepares the training data.
     """
     device = pick_device(config.device)
-    if device.type == "cuda":  # the same numbers every time, at a small price
+    if device.type == "cuda":  # the same numbers every time, at a small cost
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True, warn_only=True)
     data = load_data(config, data_folder, device)
@@ -102,15 +102,15 @@ def build(config: RunConfig, data_folder: Path, report: Callable[[int, int], Non
     )
 
 
-def pick_device(wanted: str) -> torch.device:
-    """The device for a run. Raises ConfigError when a GPU is asked for and there is none."""
-    if wanted == "cuda" and not torch.cuda.is_available():
+def pick_device(requested: str) -> torch.device:
+    """Returns the device for a run. Raises ConfigError when a GPU is requested and there is none."""
+    if requested == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device is cuda, but PyTorch finds no GPU here. Set device=cpu or device=auto.")
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    return torch.device("cuda" if requested != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def load_data(config: RunConfig, folder: Path, device: torch.device) -> SplitData:
-    """Reads and splits the configured data set."""
+    """Returns the configured data set, split and scaled. Raises ConfigError when too few samples are left to train on."""
     data = split(
         config.bound("data")(folder),
         seed=config.seed,
@@ -129,21 +129,21 @@ def load_data(config: RunConfig, folder: Path, device: torch.device) -> SplitDat
 
 
 def notices_about(config: RunConfig, device: torch.device, samples: int) -> list[str]:
-    """What a person should know about this run although nothing is wrong."""
+    """Returns sentences that a person should read about a run although nothing is wrong."""
     notices = []
     if samples > config.batch_size and samples % config.batch_size == 1:
         notices.append(
-            f"{samples} training samples in batches of {config.batch_size} leave one over: it joins the last batch, "
-            f"which has {config.batch_size + 1}. No sample is dropped."
+            f"{samples} training samples in batches of {config.batch_size} leave one over, which joins the last batch of "
+            f"{config.batch_size + 1}. No sample is dropped."
         )
     if config.precision.name != "fp32" and device.type == "cpu":
         notices.append(
-            f"{config.technique('precision').label} on a CPU shows the mechanics; it is usually slower than float 32."
+            f"{config.technique('precision').label} on a CPU shows the mechanics; it is usually slower than float32."
         )
-    moves_momentum = config.schedule.name == "one_cycle"
+    changes_momentum = config.schedule.name == "one_cycle"
     knobs = config.optimizer.knobs
-    if moves_momentum and not (knobs.get("momentum") or "beta1" in knobs):
+    if changes_momentum and not (knobs.get("momentum") or "beta1" in knobs):
         notices.append(
-            "One cycle also moves momentum, but this optimizer has none: only the learning rate moves."
+            "One cycle also changes momentum, but this optimizer has none: only the learning rate changes."
         )
     return notices

@@ -1,4 +1,4 @@
-"""Checkpoints: written beside the old one, then renamed over it, so that a crash at any moment leaves a whole file."""
+"""Checkpoints: written beside the old one, then renamed over it, so that a crash at any moment leaves a complete file."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ FORMAT = 1
 
 
 class CheckpointError(RuntimeError):
-    """A checkpoint that cannot be written; the message names the file and what to do."""
+    """A checkpoint that cannot be written. The message names the folder and what to do."""
 
 
-def save(folder: Path, state: Mapping[str, Any], settle: Callable[[], None] = lambda: None) -> None:
-    """Writes `state` (tensors and plain values) to the folder, keeping the checkpoint before as a fallback.
+def save(folder: Path, state: Mapping[str, Any], flush: Callable[[], None] = lambda: None) -> None:
+    """Writes `state` (tensors and plain values) to the folder, keeping the previous checkpoint as a fallback.
 
-    `settle` is called first: it returns once the curve up to here is safe. Were the checkpoint ahead
-    of the curve, a crash between the two would leave a gap that no resumed run computes again.
-    Raises CheckpointError when the disk is full or not writable; what was there before stays as it was.
+    `flush` is called first and returns once the curve up to here is safe. If the checkpoint were ahead of the curve, a crash
+    in between would leave a gap that no resumed run fills. Raises CheckpointError when the disk is full or not writable; the
+    existing checkpoint then stays.
     """
     unfinished = folder / UNFINISHED
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        settle()
+        flush()
         torch.save({"format": FORMAT, **state}, unfinished)
         if (folder / CURRENT).exists():
             (folder / CURRENT).replace(folder / PREVIOUS)
         unfinished.replace(folder / CURRENT)
-    except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as RuntimeError
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as RuntimeError
         unfinished.unlink(missing_ok=True)
         raise CheckpointError(
             f"The checkpoint in {folder} could not be written: {error}. Free some space."
@@ -48,7 +48,7 @@ def save(folder: Path, state: Mapping[str, Any], settle: Callable[[], None] = la
 
 
 def save_weights(folder: Path, weights: Mapping[str, torch.Tensor]) -> None:
-    """Writes a model's state beside the checkpoint as safetensors, which other programs read and the page hands out.
+    """Writes a model's state beside the checkpoint as safetensors, which other programs can read and pages export.
 
     Raises CheckpointError when the disk is full or not writable.
     """
@@ -67,9 +67,9 @@ def save_weights(folder: Path, weights: Mapping[str, torch.Tensor]) -> None:
 
 
 def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """The newest whole checkpoint, or None, and a sentence for each file that could not be used.
+    """Returns the newest intact checkpoint, or None, and a sentence for each file that could not be used.
 
-    Only tensors and plain values are read (`weights_only=True`): a checkpoint cannot run code.
+    Only tensors and plain values are read (`weights_only=True`), so a checkpoint cannot run code.
     """
     problems: list[str] = []
     for name in (CURRENT, PREVIOUS):
@@ -77,15 +77,15 @@ def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
             try:
                 return _read(folder / name), problems
             except Exception as error:  # torch raises many types for a damaged file
-                problems.append(f"{name} is damaged ({type(error).__name__}) and is passed over.")
+                problems.append(f"{name} is damaged ({type(error).__name__}) and is skipped.")
     if problems:
-        problems.append("No whole checkpoint is left: the run starts over from its first step.")
+        problems.append("No intact checkpoint is left: the run starts over from its first step.")
     return None, problems
 
 
 def _read(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as file:
-        if damaged := file.testzip():  # torch writes checksums, yet does not compare them when it loads
+        if damaged := file.testzip():  # torch writes checksums but does not check them on load
             raise ValueError(f"wrong checksum of {damaged}")
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     if state["format"] != FORMAT:

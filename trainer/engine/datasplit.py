@@ -1,4 +1,4 @@
-"""From a data set to tensors: split by seed, scale by the training part alone, move to the device once."""
+"""From a data set to tensors: split by seed, scaled by the training part alone, moved to the device once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Scaling = Callable[[np.ndarray], Statistics]
 
 @dataclass(frozen=True)
 class Part:
-    """Inputs [n, *shape] float32 and targets [n] int64 or [n, 1] float32, on the device."""
+    """Inputs [n, *shape], float32 or int64 words, and targets, int64 [n] or float32 [n, 1], on the device."""
 
     inputs: torch.Tensor
     targets: torch.Tensor
@@ -38,10 +38,10 @@ class Part:
 
 @dataclass(frozen=True)
 class SplitData:
-    """The three parts, the whole they come from, and the input scaling.
+    """The three parts, the samples they come from, and the input scaling.
 
-    Regression targets are standardized; `target_scale` turns an error back into the samples' `unit`, together
-    with `target_mean` a prediction.
+    Regression targets are standardized. `target_scale` converts an error back to the samples' `unit`; `target_scale` and
+    `target_mean` convert a prediction.
     """
 
     train: Part
@@ -60,7 +60,7 @@ class SplitData:
 
     @property
     def outputs(self) -> int:
-        """How many numbers the network puts out for a sample."""
+        """Number of outputs of the network per sample."""
         return (
             len(self.samples.classes) if self.task == "classification" else int(self.train.targets.shape[1])
         )
@@ -76,9 +76,9 @@ def split(
     scaling: Scaling,
     scale_train: bool = True,
 ) -> SplitData:
-    """Splits once, by seed alone. Classes keep their shares where each part is large enough to hold them all.
+    """Splits samples by seed alone. Classes keep their shares if each part is large enough to hold them all.
 
-    With `scale_train` off the training part stays unscaled in memory: augmentation works on plain pixels and scales after.
+    With `scale_train` off, the training part stays unscaled, because augmentation works on plain inputs and scales later.
     """
     rest = np.arange(len(samples.inputs))
     validation_size = share_of(len(rest), validation_share)
@@ -89,7 +89,7 @@ def split(
     train_index, index = _divide(
         rest, samples, validation_size, stream_seed(seed, "split", "validation", bits=31)
     )
-    if samples.prepare is not None:  # after the split, so that nothing is learned from the parts held out
+    if samples.prepare is not None:  # after the split, so that nothing is learned from the held-out parts
         samples = samples.prepare(train_index)
     test = samples.test or (samples.inputs[test_index], samples.targets[test_index])
     raw = [
@@ -101,7 +101,7 @@ def split(
         )
     ]
     mean, deviation = scaling(raw[0][0]) if raw[0][0].dtype != np.int64 else (np.zeros(1), np.ones(1))
-    scale_targets, centre, spread = _target_scaler(raw[0][1], samples.task)
+    scale_targets, center, spread = _target_scaler(raw[0][1], samples.task)
 
     def part(inputs: np.ndarray, targets: np.ndarray, *, scale: bool) -> Part:
         scaled = (inputs - mean) / deviation if scale and inputs.dtype != np.int64 else inputs
@@ -118,26 +118,26 @@ def split(
         torch.from_numpy(mean).to(device),
         torch.from_numpy(deviation).to(device),
         spread,
-        centre,
+        center,
     )
 
 
 def share_of(samples: int, share: float) -> int:
-    """How many of all samples a share is: the nearest whole number, and at least one."""
+    """Returns a share as a number of samples: the nearest whole number, at least one."""
     return max(1, round(samples * share))
 
 
 def training_samples(config: RunConfig) -> int:
-    """Samples that are left to train on once validation and test parts are set aside."""
+    """Returns the number of samples left for training after the validation and test parts."""
     facts = config.data_facts()
     samples = int(config.data.knobs.get("samples", facts.get("samples", 0)))
-    own_test = "files" in facts or facts.get("test")  # these bring a test part of their own
+    own_test = "files" in facts or facts.get("test")  # these come with a test part
     test = 0 if own_test else share_of(samples, config.test_share)
     return max(1, samples - test - share_of(samples, config.validation_share))
 
 
 def steps_per_epoch(config: RunConfig) -> int:
-    """Optimizer steps in one pass over the training part."""
+    """Returns the number of optimizer steps in one pass over the training part."""
     return max(1, len(batch_sizes(training_samples(config), config.batch_size)))
 
 
@@ -149,14 +149,14 @@ def _divide(index: np.ndarray, samples: Samples, held_out: int, seed: int) -> tu
         present = int((counts > 0).sum())
         if counts[counts > 0].min() >= 2 and present <= min(held_out, len(index) - held_out):
             stratify = labels
-    kept, aside = model_selection.train_test_split(
+    rest, part = model_selection.train_test_split(
         index, test_size=held_out, random_state=seed, stratify=stratify
     )
-    return kept, aside
+    return rest, part
 
 
 def batch_sizes(samples: int, batch_size: int) -> list[int]:
-    """Sizes of an epoch's batches. A last batch of one joins the one before: batch norm cannot use it alone."""
+    """Returns the sizes of an epoch's batches. A last batch of one sample joins the batch before, for the sake of batch norm."""
     sizes = [batch_size] * (samples // batch_size)
     rest = samples % batch_size
     if rest == 1 and sizes:
@@ -167,12 +167,12 @@ def batch_sizes(samples: int, batch_size: int) -> list[int]:
 
 
 def batch_order(seed: int, epoch: int, samples: int) -> torch.Tensor:
-    """The permutation of the training samples in an epoch: it depends on seed and epoch alone."""
+    """Returns the permutation of the training samples in an epoch, which depends on seed and epoch alone."""
     return torch.randperm(samples, generator=generator(seed, "order", epoch))
 
 
 def as_floats(inputs: np.ndarray) -> np.ndarray:
-    """Float32, images between 0 and 1; words stay whole numbers."""
+    """Returns inputs as float32, images between 0 and 1; words stay int64."""
     if inputs.dtype == np.uint8:
         return inputs.astype(np.float32) / 255
     return inputs if inputs.dtype == np.int64 else inputs.astype(np.float32, copy=False)

@@ -1,8 +1,8 @@
-"""The small parameters of a model as views into one vector, and their gradients into another.
+"""Turns the small parameters of a model into views of one vector, and their gradients into views of another.
 
-One clearing, one norm, one clipping and one optimizer call then serve all of them instead of one for each tensor: for small
-networks, where the overhead of calls dominates, that nearly doubles the steps a second. A large parameter keeps a tensor of
-its own: there, adding backward's gradient to a cleared one costs more than the calls that sharing saves.
+Clearing, norm, clipping and optimizer then take one call for all of them instead of one per tensor. For small networks, where
+the overhead of calls dominates, this nearly doubles the steps per second. A large parameter keeps its own tensor, because
+adding its gradient to a cleared one would cost more than the calls that sharing saves.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
 
-LARGE = 50_000  # elements
+MIN_SEPARATE_ELEMENTS = 50_000  # a parameter of this size keeps its own tensor
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What the optimizer works on: the shared vector, then each large parameter."""
+    """What the optimizer updates: the shared vector, then each large parameter."""
 
     parameters: list[torch.nn.Parameter]
 
     def clear(self) -> None:
-        """Forgets the gradients. The shared one is zeroed, because backward adds to it; large ones are made anew."""
+        """Clears the gradients. The shared one is set to zero, because backward adds to it; large ones are allocated again."""
         shared, *large = self.parameters
         assert shared.grad is not None
         shared.grad.zero_()
@@ -35,7 +35,7 @@ class Weights:
             parameter.grad = None
 
     def gradients(self) -> list[torch.Tensor]:
-        """The gradients of the last backward, in the order of `parameters`."""
+        """Returns the gradients of the last backward pass, in the order of `parameters`."""
         return [parameter.grad for parameter in self.parameters if parameter.grad is not None]
 
     def norm(self) -> torch.Tensor:
@@ -48,7 +48,7 @@ class Weights:
         return norm
 
     def copies(self) -> list[torch.Tensor]:
-        """Copies of all values."""
+        """Returns copies of all values."""
         return [parameter.detach().clone() for parameter in self.parameters]
 
     @property
@@ -58,13 +58,13 @@ class Weights:
 
 
 def flatten(model: torch.nn.Module) -> Weights:
-    """Moves the model's small parameters into one vector; convolution weights are laid channels last.
+    """Moves the model's small parameters into one vector, with convolution weights in channels-last order.
 
-    The model keeps working: its small parameters are views, and backward adds into views of the vector's gradient.
-    Elementwise optimizers (all of ours) treat the vector exactly as they would the separate tensors.
+    The model keeps working: its small parameters become views, and backward adds to views of the vector's gradient.
+    Elementwise optimizers, which all of ours are, update the vector exactly as they would the separate tensors.
     """
     parameters = list(model.parameters())
-    small = [parameter for parameter in parameters if parameter.numel() < LARGE] or parameters
+    small = [parameter for parameter in parameters if parameter.numel() < MIN_SEPARATE_ELEMENTS] or parameters
     vector = torch.nn.Parameter(torch.cat([_in_memory_order(parameter.detach()) for parameter in small]))
     vector.grad = torch.zeros_like(vector)
     start = 0
@@ -80,12 +80,12 @@ def flatten(model: torch.nn.Module) -> Weights:
 
 
 def _in_memory_order(weight: torch.Tensor) -> torch.Tensor:
-    """Convolution weights lie channels last, which convolutions run faster with, on CPUs and GPUs alike."""
+    """Returns a weight as a vector. Convolution weights are channels last, which is faster on CPUs and GPUs alike."""
     return (weight.permute(0, 2, 3, 1) if weight.ndim == 4 else weight).reshape(-1)
 
 
 def _shaped(part: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-    """The inverse of `_in_memory_order`, as a view."""
+    """Returns the inverse of `_in_memory_order`, as a view."""
     if len(shape) == 4:
         out, channels, height, width = shape
         return part.view(out, height, width, channels).permute(0, 3, 1, 2)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from trainer.config import RunConfig
 from trainer.engine import checkpoint
@@ -23,6 +22,7 @@ from trainer.engine.observer import MakeObserver, NoObserver
 from trainer.engine.report import Recorder, Results, facts, not_begun, results
 from trainer.engine.state import State, restore, snapshot, weights_copy
 from trainer.lazy import lazy
+from trainer.techniques.precision import autocast
 from trainer.techniques.schedules import Moment, Rates, set_rates
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Trainer:
         inputs, targets = run.data.train.inputs, run.data.train.targets
         augment, mixes, observer = run.augment, run.config.mixing.name != "none", self.observer
         model.train()
-        forward = autocast(run)
+        forward = autocast(run.precision, run.device)
         for index, rate in zip(self.batches(), self.rates(), strict=True):
             if request := control():
                 return request
@@ -271,12 +271,6 @@ def take_up(run: Experiment, folder: Path | None, recorder: Recorder) -> State:
     return restore(run, saved) if saved is not None else State()
 
 
-def autocast(run: Experiment) -> AbstractContextManager[Any]:
-    """16-bit arithmetic for the forward pass where the precision asks for it."""
-    dtype = run.precision.autocast
-    return nullcontext() if dtype is None else torch.autocast(run.device.type, dtype=dtype)
-
-
 def evaluate(run: Experiment, part: Part) -> dict[str, float]:
     """Loss and metric of a part in evaluation mode: no dropout, running statistics."""
     return judge(run, predict(run, part.inputs), part)
@@ -285,7 +279,7 @@ def evaluate(run: Experiment, part: Part) -> dict[str, float]:
 def predict(run: Experiment, inputs: torch.Tensor) -> torch.Tensor:
     """Outputs [n, outputs] in evaluation mode."""
     run.model.eval()
-    with torch.no_grad(), autocast(run):
+    with torch.no_grad(), autocast(run.precision, run.device):
         return torch.cat([run.model(batch).float() for batch in inputs.split(EVALUATION_BATCH)])
 
 

@@ -1,4 +1,4 @@
-"""What is minimized, and what people read: losses and metrics."""
+"""Losses, which training minimizes, and metrics, which people read."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ else:
 
 
 def classification_loss(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Cross-entropy, computed in float32 also under autocast."""
+    """Cross-entropy of [n, classes] logits against [n] classes, in float32 even under autocast."""
     return torch.nn.functional.cross_entropy(logits.float(), targets)
 
 
 def regression_loss(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean squared error on standardized targets, computed in float32 also under autocast."""
+    """Mean squared error against standardized targets, in float32 even under autocast."""
     return torch.nn.functional.mse_loss(outputs.float(), targets)
 
 
 def accuracy(logits: torch.Tensor, targets: torch.Tensor) -> float:
-    """Share of [n, classes] logits whose largest is the target, [n] classes.
+    """Share of samples whose largest logit, of [n, classes], is that of the target class, of [n].
 
-    Against mixed labels [n, classes] it is the share of the label that the predicted class holds.
+    Against mixed labels [n, classes], it is the mean share of the label that the predicted class has.
     """
     if targets.is_floating_point():
         return float(targets.gather(1, logits.argmax(1, keepdim=True)).double().mean())
@@ -33,5 +33,5 @@ def accuracy(logits: torch.Tensor, targets: torch.Tensor) -> float:
 
 
 def absolute_error(outputs: torch.Tensor, targets: torch.Tensor, scale: float) -> float:
-    """Mean absolute error of [n, 1] standardized predictions, in the unit of which `scale` is one deviation."""
+    """Mean absolute error of [n, 1] standardized predictions, times `scale`, the targets' standard deviation in their unit."""
     return float((outputs.double() - targets.double()).abs().mean()) * scale

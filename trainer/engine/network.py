@@ -1,4 +1,4 @@
-"""The network and its first weights."""
+"""The network and its initial weights."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
 
-LARGEST_MODEL = 100_000_000  # parameters; with Adam that is 1.6 GB
+MAX_PARAMETERS = 100_000_000  # with Adam, they take 1.6 GB
 
 
 def build_model(
     config: RunConfig, shape: tuple[int, ...], outputs: int, device: torch.device, vocabulary: int = 0
 ) -> torch.nn.Module:
-    """Assembles the network and draws its first weights. Raises ConfigError for one too large to train here."""
+    """Builds the network and draws its initial weights. Raises ConfigError when it has more than MAX_PARAMETERS."""
     parts = Parts(
         config.bound("normalization"), config.bound("activation"), config.bound("dropout"), vocabulary
     )
@@ -29,9 +29,9 @@ def build_model(
     with torch.device("meta"):  # counts without allocating
         model: torch.nn.Module = assemble()
     count = sum(parameter.numel() for parameter in model.parameters())
-    if count > LARGEST_MODEL:
+    if count > MAX_PARAMETERS:
         raise ConfigError(
-            f"This {config.technique('model').label} has {count:,} parameters; the limit is {LARGEST_MODEL:,}. "
+            f"This {config.technique('model').label} has {count:,} parameters; the limit is {MAX_PARAMETERS:,}. "
             "Make it narrower or shallower."
         )
     model = model.to_empty(device="cpu")
@@ -41,9 +41,9 @@ def build_model(
 
 
 def initialize(model: torch.nn.Module, config: RunConfig) -> None:
-    """Draws every weight from a stream keyed by its name; biases start at 0, norms as the identity."""
+    """Draws every weight from a stream keyed by its name. Biases start at 0, norms as the identity."""
     for name, module in model.named_modules():
-        if isinstance(module, torch.nn.Embedding):  # a table of vectors, as torch.nn.Embedding draws it
+        if isinstance(module, torch.nn.Embedding):  # drawn as torch.nn.Embedding does
             stream = generator(config.seed, "weights", f"{name}.weight")
             torch.nn.init.normal_(module.weight, generator=stream)
         elif has_matrix(module):
@@ -53,7 +53,7 @@ def initialize(model: torch.nn.Module, config: RunConfig) -> None:
 
 
 def has_matrix(module: torch.nn.Module) -> bool:
-    """Whether a module is a layer with weights that mix its inputs; norms and positions only scale."""
+    """Returns whether a module has weights that mix its inputs; norms only scale."""
     return any(parameter.ndim >= 2 for parameter in module.parameters(recurse=False))
 
 

@@ -1,4 +1,4 @@
-"""Where a run is, beyond its weights: what a checkpoint must hold so that a resumed run goes on bit for bit."""
+"""The state of a run beyond its weights: what a checkpoint must hold so that a resumed run continues bit for bit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ else:
 
 @dataclass
 class State:
-    """Counters and histories. `batch` counts the finished batches of the unfinished epoch."""
+    """Counters and histories. `batch` counts the finished batches of the current epoch."""
 
     step: int = 0
     epoch: int = 0
@@ -40,7 +40,7 @@ class State:
 
 
 def snapshot(run: Experiment, state: State) -> dict[str, Any]:
-    """Everything that decides the rest of the run, as tensors and plain values."""
+    """Returns everything that determines the rest of the run, as tensors and plain values."""
     kept = {item.name: getattr(state, item.name) for item in fields(state)}
     kept["batch_losses"] = [float(loss) for loss in state.batch_losses]
     return {
@@ -55,7 +55,7 @@ def snapshot(run: Experiment, state: State) -> dict[str, Any]:
 
 
 def restore(run: Experiment, saved: dict[str, Any]) -> State:
-    """Puts a snapshot back into a freshly built experiment and returns the state to go on from."""
+    """Restores a snapshot into a newly built run and returns the state to continue from."""
     run.model.load_state_dict(saved["model"])
     run.optimizer.load_state_dict(saved["optimizer"])
     if saved["scaler"]:
@@ -70,5 +70,5 @@ def restore(run: Experiment, saved: dict[str, Any]) -> State:
 
 
 def weights_copy(model: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """A copy of all parameters and running statistics."""
+    """Returns a copy of all parameters and running statistics."""
     return {name: tensor.clone() for name, tensor in model.state_dict().items()}

@@ -1,8 +1,8 @@
-"""Worked examples: what a technique does to something small, computed by the very function that trains.
+"""Worked examples: what a technique does to a small input, computed by the function that trains.
 
-Each family has one example, a function that feeds the family's toy input to whatever technique it is given; so a technique
-that is added to a family has its example at once. A technique may name other values for its knobs than their defaults
-(`example={"rate": 0.5}` in its declaration). Answers are plain values for JSON: a sentence, and tables, plots and pictures.
+Each family has one example, a function that applies any technique of the family to a small input, so a new technique has its
+example at once. A technique may declare knob values for its example (`example={"rate": 0.5}`). Answers are plain values for
+JSON: a sentence, and tables, plots and pictures.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ F = TypeVar("F", bound="Callable[[Case], Values]")
 
 @dataclass(frozen=True)
 class Case:
-    """What an example is made of: the technique, its function with the knobs filled in, and where files are found."""
+    """The technique of an example, its knob values, and the settings that say where files are."""
 
     technique: Technique
     knobs: Mapping[str, Any]
     settings: Settings
 
-    def __call__(self, *arguments: Any, **more: Any) -> Any:
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Calls the technique as training does."""
-        return self.technique.function(*arguments, **more, **self.knobs)
+        return self.technique.function(*arguments, **keywords, **self.knobs)
 
 
 @dataclass(frozen=True)
 class Maker:
-    """A family's example. Without `torch` the web process may compute it by itself."""
+    """A family's example. Without `torch`, the web process may compute it itself."""
 
     make: Callable[[Case], Values]
     torch: bool
@@ -59,21 +59,21 @@ def example(*names: str, torch: bool = True) -> Callable[[F], F]:
 
 @cache
 def makers() -> Mapping[str, Maker]:
-    """Every family's example, from the modules beside this one."""
+    """Returns every family's example, from the modules of this package."""
     for entry in sorted(pkgutil.iter_modules(__path__), key=lambda entry: entry.name):
         importlib.import_module(f"{__name__}.{entry.name}")
     return _makers
 
 
 def question_of(item: Technique, knobs: Mapping[str, Any] | None = None) -> Values:
-    """The question about a technique: its declared values for the example, unless others are given."""
+    """Returns the question about a technique, with `knobs` or else the values declared for its example."""
     given = item.facts.get("example", {}) if knobs is None else knobs
     values = {name: given.get(name, knob.default) for name, knob in item.knobs.items()}
     return {"family": item.family, "technique": item.name, "knobs": values}
 
 
 def answer(question: Mapping[str, Any], settings: Settings) -> Values:
-    """{"says": a sentence, "parts": [table, plot or pictures, …]}. Raises ConfigError for what is not registered."""
+    """Returns {"says": a sentence, "parts": [table, plot or pictures, …]}. Raises ConfigError for an unknown technique."""
     family, name = question["family"], question["technique"]
     if family not in families() or name not in families()[family].techniques:
         raise ConfigError(unknown("technique", f"{family}.{name}", families()))
@@ -86,16 +86,16 @@ def answer(question: Mapping[str, Any], settings: Settings) -> Values:
 
 
 def table(caption: str, columns: list[str], rows: list[list[Any]]) -> Values:
-    """A table; numbers stay numbers, so that nothing is rounded before it is shown."""
+    """Returns a table. Numbers stay numbers, so nothing is rounded before it is drawn."""
     return {"kind": "table", "caption": caption, "columns": columns, "rows": rows}
 
 
 def plot(caption: str, x: str, y: str, lines: Mapping[str, tuple[list[float], list[float]]]) -> Values:
-    """Lines over one pair of axes, by name."""
+    """Returns a plot of named lines on one pair of axes."""
     drawn = [{"name": name, "x": xs, "y": ys} for name, (xs, ys) in lines.items()]
     return {"kind": "plot", "caption": caption, "x": x, "y": y, "lines": drawn}
 
 
-def says(sentence: str, *parts: Values) -> Values:
-    """An answer."""
+def result(sentence: str, *parts: Values) -> Values:
+    """Returns an answer."""
     return {"says": sentence, "parts": list(parts)}

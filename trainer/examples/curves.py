@@ -1,11 +1,11 @@
-"""Functions of one number: schedules, early stopping, activations."""
+"""Examples of functions of one number: schedules, early stopping, activations."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from trainer.examples import Case, Values, example, plot, says, table
+from trainer.examples import Case, Values, example, plot, result, table
 from trainer.lazy import lazy
 from trainer.techniques.schedules import Moment, rates
 
@@ -15,44 +15,44 @@ else:
     torch = lazy("torch")
 
 EPOCHS, PER_EPOCH, RATE = 100, 10, 0.01
-SHOWN = (0, 1, 5, 10, 25, 29, 30, 50, 59, 60, 75, 99)
-STALLS = 20  # the epoch from which the made-up validation loss no longer falls
+LISTED_EPOCHS = (0, 1, 5, 10, 25, 29, 30, 50, 59, 60, 75, 99)
+STALLS_AT = 20  # the epoch from which the validation loss of the example no longer falls
 
 
 @example("schedule", torch=False)
 def schedule(case: Case) -> Values:
-    """The rate over a run of 100 epochs of 10 steps from 0.01, at the first step of each epoch and at the very last."""
+    """The rate at the first step of each epoch and at the last step, in a run of 100 epochs with 10 steps each."""
     steps = [*range(0, EPOCHS * PER_EPOCH, PER_EPOCH), EPOCHS * PER_EPOCH - 1]
-    found = [rates(case(moment(step), RATE)) for step in steps]
+    planned = [rates(case(moment(step), RATE)) for step in steps]
     epochs = [step / PER_EPOCH for step in steps]
-    lines = {"learning rate": (epochs, [rate.lr for rate in found])}
+    lines = {"learning rate": (epochs, [rate.lr for rate in planned])}
     parts = [
         plot("Learning rate", "epoch", "learning rate", lines) | {"log": "probe" in case.technique.facts}
     ]
-    if found[0].momentum is not None:
-        momenta = {"momentum": (epochs, [float(rate.momentum or 0) for rate in found])}
+    if planned[0].momentum is not None:
+        momenta = {"momentum": (epochs, [float(rate.momentum or 0) for rate in planned])}
         parts.append(plot("Momentum", "epoch", "momentum", momenta))
-    rows = [[epoch, found[epoch].lr] for epoch in SHOWN] + [["last step", found[-1].lr]]
+    rows = [[epoch, planned[epoch].lr] for epoch in LISTED_EPOCHS] + [["last step", planned[-1].lr]]
     parts.append(table("At the first step of an epoch", ["epoch", "learning rate"], rows))
     reacts = case.technique.facts["per"] == "validation"
-    why = f" The validation loss falls until epoch {STALLS} and then stands still." if reacts else ""
-    return says(f"A run of {EPOCHS} epochs of {PER_EPOCH} steps from rate {RATE}.{why}", *parts)
+    why = f" The validation loss falls until epoch {STALLS_AT} and then stalls." if reacts else ""
+    return result(f"A run of {EPOCHS} epochs with {PER_EPOCH} steps each, at base rate {RATE}.{why}", *parts)
 
 
 def moment(step: int) -> Moment:
-    """Where the example's run is at a step."""
+    """Returns where the run of the example is at a step."""
     epoch = step // PER_EPOCH
     return Moment(step, epoch, EPOCHS * PER_EPOCH, EPOCHS, losses(epoch))
 
 
 def losses(epochs: int) -> list[float]:
-    """A validation loss that halves every ten epochs and stalls."""
-    return [0.5 ** (min(epoch, STALLS) / 10) for epoch in range(epochs)]
+    """Returns validation losses that halve every ten epochs and then stall."""
+    return [0.5 ** (min(epoch, STALLS_AT) / 10) for epoch in range(epochs)]
 
 
 @example("early_stopping", torch=False)
 def early_stopping(case: Case) -> Values:
-    """A validation loss with its lowest point at epoch 12, and what is left of the patience after each epoch."""
+    """A validation loss that is lowest at epoch 12, and the patience left after each epoch."""
     curve = [0.3 + 0.004 * (epoch - 12) ** 2 for epoch in range(1, 31)]
     rows: list[list[object]] = []
     for epoch in range(1, len(curve) + 1):
@@ -63,7 +63,7 @@ def early_stopping(case: Case) -> Values:
             break
     epochs = [float(epoch) for epoch in range(1, len(rows) + 1)]
     ended = f"It stops after epoch {len(rows)}, and the weights of epoch {rows[-1][2]} are restored."
-    return says(
+    return result(
         ended
         if len(rows) < len(curve)
         else f"All {len(curve)} epochs are trained; the last weights are kept.",
@@ -74,15 +74,15 @@ def early_stopping(case: Case) -> Values:
 
 @example("activation")
 def activation(case: Case) -> Values:
-    """The function and its derivative, which autograd takes from the module itself."""
+    """The function, and its derivative by autograd."""
     x = (torch.arange(-80, 81, dtype=torch.float64) / 20).requires_grad_()
     y = case()(x)
     (slope,) = torch.autograd.grad(y.sum(), x)
     xs, ys, slopes = (values.tolist() for values in (x.detach(), y.detach(), slope))
-    places = [xs.index(value) for value in (-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0)]
-    return says(
-        f"Its derivative is between {min(slopes):.3g} and {max(slopes):.3g} here: that is what each layer multiplies a "
-        "gradient by on its way back.",
+    indices = [xs.index(value) for value in (-4.0, -2.0, -1.0, 0.0, 1.0, 2.0, 4.0)]
+    return result(
+        f"Its derivative is between {min(slopes):.3g} and {max(slopes):.3g} here; each layer multiplies the gradient by it on "
+        "the way back.",
         plot("Function and derivative", "x", "", {"f(x)": (xs, ys), "f′(x)": (xs, slopes)}),
-        table("Values", ["x", "f(x)", "f′(x)"], [[xs[place], ys[place], slopes[place]] for place in places]),
+        table("Values", ["x", "f(x)", "f′(x)"], [[xs[index], ys[index], slopes[index]] for index in indices]),
     )

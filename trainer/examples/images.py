@@ -1,4 +1,4 @@
-"""Pictures before and after: image augmentation, and mixing."""
+"""Examples of image augmentation and mixing: pictures before and after."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from trainer.examples import Case, Values, example, says, table
+from trainer.examples import Case, Values, example, result, table
 from trainer.lazy import lazy
 from trainer.registry import find
 from trainer.streams import generator
@@ -26,7 +26,7 @@ FAMILIES = ("random_crop", "horizontal_flip", "rotation", "affine", "color_jitte
 
 
 def pictures(caption: str, items: list[tuple[str, torch.Tensor]]) -> Values:
-    """Images [channels, height, width] in [0, 1] with a word each, as 8-bit pixels [height, width, channels]."""
+    """Returns labeled images [channels, height, width] in [0, 1] as 8-bit pixels [height, width, channels]."""
     return {
         "kind": "pictures",
         "caption": caption,
@@ -44,7 +44,7 @@ def pictures(caption: str, items: list[tuple[str, torch.Tensor]]) -> Values:
 
 
 def photograph() -> torch.Tensor:
-    """The sample photograph of a flower that comes with scikit-learn, [3, 72, 72] in [0, 1]."""
+    """Returns the photograph of a flower that comes with scikit-learn, [3, 72, 72] in [0, 1]."""
     pixels = np.asarray(datasets.load_sample_image("flower.jpg"), dtype=np.float32) / 255
     square = torch.from_numpy(pixels).permute(2, 0, 1)[None, :, :, 106:533]
     small: torch.Tensor = torch.nn.functional.interpolate(
@@ -55,13 +55,13 @@ def photograph() -> torch.Tensor:
 
 @example(*FAMILIES)
 def augmentation(case: Case) -> Values:
-    """One photograph five times in a batch: each comes out with a random change of its own."""
+    """One photograph five times in a batch: each gets its own random change."""
     image = photograph()
     changed = case(image.expand(DRAWS, -1, -1, -1), generator(0, "augmentation", 0))
     drawn = [(f"draw {number}", one) for number, one in enumerate(changed, start=1)]
-    return says(
+    return result(
         f"The same photograph {DRAWS} times in one batch.",
-        pictures("As it is, and as the network gets it", [("original", image), *drawn]),
+        pictures("The original, and what the network gets", [("original", image), *drawn]),
     )
 
 
@@ -86,8 +86,8 @@ def mixing(case: Case) -> Values:
                 ", ".join(f"{share:.3f} · {digit}" for digit, share in shares.items()),
             ]
         )
-    return says(
-        "The first digit of a batch of four, as it comes out at six steps.",
+    return result(
+        "The first digit of a batch of four, mixed at six steps.",
         pictures("The batch, and its first image at each step", items),
-        table("What is asked for it", ["step", "λ", "label"], rows),
+        table("Its label at each step", ["step", "λ", "label"], rows),
     )

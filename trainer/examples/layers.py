@@ -1,4 +1,4 @@
-"""What stands inside a network: normalization, dropout, first weights, and whole models."""
+"""Examples of what makes a network: normalization, dropout, initial weights, and whole models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainer.config import RunConfig
 from trainer.engine.network import build_model
-from trainer.examples import Case, Values, example, plot, says, table
+from trainer.examples import Case, Values, example, plot, result, table
 from trainer.lazy import lazy
 from trainer.streams import generator
 
@@ -23,7 +23,7 @@ UNITS, DRAWS = 8, 10_000
 
 @example("normalization")
 def normalization(case: Case) -> Values:
-    """Four samples of four features: each row and each column has the numbers 1, 3, 5, 7 in it."""
+    """Four samples of four features; each row and each column holds the numbers 1, 3, 5, 7."""
     inputs = torch.tensor([FOUR[place:] + FOUR[:place] for place in range(4)])
     modules = torch.nn.Sequential(*case(4, 0, torch.nn.Identity()).values())
     with torch.no_grad():
@@ -40,7 +40,7 @@ def normalization(case: Case) -> Values:
             [name.rpartition(".")[2].replace("_", " "), *value.tolist()] for name, value in buffers.items()
         ]
         parts.append(table("Running statistics after this one step", columns, rows))
-    return says(
+    return result(
         "The numbers 1, 3, 5, 7 have mean 4 and biased variance 5, whichever way they are normalized.", *parts
     )
 
@@ -51,7 +51,7 @@ def _samples(values: torch.Tensor) -> list[list[Any]]:
 
 @example("dropout")
 def dropout(case: Case) -> Values:
-    """Eight units through the module, twice in training and once in evaluation; and the mean over many draws."""
+    """Eight units through the module: two training steps, the mean of many, and evaluation."""
     inputs = torch.arange(1.0, UNITS + 1)
     module = case("hidden") or torch.nn.Identity()
     with torch.random.fork_rng(devices=[]):
@@ -67,16 +67,16 @@ def dropout(case: Case) -> Values:
         [f"mean of {DRAWS:,} steps", *draws.double().mean(0).tolist()],
         ["evaluation", *evaluated.tolist()],
     ]
-    return says(
-        f"At rate {case.knobs['rate']:g}. What is kept is divided by 1 − p, so the mean over many steps is the input itself.",
+    return result(
+        f"At rate {case.knobs['rate']:g}. Kept units are divided by 1 − p, so the mean over many steps is the input itself.",
         table("One layer of eight units", columns, rows),
     )
 
 
 @example("initialization")
 def initialization(case: Case) -> Values:
-    """A layer of 128 inputs and 256 outputs, drawn as for a run; and a signal sent through eight such layers."""
-    weight = drawn(case, FAN_OUT, FAN_IN, "example")
+    """The weights of a layer with 128 inputs and 256 outputs, drawn as in a run, and a signal through eight ReLU layers."""
+    weight = draw_weight(case, FAN_OUT, FAN_IN, "example")
     values, expected = weight.double(), case.technique.facts.get("variance")
     rows: list[list[Any]] = [
         ["mean", float(values.mean()), None],
@@ -88,12 +88,12 @@ def initialization(case: Case) -> Values:
     middles = ((edges[1:] + edges[:-1]) / 2).tolist()
     sizes = _through_layers(case)
     layers = [float(layer) for layer in range(len(sizes))]
-    return says(
+    return result(
         f"{FAN_OUT * FAN_IN:,} weights of a layer from {FAN_IN} to {FAN_OUT} units.",
-        table("Measured and by the formula", ["", "measured", "formula"], rows),
-        plot("How the weights are spread", "weight", "count", {"weights": (middles, counts.tolist())}),
+        table("Measured and by formula", ["", "measured", "formula"], rows),
+        plot("Distribution of the weights", "weight", "count", {"weights": (middles, counts.tolist())}),
         plot(
-            "Size of a signal through ReLU layers of 128 units",
+            "Scale of a signal through ReLU layers of 128 units",
             "layer",
             "log₁₀ of its root mean square",
             {"signal": (layers, [math.log10(max(size, 1e-30)) for size in sizes])},
@@ -101,8 +101,8 @@ def initialization(case: Case) -> Values:
     )
 
 
-def drawn(case: Case, rows: int, columns: int, name: str) -> torch.Tensor:
-    """A weight [rows, columns] filled by the scheme, from a stream as a run has it."""
+def draw_weight(case: Case, rows: int, columns: int, name: str) -> torch.Tensor:
+    """Returns a weight [rows, columns] drawn by the scheme, from a stream as in a run."""
     weight = torch.zeros(rows, columns)
     with torch.no_grad():
         case(weight, torch.zeros(rows), generator(0, "weights", name))
@@ -110,11 +110,11 @@ def drawn(case: Case, rows: int, columns: int, name: str) -> torch.Tensor:
 
 
 def _through_layers(case: Case, depth: int = 8) -> list[float]:
-    """Root mean square of a signal before the first ReLU layer and after each."""
+    """Returns the root mean square of a signal before the first ReLU layer and after each."""
     signal = torch.randn(256, FAN_IN, generator=generator(0, "example"))
     sizes = [float(signal.square().mean().sqrt())]
     for layer in range(depth):
-        signal = torch.relu(signal @ drawn(case, FAN_IN, FAN_IN, f"example{layer}").T)
+        signal = torch.relu(signal @ draw_weight(case, FAN_IN, FAN_IN, f"example{layer}").T)
         sizes.append(float(signal.square().mean().sqrt()))
     return sizes
 
@@ -128,7 +128,7 @@ SHAPES = {
 
 @example("model")
 def model(case: Case) -> Values:
-    """The network as a run would build it, with the shape that each part puts out for a batch of two."""
+    """The network as a run builds it, with the output shape of each part for a batch of two."""
     kind = case.technique.facts.get("accepts", ("image",))[0]
     data, shape, outputs, vocabulary = SHAPES[kind]
     flat = {f"model.{name}": value for name, value in case.knobs.items()}
@@ -150,7 +150,7 @@ def model(case: Case) -> Values:
         if not list(module.children()) or own:
             rows.append([name, type(module).__name__, shapes.get(module, "–"), own])
     total = sum(parameter.numel() for parameter in network.parameters())
-    return says(
+    return result(
         f"{total:,} parameters on the data set “{data}”, with every other knob at its default.",
         table(
             "From the input to the output, for a batch of two",

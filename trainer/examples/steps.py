@@ -1,10 +1,10 @@
-"""What happens in a step: loss, gradient, clipping, precision, optimizer."""
+"""Examples of what happens in a step: loss, clipping, precision, optimizer."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainer.examples import Case, Values, example, plot, says, table
+from trainer.examples import Case, Values, example, plot, result, table
 from trainer.lazy import lazy
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ VALUES = (0.1, 1.001, 3.14159265, 1e-8, 70_000.0)
 
 @example("optimizer")
 def optimizer(case: Case) -> Values:
-    """One weight of 1 under four given gradients, with all that the optimizer remembers; then its way down a ravine."""
+    """A weight of 1 under four given gradients, with the optimizer's state; then its path down a ravine."""
     weight = torch.nn.Parameter(torch.tensor([1.0]))
     chosen = case([weight], RATE)
     buffers: list[str] = []
@@ -35,8 +35,8 @@ def optimizer(case: Case) -> Values:
         shown = {NAMES[name]: value for name, value in remembered.items()} | corrected
         buffers = list(shown)
         rows.append([number, gradient, *shown.values(), _value(weight) - before, _value(weight)])
-    return says(
-        f"A weight of 1 at learning rate {RATE}, under gradients that are given.",
+    return result(
+        f"A weight of 1 at learning rate {RATE}, under given gradients.",
         table("Step by step", ["step", "gradient", *buffers, "change", "weight"], rows),
         plot("Down a ravine: ½ (x² + 25 y²)", "x", "y", {case.technique.label: _ravine(case)}),
     )
@@ -49,7 +49,7 @@ def _value(weight: torch.Tensor) -> float:
 def _corrected(
     remembered: dict[str, float], betas: tuple[float, float] | None, step: int
 ) -> dict[str, float]:
-    """Adam's moments without the bias of having started at zero."""
+    """Returns Adam's moments without the bias of their start at zero."""
     if betas is None:
         return {}
     return {
@@ -59,21 +59,21 @@ def _corrected(
 
 
 def _ravine(case: Case, steps: int = 40) -> tuple[list[float], list[float]]:
-    """The way from (4, 1) in forty steps, at rate 0.01, or 0.1 for those that scale their steps themselves."""
-    place = torch.nn.Parameter(torch.tensor([4.0, 1.0]))
+    """Returns the path from (4, 1) in forty steps, at rate 0.01, or 0.1 for optimizers that scale their own steps."""
+    point = torch.nn.Parameter(torch.tensor([4.0, 1.0]))
     usual = case.technique.facts.get("usual_lr", 0.01)
-    chosen = case([place], usual if usual >= 0.01 else 0.1)
-    path = [place.tolist()]
+    chosen = case([point], usual if usual >= 0.01 else 0.1)
+    path = [point.tolist()]
     for _ in range(steps):
-        place.grad = place.detach() * torch.tensor([1.0, 25.0])
+        point.grad = point.detach() * torch.tensor([1.0, 25.0])
         chosen.step()
-        path.append(place.tolist())
+        path.append(point.tolist())
     return [x for x, _ in path], [y for _, y in path]
 
 
 @example("clipping")
 def clipping(case: Case) -> Values:
-    """A gradient of length 5 in two tensors, and one that is short already."""
+    """A gradient of norm 5, one that is small already, and one with a single large element."""
     rows: list[list[Any]] = []
     for given in ((3.0, 4.0), (0.3, 0.4), (0.1, -3.0)):
         gradients = [torch.tensor([value]) for value in given]
@@ -83,49 +83,49 @@ def clipping(case: Case) -> Values:
         state = "–" if clipped is None else "yes" if bool(clipped) else "no"
         rows.append([*given, float(norm), *after.tolist(), float(after.norm()), state])
     columns = ["g₁", "g₂", "norm", "g₁ after", "g₂ after", "norm after", "clipped"]
-    return says("Three gradients of two elements each.", table("Before and after", columns, rows))
+    return result("Three gradients of two elements each.", table("Before and after", columns, rows))
 
 
 @example("label_smoothing")
 def label_smoothing(case: Case) -> Values:
-    """Four classes, the first of them right. The targets are read back from the loss: softmax − gradient."""
+    """Four classes, of which the first is right. The targets are recovered from the loss as softmax − gradient."""
     logits = torch.tensor([LOGITS], requires_grad=True)
     loss = case(logits, torch.tensor([0]))
     (gradient,) = torch.autograd.grad(loss, logits)
-    chances = logits.detach().softmax(1)[0]
-    targets = chances - gradient[0]
+    probabilities = logits.detach().softmax(1)[0]
+    targets = probabilities - gradient[0]
     rows = [
         [
-            f"class {place}",
-            LOGITS[place],
-            float(chances[place]),
-            float(targets[place]),
-            float(gradient[0, place]),
+            f"class {index}",
+            LOGITS[index],
+            float(probabilities[index]),
+            float(targets[index]),
+            float(gradient[0, index]),
         ]
-        for place in range(len(LOGITS))
+        for index in range(len(LOGITS))
     ]
-    return says(
-        f"With ε = {case.knobs['amount']:g} the loss is {float(loss.detach()):.4f}. The gradient is softmax − target: it is zero "
-        "before certainty.",
+    return result(
+        f"With ε = {case.knobs['amount']:g} the loss is {float(loss.detach()):.4f}. The gradient is softmax − target: it "
+        "vanishes before certainty.",
         table("Class 0 is right", ["", "logit", "softmax", "target", "gradient"], rows),
     )
 
 
 @example("precision")
 def precision(case: Case) -> Values:
-    """Numbers as the format keeps them, a small gradient on its way back, and a step whose gradient overflows."""
+    """Numbers as the format stores them and, with loss scaling, small gradients and one that overflows."""
     chosen = case("cpu")
-    kind = chosen.autocast or torch.float32
-    kept = torch.tensor(VALUES).to(kind).float().tolist()
+    kind = chosen.dtype or torch.float32
+    stored = torch.tensor(VALUES).to(kind).float().tolist()
     rows = [
         [_plain(value), _plain(found), "overflow" if found == float("inf") else abs(found - value) / value]
-        for value, found in zip(VALUES, kept, strict=True)
+        for value, found in zip(VALUES, stored, strict=True)
     ]
-    parts = [table("Numbers as it keeps them", ["number", "kept as", "relative error"], rows)]
+    parts = [table("Numbers in this format", ["number", "stored as", "relative error"], rows)]
     if chosen.scaler.is_enabled():
         parts.append(_scaling(chosen.scaler, kind))
     name = str(kind).removeprefix("torch.")
-    return says(f"Matrix products run in {name}; weights and optimizer stay in float32.", *parts)
+    return result(f"Matrix products run in {name}; weights and optimizer stay in float32.", *parts)
 
 
 def _plain(value: float) -> Any:
@@ -133,14 +133,14 @@ def _plain(value: float) -> Any:
 
 
 def _scaling(scaler: torch.amp.GradScaler, kind: torch.dtype) -> Values:
-    """A weight under gradients of 1e-8, infinity and 1e-8, each as the 16-bit format brings it back."""
+    """Returns a table of a weight under gradients of 1e-8, infinity and 1e-8, each rounded to the 16-bit format."""
     weight = torch.nn.Parameter(torch.tensor([1.0]))
     optimizer = torch.optim.SGD([weight], lr=1.0)
     rows: list[list[Any]] = []
     for gradient in (1e-8, float("inf"), 1e-8):
         scale, before = scaler.get_scale(), _value(weight)
         plain = torch.tensor([gradient]).to(kind).float()
-        scaler.scale(torch.zeros(1))  # as a loss does: the scale exists from here on
+        scaler.scale(torch.zeros(1))  # creates the scale, as scaling a loss does
         weight.grad = (torch.tensor([gradient]) * scaler.get_scale()).to(kind).float()
         scaler.unscale_(optimizer)
         found = float(weight.grad)

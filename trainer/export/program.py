@@ -64,7 +64,7 @@ def main() -> None:
     optimizer = config.bound("optimizer")(weights.parameters, config.learning_rate)
     if not PLAIN:
         precision = config.bound("precision")(device.type)
-        model.forward = torch.autocast(device.type, dtype=precision.autocast)(model.forward)
+        model.forward = torch.autocast(device.type, dtype=precision.dtype)(model.forward)
     if AUGMENTS:
         mix = config.bound("mixing") if MIXES else None
         classes = len(data.samples.classes)

@@ -32,7 +32,7 @@ from trainer.settings import Settings
 from trainer.store import ENDED, EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
 
 MB = 1_000_000
-ELSEWHERE = "This run trained on a file that is not on this machine. To repeat it, add the very same file on the page Your data."
+ELSEWHERE = "This run trained on a file that is not on this machine. To repeat it, upload the same file on the Your data page."
 MOST_FILES = 40
 LIMITS = {
     "manifest.json": 1 * MB,

@@ -1,1 +1,1 @@
-"""What a run is about to do, worked out before its first step."""
+"""Preflight: what a run is about to do, computed before its first step."""

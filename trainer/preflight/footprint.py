@@ -1,28 +1,28 @@
-"""How much memory a run's network, gradients, optimizer and one batch take, in each precision."""
+"""How much memory a run's weights, gradients, optimizer state and one batch's activations take, in each precision."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from trainer.engine.build import Experiment
 from trainer.lazy import lazy
 from trainer.preflight.activation_hooks import Kept
 from trainer.registry import families
+from trainer.techniques.precision import Precision, autocast
 
 if TYPE_CHECKING:
     import torch
 else:
     torch = lazy("torch")
 
-FEW, MORE = 2, 4  # samples of the two small passes; batch norm needs two
+PROBE_SIZES = 2, 4  # samples of two small passes; batch norm needs at least two
 
 
 def memory(run: Experiment, batch: torch.Tensor, kept_bytes: int) -> dict[str, Any]:
-    """Bytes by precision, and what was measured in this run's own.
+    """Returns bytes by precision, and those `measured` in the run's own.
 
-    `weights` and `gradients` follow the rule of thumb for the number format. Autocast, as training uses it here, keeps
-    both in float32 and makes 16-bit copies, so `measured` tells what really lies in memory.
+    `weights` and `gradients` follow the rule of thumb for the number format. Autocast, as used in training here, keeps
+    both in float32 and adds 16-bit copies, so `measured` holds what really is in memory.
     """
     per_parameter = optimizer_bytes(run)
     count = run.parameters
@@ -38,7 +38,7 @@ def memory(run: Experiment, batch: torch.Tensor, kept_bytes: int) -> dict[str, A
                 "weights": technique.facts["bytes_weights"] * count,
                 "gradients": technique.facts["bytes_gradients"] * count,
                 "optimizer": round(per_parameter * count),
-                "activations": activation_bytes(run, batch, technique.function(run.device.type).autocast),
+                "activations": activation_bytes(run, batch, technique.function(run.device.type)),
             }
             for name, technique in families()["precision"].techniques.items()
         ],
@@ -51,7 +51,7 @@ def memory(run: Experiment, batch: torch.Tensor, kept_bytes: int) -> dict[str, A
 
 
 def optimizer_bytes(run: Experiment) -> float:
-    """Bytes of optimizer state for each parameter, found by letting the run's optimizer step on a few numbers."""
+    """Returns the bytes of optimizer state per parameter, measured by one step of the run's optimizer on a few numbers."""
     probe = torch.nn.Parameter(torch.zeros(256))
     optimizer = run.config.bound("optimizer")([probe], run.config.learning_rate)
     probe.grad = torch.zeros_like(probe)
@@ -60,17 +60,18 @@ def optimizer_bytes(run: Experiment) -> float:
     return sum(value.nbytes for value in state if value.numel() == probe.numel()) / probe.numel()
 
 
-def activation_bytes(run: Experiment, batch: torch.Tensor, dtype: torch.dtype | None) -> int:
-    """What autograd would keep of a whole batch: the growth from two samples to four, times the batch's size.
+def activation_bytes(run: Experiment, batch: torch.Tensor, precision: Precision) -> int:
+    """Returns the bytes that autograd would keep of a whole batch: the growth from two samples to four, scaled to the batch.
 
-    Whatever does not grow with the batch, such as 16-bit copies of the weights, falls out of the difference.
+    Whatever does not grow with the batch, such as 16-bit copies of the weights, cancels out in the difference.
     """
-    few, more = (_kept(run, batch[torch.arange(count) % len(batch)], dtype) for count in (FEW, MORE))
-    return round((more - few) / (MORE - FEW) * len(batch))
+    small, large = PROBE_SIZES
+    low, high = (_kept_bytes(run, batch[torch.arange(size) % len(batch)], precision) for size in PROBE_SIZES)
+    return round((high - low) / (large - small) * len(batch))
 
 
-def _kept(run: Experiment, samples: torch.Tensor, dtype: torch.dtype | None) -> int:
+def _kept_bytes(run: Experiment, samples: torch.Tensor, precision: Precision) -> int:
     kept = Kept(*run.weights.parameters, samples)
-    with kept, nullcontext() if dtype is None else torch.autocast(run.device.type, dtype=dtype):
+    with kept, autocast(precision, run.device):
         run.model(samples)
     return kept.bytes

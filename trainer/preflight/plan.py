@@ -1,6 +1,6 @@
-"""What a configuration will do, worked out before anything runs: steps, and the planned learning rate.
+"""The learning rate that a configuration plans, computed before anything runs.
 
-Schedules are pure functions, so the web process draws the very curve that training will follow. No torch.
+Schedules are pure functions, so the web process draws the same curve that training will follow, without torch.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from trainer.config import RunConfig
 from trainer.engine.datasplit import steps_per_epoch
 from trainer.techniques.schedules import Moment, rates
 
-MOST_POINTS = 400  # a curve in the sidebar is narrower than this in pixels
-REACTS = "reacts to the validation loss; the dotted line shows it as if that never stalled."
+MAX_POINTS = 400  # more than a curve in the sidebar has pixels
+REACTS_NOTE = "reacts to the validation loss; the dotted line assumes that it never stalls."
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class PlannedRate:
         return [step / self.steps_per_epoch for step in self.steps]
 
 
-def planned_rate(config: RunConfig, points: int = MOST_POINTS) -> PlannedRate:
-    """Returns the learning rate over the run, at `points` steps at most, the first and the last among them."""
+def planned_rate(config: RunConfig, points: int = MAX_POINTS) -> PlannedRate:
+    """Returns the learning rate over the run at up to `points` steps, including the first and the last."""
     schedule = partial(config.technique("schedule").function, **config.schedule.knobs)
     per_epoch = steps_per_epoch(config)
     total = per_epoch * config.epochs
@@ -43,11 +43,11 @@ def planned_rate(config: RunConfig, points: int = MOST_POINTS) -> PlannedRate:
         for step in steps
     ]
     reacts = config.technique("schedule").facts.get("per") == "validation"
-    return PlannedRate(steps, lr, per_epoch, REACTS if reacts else "")
+    return PlannedRate(steps, lr, per_epoch, REACTS_NOTE if reacts else "")
 
 
 def _spread(total: int, per_epoch: int, points: int) -> list[int]:
-    """Steps evenly over the run. Where epochs are few enough, both ends of each are taken, so that drops stand upright."""
+    """Returns steps spread evenly over the run, with both ends of each epoch if there is room, so that drops are vertical."""
     if total <= points:
         return list(range(total))
     epochs = total // per_epoch

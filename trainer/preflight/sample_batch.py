@@ -1,4 +1,4 @@
-"""The first samples of a batch, as they lie in memory and as the network gets them, in plain values that a page can draw."""
+"""The first samples of a batch, as stored and as the network gets them, in plain values that a page can draw."""
 
 from __future__ import annotations
 
@@ -13,33 +13,34 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
 
-MOST = 8  # samples
-COLUMNS = 6  # of a row that is shown
-LARGEST_SIDE = 96  # pixels of an image that is shown
-LABELS = 3  # classes that are named of a soft label
+MAX_SAMPLES = 8
+MAX_COLUMNS = 6  # of a row
+MAX_SIDE = 96  # pixels of an image
+MAX_LABELS = 3  # classes of a soft label
 
 
-def gallery(
+def sample_batch(
     run: Experiment,
     inputs: torch.Tensor,
     targets: torch.Tensor,
     batch: torch.Tensor,
-    wanted: torch.Tensor,
+    batch_targets: torch.Tensor,
 ) -> dict[str, Any]:
-    """Up to eight samples: {"kind", "items": [{"before", "after", "label", "asked"}, …]}.
+    """Returns the first samples: {"kind", "items": [{"before", "after", "label", "asked"}, …]}.
 
-    `label` is the sample's own; `asked` what the loss compares with, after mixing and label smoothing. Kinds: "images"
-    (8-bit pixels as base64, [height, width, channels] in `shape`), "texts", "rows" (the first columns), or "none".
+    `inputs` and `targets` are the stored batch, `batch` and `batch_targets` what augmentation makes of it. `label` is the
+    sample's own; `asked` is the label that the loss compares with, after mixing and label smoothing. Kinds are "images" (8-bit
+    pixels as base64, [height, width, channels] in `shape`), "texts", "rows" (the first columns), and "none".
     """
     kind, show = _kind_of(run, inputs)
     items = [
         {
-            "before": show(inputs[place], _is_scaled(run)),
-            "after": show(batch[place], True),
-            "label": _label(run, targets[place]),
-            "asked": _asked(run, wanted[place]),
+            "before": show(inputs[index], _is_scaled(run)),
+            "after": show(batch[index], True),
+            "label": _label(run, targets[index]),
+            "asked": _loss_label(run, batch_targets[index]),
         }
-        for place in range(min(MOST, len(batch)) if show else 0)
+        for index in range(min(MAX_SAMPLES, len(batch)) if show else 0)
     ]
     facts = {"kind": kind, "items": items, "changed": run.augment is not None, "unit": run.data.samples.unit}
     return facts | _extent(kind, inputs)
@@ -52,7 +53,7 @@ def _kind_of(run: Experiment, inputs: torch.Tensor) -> tuple[str, Any]:
     if inputs.ndim == 4:
         return "images", lambda image, scaled: _pixels(_plain(run, image, scaled))
     if inputs.ndim == 2:
-        return "rows", lambda row, scaled: _plain(run, row, scaled)[:COLUMNS].tolist()
+        return "rows", lambda row, scaled: _plain(run, row, scaled)[:MAX_COLUMNS].tolist()
     return "none", None
 
 
@@ -65,12 +66,12 @@ def _extent(kind: str, inputs: torch.Tensor) -> dict[str, Any]:
 
 
 def _is_scaled(run: Experiment) -> bool:
-    """Whether training samples lie scaled in memory: not where augmentation works on plain pixels and scales after."""
+    """Returns whether stored training samples are scaled: not when augmentation works on plain inputs and scales them later."""
     return run.augment is None or not run.augment.changes
 
 
 def _plain(run: Experiment, sample: torch.Tensor, scaled: bool) -> torch.Tensor:
-    """A sample [*shape] in the units that it came in."""
+    """Returns a sample [*shape] in its original units."""
     if not scaled:
         return sample
     plain: torch.Tensor = sample[None] * run.data.deviation + run.data.mean
@@ -78,14 +79,14 @@ def _plain(run: Experiment, sample: torch.Tensor, scaled: bool) -> torch.Tensor:
 
 
 def _pixels(image: torch.Tensor) -> str:
-    """An image [channels, height, width] in [0, 1] as base64 of bytes [height, width, channels]; large ones are thinned."""
+    """Returns an image [channels, height, width] in [0, 1] as base64 of bytes [height, width, channels], thinned if large."""
     step = _stride(*image.shape[1:])
     small = image[:, ::step, ::step].nan_to_num().clamp(0, 1)
     return b64encode((small.permute(1, 2, 0) * 255).round().byte().contiguous().numpy().tobytes()).decode()
 
 
 def _stride(height: int, width: int) -> int:
-    return -(-max(height, width) // LARGEST_SIDE)
+    return -(-max(height, width) // MAX_SIDE)
 
 
 def _words(vocabulary: tuple[str, ...], text: torch.Tensor) -> str:
@@ -93,14 +94,14 @@ def _words(vocabulary: tuple[str, ...], text: torch.Tensor) -> str:
 
 
 def _label(run: Experiment, target: torch.Tensor) -> Any:
-    """The class by name, or the numbers to predict in their unit."""
+    """Returns the class by name, or the numbers to predict in their unit."""
     if run.data.task == "classification":
         return run.data.samples.classes[int(target)]
     return [value * run.data.target_scale + run.data.target_mean for value in target.tolist()]
 
 
-def _asked(run: Experiment, target: torch.Tensor) -> list[list[Any]]:
-    """[[class, share], …] of what the loss compares with, largest first; empty for regression."""
+def _loss_label(run: Experiment, target: torch.Tensor) -> list[list[Any]]:
+    """Returns [[class, share], …] of the label that the loss compares with, largest first; empty for regression."""
     if run.data.task != "classification":
         return []
     classes = run.data.samples.classes
@@ -109,7 +110,7 @@ def _asked(run: Experiment, target: torch.Tensor) -> list[list[Any]]:
     shares = hard.double() * (1 - amount) + amount / len(classes)
     largest = shares.sort(descending=True, stable=True)
     return [
-        [classes[place], share]
-        for share, place in zip(largest.values.tolist()[:LABELS], largest.indices.tolist(), strict=False)
+        [classes[index], share]
+        for share, index in zip(largest.values.tolist()[:MAX_LABELS], largest.indices.tolist(), strict=False)
         if share >= 0.005
     ]

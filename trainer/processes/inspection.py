@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from trainer import examples
-from trainer.preflight.dry_run import before
+from trainer.preflight.dry_run import dry_run
 from trainer.settings import Settings
 
 Inspector = Callable[[Mapping[str, Any], Settings], Any]
 
-KINDS: dict[str, Inspector] = {"before": before, "example": examples.answer}
+KINDS: dict[str, Inspector] = {"before": dry_run, "example": examples.answer}
 """Kind → function: takes the question and the settings, returns plain values for JSON, raises an engine's error (a
 sentence) where there is no answer. It trains nothing, writes nothing, and is done in well under `inspector.SECONDS`.
 """

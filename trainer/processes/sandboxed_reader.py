@@ -22,10 +22,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from trainer.data.images import MOST_BYTES as MOST_ARCHIVE_BYTES
+from trainer.data.images import MAX_BYTES as MAX_ARCHIVE_BYTES
 from trainer.data.samples import DataError
-from trainer.data.tables import MOST_BYTES as MOST_TABLE_BYTES
-from trainer.data.uploads import VERSION, find_manifest, upload_folder
+from trainer.data.tables import MAX_BYTES as MAX_TABLE_BYTES
+from trainer.data.uploads import MANIFEST_VERSION, find_manifest, upload_folder
 from trainer.formatting import format_bytes
 from trainer.settings import Settings
 
@@ -96,8 +96,8 @@ def _save(source: BinaryIO, path: Path, cancelled: Callable[[], bool]) -> str:
     with path.open("xb") as file:
         while chunk := source.read(CHUNK):
             size += len(chunk)
-            if size > max(MOST_TABLE_BYTES, MOST_ARCHIVE_BYTES):
-                raise DataError(f"The file is larger than {format_bytes(MOST_ARCHIVE_BYTES)}, the limit.")
+            if size > max(MAX_TABLE_BYTES, MAX_ARCHIVE_BYTES):
+                raise DataError(f"The file is larger than {format_bytes(MAX_ARCHIVE_BYTES)}, the limit.")
             if cancelled():
                 raise CancelledError
             digest.update(chunk)
@@ -224,7 +224,7 @@ def inspect(folder: Path, report: Progress) -> dict[str, Any]:
     path = folder / "original"
     with path.open("rb") as file:
         start = file.read(4)
-    facts = {"version": VERSION, "bytes": path.stat().st_size}
+    facts = {"version": MANIFEST_VERSION, "bytes": path.stat().st_size}
     if start[:2] == b"PK":
         from trainer.data.images import read_archive
 
@@ -243,7 +243,7 @@ def inspect(folder: Path, report: Progress) -> dict[str, Any]:
         "rows": table.rows,
         "columns": [column.facts() for column in table.columns],
         "preview": table.preview,
-        "said": table.said,
+        "said": table.notices,
     }
 
 

@@ -15,7 +15,7 @@ else:
 declare_family(
     "activation",
     label="Activation",
-    help="The bend between layers that lets a network be more than one straight line.",
+    help="The non-linearity between layers; without one, any network is a linear function.",
     group="model",
     default="relu",
 )
@@ -30,7 +30,7 @@ declare_family(
     when="The first choice for MLPs and convolutional networks, with Kaiming initialization.",
 )
 def relu() -> torch.nn.Module:
-    """max(0, x): cheap and strong; a unit that is never positive stops learning."""
+    """max(0, x): cheap and effective; a unit that is never positive stops learning."""
     return torch.nn.ReLU()
 
 
@@ -40,15 +40,15 @@ def relu() -> torch.nn.Module:
     source="Maas, Hannun & Ng 2013",
     link="https://ai.stanford.edu/~amaas/papers/relu_hybrid_icml2013_final.pdf",
     formula=r"f(x) = \max(0, x) + a \min(0, x)",
-    when="Where the health view shows dead ReLUs.",
+    when="When the Health page shows dead ReLUs.",
 )
 def leaky_relu(
     *,
     negative_slope: Annotated[
-        float, knob("Negative slope", "Slope left of zero.", ge=0, le=1, step=0.01)
+        float, knob("Negative slope", "Slope for negative inputs.", ge=0, le=1, step=0.01)
     ] = 0.01,
 ) -> torch.nn.Module:
-    """ReLU with a small slope left of zero, so that no unit dies."""
+    """ReLU with a small slope for negative inputs, so that no unit dies."""
     return torch.nn.LeakyReLU(negative_slope)
 
 
@@ -60,7 +60,7 @@ def leaky_relu(
     when="Transformers; elsewhere it costs a little more than ReLU and rarely hurts.",
 )
 def gelu() -> torch.nn.Module:
-    """x · Φ(x), a smooth ReLU; usual in Transformers."""
+    """x · Φ(x), a smooth ReLU; standard in Transformers."""
     return torch.nn.GELU()
 
 
@@ -72,7 +72,7 @@ def gelu() -> torch.nn.Module:
         r"f(x) = \lambda \begin{cases} x & x > 0 \\ \alpha(e^x - 1) & x \le 0 \end{cases} \quad \lambda "
         r"\approx 1.0507,\ \alpha \approx 1.6733"
     ),
-    when="Deep MLPs without normalization; with LeCun normal initialization, or it does not normalize itself.",
+    when="Deep MLPs without normalization, with LeCun normal initialization; otherwise it does not normalize itself.",
 )
 def selu() -> torch.nn.Module:
     """Scaled exponential unit that keeps mean 0 and variance 1 through depth with LeCun initialization."""
@@ -86,7 +86,7 @@ def selu() -> torch.nn.Module:
     when="Recurrent networks and shallow MLPs, with Xavier initialization.",
 )
 def tanh() -> torch.nn.Module:
-    """Squashes to (−1, 1); its gradient fades for large inputs."""
+    """Squashes to (−1, 1); its gradient vanishes for large inputs."""
     return torch.nn.Tanh()
 
 
@@ -94,7 +94,7 @@ def tanh() -> torch.nn.Module:
     "activation",
     label="Sigmoid",
     formula=r"f(x) = \frac{1}{1 + e^{-x}}",
-    when="To see gradients vanish with depth, and for gates. Hidden layers have better choices.",
+    when="To see gradients vanish with depth, and for gates. Hidden layers have better options.",
 )
 def sigmoid() -> torch.nn.Module:
     """Squashes to (0, 1); its gradient is at most 1/4, so depth makes it vanish."""

@@ -1,9 +1,9 @@
-"""Image augmentation: each image of a batch gets its own random change, in the training part only.
+"""Image augmentation: changes each image of a training batch at random.
 
-Every function receives images in [0, 1] as float32 [batch, channels, height, width] and a generator of its own, draws one
-set of random numbers per image, and works on the whole batch at once: the same result as one call per image, without the
-calls. They run in the order below, which is torchvision's usual one; random erasing comes after the others because it works
-on finished tensors.
+Every function receives images in [0, 1] as float32 [batch, channels, height, width] and a generator of its own. It draws one
+set of random numbers per image but works on the whole batch at once: the result of one call per image, at the cost of one
+call. The families run in the order below, the usual one in torchvision; random erasing comes last because it works on
+finished tensors.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ else:
 
 
 def strength(label: str) -> Any:
-    """A knob of how far random factors may be from 1."""
-    return knob(label, "Largest change either way: 0 changes nothing, 0.4 is usual.", ge=0, le=1, step=0.05)
+    """Returns a knob for how far a random factor may be from 1."""
+    return knob(label, "Maximum relative change: 0 changes nothing, 0.4 is common.", ge=0, le=1, step=0.05)
 
 
-Chance = Annotated[float, knob("Probability", "Share of images that are changed.", ge=0, le=1, step=0.05)]
-Degrees = Annotated[float, knob("Largest angle", "Either way.", ge=0, le=180, step=5, unit="°")]
+Chance = Annotated[float, knob("Probability", "Share of images to change.", ge=0, le=1, step=0.05)]
+Degrees = Annotated[float, knob("Maximum angle", "In either direction.", ge=0, le=180, step=5, unit="°")]
 
 KINDS = (
-    ("random_crop", "Random resized crop", "Trains on random parts of the image, scaled to its size."),
-    ("horizontal_flip", "Horizontal flip", "Mirrors half of the images."),
-    ("rotation", "Rotation", "Turns each image by a random angle."),
-    ("affine", "Affine", "Shifts, scales and shears each image."),
+    ("random_crop", "Random resized crop", "Trains on random crops, resized to the size of the image."),
+    ("horizontal_flip", "Horizontal flip", "Mirrors images left to right at random."),
+    ("rotation", "Rotation", "Rotates each image by a random angle."),
+    ("affine", "Affine", "Shifts, scales and shears each image at random."),
     ("color_jitter", "Color jitter", "Varies brightness, contrast and saturation."),
     ("random_erasing", "Random erasing", "Blanks a random rectangle."),
 )
@@ -51,7 +51,7 @@ for _name, _, _ in KINDS:
         label="Off",
         name="none",
         formula=r"\tilde{x} = x",
-        when="The control: every epoch sees the same images.",
+        when="The baseline: every epoch sees the same images.",
     )(unchanged)
 
 
@@ -73,10 +73,16 @@ def resized(
     *,
     smallest: Annotated[
         float,
-        knob("Smallest part", "Of the image's area; 0.08 is usual for photographs.", gt=0, le=1, step=0.05),
+        knob(
+            "Minimum area",
+            "Share of the image's area; 0.08 is common for photographs.",
+            gt=0,
+            le=1,
+            step=0.05,
+        ),
     ] = 0.6,
 ) -> torch.Tensor:
-    """Cuts out a random part of random shape (3:4 to 4:3) and scales it to the image's size."""
+    """Crops a random area at a random aspect ratio (3:4 to 4:3) and resizes it to the size of the image."""
     area, shape, across, down = uniform(images, stream, 4).unbind(1)
     area = smallest + (1 - smallest) * area
     aspect = torch.exp((2 * shape - 1) * math.log(4 / 3))
@@ -101,7 +107,7 @@ def resized(
     source="Krizhevsky, Sutskever & Hinton 2012",
     link="https://doi.org/10.1145/3065386",
     formula=r"\tilde{x}_{c,i,j} = x_{c,i,W-1-j} \quad \text{with probability } p",
-    when="Photographs. Not digits or letters: a mirrored 2 is no 2.",
+    when="Photographs. Not digits or letters: a mirrored 2 is not a 2.",
 )
 def flip(images: torch.Tensor, stream: torch.Generator, *, probability: Chance = 0.5) -> torch.Tensor:
     """Mirrors each image left to right with the given probability. Not for digits or letters."""
@@ -117,10 +123,10 @@ def flip(images: torch.Tensor, stream: torch.Generator, *, probability: Chance =
     source="Simard, Steinkraus & Platt 2003",
     link="https://doi.org/10.1109/ICDAR.2003.1227801",
     formula=r"\tilde{x}(u) = x(R_\theta u), \quad \theta \sim \mathcal{U}(-\theta_{\max}, \theta_{\max})",
-    when="Handwriting and photographs by a few degrees; any angle only where there is no up, as under a microscope.",
+    when="A few degrees for handwriting and photographs; any angle only where nothing is upright, as under a microscope.",
 )
 def rotate(images: torch.Tensor, stream: torch.Generator, *, degrees: Degrees = 10.0) -> torch.Tensor:
-    """Turns each image by a random angle up to the largest, either way; corners are filled with 0."""
+    """Rotates each image by a random angle up to the maximum, in either direction; empty corners become 0."""
     angle = (2 * uniform(images, stream, 1)[:, 0] - 1) * math.radians(degrees)
     ratio = images.shape[2] / images.shape[3]
     cos, sin = angle.cos(), angle.sin()
@@ -135,21 +141,21 @@ def rotate(images: torch.Tensor, stream: torch.Generator, *, degrees: Degrees = 
     source="Simard, Steinkraus & Platt 2003",
     link="https://doi.org/10.1109/ICDAR.2003.1227801",
     formula=r"\tilde{x}(u) = x(A u + b)",
-    when="Handwriting and centred objects: small shifts do most of the good.",
+    when="Handwriting and centered objects; small shifts help most.",
 )
 def shift_scale_shear(
     images: torch.Tensor,
     stream: torch.Generator,
     *,
     shift: Annotated[
-        float, knob("Largest shift", "Share of the side, either way.", ge=0, le=1, step=0.05)
+        float, knob("Maximum shift", "Share of the side, in either direction.", ge=0, le=1, step=0.05)
     ] = 0.1,
     scale: Annotated[
-        float, knob("Largest scaling", "Share, larger or smaller.", ge=0, le=0.9, step=0.05)
+        float, knob("Maximum scaling", "Relative change in size, up or down.", ge=0, le=0.9, step=0.05)
     ] = 0.1,
     shear: Degrees = 5.0,
 ) -> torch.Tensor:
-    """Shifts, scales and shears each image by random amounts; what enters from outside is 0."""
+    """Shifts, scales and shears each image by random amounts; pixels from outside the image are 0."""
     across, down, size, slant = (2 * uniform(images, stream, 4) - 1).unbind(1)
     ratio = images.shape[2] / images.shape[3]
     zoom = 1 / (1 + size * scale)
@@ -165,7 +171,7 @@ def shift_scale_shear(
     accepts=("image",),
     source="Howard 2013, arXiv:1312.5402",
     formula=r"\tilde{x} = f_c\, f_b\, x + (1 - f_c)\,\overline{x}, \quad f \sim \mathcal{U}(1 - s, 1 + s)",
-    when="Photographs under different light. Not where colour tells the class.",
+    when="Photographs in varying light. Not where color decides the class.",
 )
 def jitter(
     images: torch.Tensor,
@@ -175,13 +181,13 @@ def jitter(
     contrast: Annotated[float, strength("Contrast")] = 0.2,
     saturation: Annotated[float, strength("Saturation")] = 0.2,
 ) -> torch.Tensor:
-    """Scales each image's brightness, its contrast around its mean, and its distance from grey, by random factors."""
+    """Scales each image's brightness, its contrast around its mean, and its distance from gray, by random factors."""
     factors = 1 + (2 * uniform(images, stream, 3) - 1) * images.new_tensor([brightness, contrast, saturation])
     bright, strong, vivid = factors[:, :, None, None, None].unbind(1)
-    images = (images * bright).clamp_(0, 1)  # in place from here on: the product is ours
-    middle = grey(images).mean((2, 3), keepdim=True)
+    images = (images * bright).clamp_(0, 1)  # in place from here on: the product is a new tensor
+    middle = gray(images).mean((2, 3), keepdim=True)
     images = torch.lerp(middle, images, strong).clamp_(0, 1)
-    return torch.lerp(grey(images), images, vivid).clamp_(0, 1) if images.shape[1] == 3 else images
+    return torch.lerp(gray(images), images, vivid).clamp_(0, 1) if images.shape[1] == 3 else images
 
 
 @technique(
@@ -191,10 +197,10 @@ def jitter(
     accepts=("image",),
     source="Zhong et al. 2017, arXiv:1708.04896",
     formula=r"\tilde{x} = x \odot (1 - R), \quad \mathrm{area}(R) \sim \mathcal{U}(0.02, a)",
-    when="Photographs in which the object may be half hidden.",
-    wrongly=(
-        "Listed before the conversion to a tensor it fails or does nothing. Here images are tensors from the "
-        "start, and it comes last."
+    when="Photographs in which the object may be partly hidden.",
+    misconception=(
+        "“It can stand anywhere among the transforms.” Before the conversion to a tensor it fails or does nothing. Here "
+        "images are tensors from the start, and it comes last."
     ),
 )
 def erase(
@@ -202,9 +208,11 @@ def erase(
     stream: torch.Generator,
     *,
     probability: Chance = 0.5,
-    largest: Annotated[float, knob("Largest part", "Of the image's area.", gt=0.02, le=1, step=0.05)] = 0.33,
+    largest: Annotated[
+        float, knob("Maximum area", "Share of the image's area.", gt=0.02, le=1, step=0.05)
+    ] = 0.33,
 ) -> torch.Tensor:
-    """Sets a random rectangle (2 % of the area up to the largest part, 3:10 to 10:3) to 0."""
+    """Sets a random rectangle (area from 2% to the maximum, aspect ratio 3:10 to 10:3) to 0."""
     hit, area, shape, across, down = uniform(images, stream, 5)[:, :, None, None].unbind(1)
     area, aspect = 0.02 + (largest - 0.02) * area, torch.exp((2 * shape - 1) * math.log(10 / 3))
     height, width = images.shape[2:]
@@ -221,12 +229,12 @@ def erase(
 
 
 def uniform(images: torch.Tensor, stream: torch.Generator, columns: int) -> torch.Tensor:
-    """Numbers in [0, 1), [batch, columns]: a row for each image. Drawn on the CPU, so that a GPU sees the same."""
+    """Returns numbers in [0, 1), [batch, columns]: a row per image. Drawn on the CPU, they are the same for a GPU run."""
     return torch.rand(len(images), columns, generator=stream).to(images.device)
 
 
-def grey(images: torch.Tensor) -> torch.Tensor:
-    """Luma [batch, 1, height, width] with the weights of ITU-R BT.601; the image itself where it has one channel."""
+def gray(images: torch.Tensor) -> torch.Tensor:
+    """Returns the luma [batch, 1, height, width] by ITU-R BT.601; for images of one channel, the images themselves."""
     if images.shape[1] != 3:
         return images.mean(1, keepdim=True)
     red, green, blue = images.split(1, dim=1)
@@ -235,13 +243,13 @@ def grey(images: torch.Tensor) -> torch.Tensor:
 
 
 def resample(images: torch.Tensor, *matrix: torch.Tensor, outside: str = "zeros") -> torch.Tensor:
-    """Reads every image through its own 2 × 3 matrix (six tensors [batch], row by row), in coordinates from −1 to 1.
+    """Samples every image through its own 2 × 3 matrix (six tensors [batch], row by row), in coordinates from −1 to 1.
 
-    `outside` is what lies beyond the image: "zeros", or "border" for its outermost pixels.
+    `outside` fills what lies beyond the image: "zeros", or "border" for its outermost pixels.
     """
-    rows, columns = (centres(side, images.device) for side in images.shape[2:])
+    rows, columns = (pixel_centers(side, images.device) for side in images.shape[2:])
     xx, xy, x0, yx, yy, y0 = (entry[:, None, None] for entry in matrix)
-    grid = images.new_empty(len(images), len(rows), len(columns), 2)  # affine_grid's, in half its time
+    grid = images.new_empty(len(images), len(rows), len(columns), 2)  # as affine_grid's, in half the time
     torch.add(xx * columns, xy * rows[:, None] + x0, out=grid[..., 0])
     torch.add(yx * columns, yy * rows[:, None] + y0, out=grid[..., 1])
     return torch.nn.functional.grid_sample(
@@ -249,6 +257,6 @@ def resample(images: torch.Tensor, *matrix: torch.Tensor, outside: str = "zeros"
     )
 
 
-def centres(side: int, device: torch.device) -> torch.Tensor:
-    """Where the middles of so many pixels lie between −1 and 1."""
+def pixel_centers(side: int, device: torch.device) -> torch.Tensor:
+    """Returns the centers of `side` pixels between −1 and 1."""
     return (2 * torch.arange(side, device=device, dtype=torch.float32) + 1) / side - 1

@@ -1,8 +1,8 @@
-"""Back-translation: a text goes into another language and back, and comes home in other words.
+"""Back-translation: translating a text into another language and back paraphrases it.
 
-Far too slow for every step, so each training text is translated once, before training, and kept in the data folder by its
-content: the next run, and a run that is taken up again, find it there. The models are Marian's (OPUS-MT), read from the
-data folder by the transformers package; nothing is fetched from anywhere.
+That is far too slow for every step. So each training text is translated once, before training, and stored by its content in the
+data folder, where later runs and resumed runs find it. The transformers package reads the Marian models (OPUS-MT) from the data
+folder; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -28,10 +28,8 @@ else:
     torch = lazy("torch")
 transformers = lazy("transformers")  # an optional extra, imported only when chosen
 
-TOGETHER = 32  # texts between two words on progress, and two saves
-LONGEST = (
-    128  # word pieces of a translation; the same for all, so that one text does not depend on its neighbours
-)
+SAVE_EVERY = 32  # texts; progress is reported as often
+MAX_TOKENS = 128  # of a translation; the same for all texts, so that none depends on its neighbors
 PACKAGES = ("transformers", "sentencepiece")
 LANGUAGES = {"de": "German", "fr": "French", "es": "Spanish"}
 Array = np.ndarray[Any, Any]
@@ -40,7 +38,7 @@ Report = Callable[[int, int], None]
 declare_family(
     "back_translation",
     label="Back-translation",
-    help="Says texts in other words by translating them there and back; needs a translation model.",
+    help="Paraphrases texts by translating them into another language and back; needs translation models.",
     group="text",
     default="none",
 )
@@ -50,7 +48,7 @@ declare_family(
     "back_translation",
     label="Off",
     formula=r"\tilde{x} = x",
-    when="The control: every epoch sees the same texts.",
+    when="The baseline: every epoch sees the same texts.",
 )
 def none(words: torch.Tensor, stream: torch.Generator) -> torch.Tensor:
     """Leaves texts as they are."""
@@ -58,13 +56,13 @@ def none(words: torch.Tensor, stream: torch.Generator) -> torch.Tensor:
 
 
 def model_folders(data_folder: Path, language: str) -> tuple[Path, Path]:
-    """Where the models into a language and back are looked for."""
+    """Returns the folders of the models into a language and back."""
     there, back = f"opus-mt-en-{language}", f"opus-mt-{language}-en"
     return data_folder / "translation" / there, data_folder / "translation" / back
 
 
 def lacks_models(data_folder: Path, *, language: str, **_: Any) -> str | None:
-    """A sentence with the command that brings what is missing, or None when texts can be translated."""
+    """Returns a sentence with the command that installs what is missing, or None when texts can be translated."""
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
     commands = [f"pip install {' '.join(missing)}"] if missing else []
     commands += [
@@ -75,8 +73,8 @@ def lacks_models(data_folder: Path, *, language: str, **_: Any) -> str | None:
     if not commands:
         return None
     return (
-        f"Back-translation through {LANGUAGES[language]} needs translation models, which are not here yet; "
-        f"bring them with: {' && '.join(commands)}"
+        f"Back-translation through {LANGUAGES[language]} needs translation models that are not installed yet. "
+        f"Install them with: {' && '.join(commands)}"
     )
 
 
@@ -89,80 +87,79 @@ def paraphrases(
     language: str,
     **_: Any,
 ) -> Array:
-    """int64 [2, texts, words]: the different texts among `words`, in the order of their rows, and each one's paraphrase.
+    """Returns int64 [2, texts, words]: the distinct texts among `words`, sorted by row, and the paraphrase of each.
 
-    A paraphrase is told in the vocabulary's words, the others are left out; one that has none of them, or has grown beyond
-    the array, leaves its text as it is. `report` hears how many texts of how many are done.
+    A paraphrase keeps only words of the vocabulary. One that keeps none, or is too long for the array, is replaced by its
+    original. `report` is called with the number of texts done and the number in all.
     """
     originals = np.unique(words, axis=0)
     texts = [" ".join(vocabulary[index] for index in row if index) for row in originals]
     number = {word: index for index, word in enumerate(vocabulary) if index}
-    found = originals.copy()
-    said = translate(texts, model_folders(data_folder, language), data_folder / "translation", report)
-    for row, text in zip(found, said, strict=True):
+    rephrased = originals.copy()
+    translations = translate(texts, model_folders(data_folder, language), data_folder / "translation", report)
+    for row, text in zip(rephrased, translations, strict=True):
         numbers = [number[word] for word in tokens(text) if word in number]
         if 0 < len(numbers) <= len(row):
             row[:] = 0
             row[-len(numbers) :] = numbers
-    return np.stack([originals, found])
+    return np.stack([originals, rephrased])
 
 
 def tokens(text: str) -> list[str]:
-    """Lower-case words without the punctuation around them, as the data sets here have them."""
+    """Returns lower-case words without surrounding punctuation, as in the data sets here."""
     return [word for part in text.lower().split() if (word := part.strip(".,;:!?\"'()"))]
 
 
 def translate(
     texts: Sequence[str],
     folders: tuple[Path, Path],
-    kept_in: Path,
+    cache_folder: Path,
     report: Report,
 ) -> list[str]:
-    """Each text there and back, from the file of earlier translations where it is in there; new ones are added to it."""
-    print_ = hashlib.sha256()
-    for folder in folders:  # other models, other paraphrases
+    """Returns each text translated there and back, from the file of earlier translations or added to it."""
+    digest = hashlib.sha256()
+    for folder in folders:  # other models give other paraphrases
         for file in sorted(folder.iterdir()):
-            print_.update(f"{file.name} {file.stat().st_size}".encode())
-    store = kept_in / f"{folders[0].name}-and-back-{print_.hexdigest()[:16]}.json"
-    known: dict[str, str] = json.loads(store.read_text("utf-8")) if store.is_file() else {}
+            digest.update(f"{file.name} {file.stat().st_size}".encode())
+    cache = cache_folder / f"{folders[0].name}-and-back-{digest.hexdigest()[:16]}.json"
+    known: dict[str, str] = json.loads(cache.read_text("utf-8")) if cache.is_file() else {}
     missing = [text for text in dict.fromkeys(texts) if text not in known]
-    with torch.random.fork_rng(devices=[]):  # loading a model draws numbers that are dropout's
+    with torch.random.fork_rng(devices=[]):  # loading a model draws from dropout's generator
         steps = [_translator(folder) for folder in folders] if missing else []
-        for start in range(0, len(missing), TOGETHER):
+        for start in range(0, len(missing), SAVE_EVERY):
             report(len(texts) - len(missing) + start, len(texts))
-            part = missing[start : start + TOGETHER]
+            batch = missing[start : start + SAVE_EVERY]
             there, back = steps
-            # One by one: padded beside others, the last bit of a sum may differ, and with it a word.
-            known |= {text: back(there([text]))[0] for text in part}
-            _save(store, known)
+            # One text at a time: padding beside others may change the last bit of a sum, and with it a word.
+            known |= {text: back(there([text]))[0] for text in batch}
+            _save(cache, known)
     return [known[text] for text in texts]
 
 
 def _translator(folder: Path) -> Callable[[list[str]], list[str]]:
-    """A Marian model from its folder, as a function of texts. Greedy: the same text gives the same translation."""
+    """Returns a function that translates texts with the Marian model in `folder`; greedy, so always the same way."""
     tokenizer = transformers.MarianTokenizer.from_pretrained(folder, local_files_only=True)
     model = transformers.MarianMTModel.from_pretrained(folder, local_files_only=True)
     model.requires_grad_(False).train(False)
-
-    longest = min(LONGEST, model.config.max_position_embeddings - 1)
+    max_tokens = min(MAX_TOKENS, model.config.max_position_embeddings - 1)
 
     def run(texts: list[str]) -> list[str]:
-        batch = tokenizer(texts, return_tensors="pt", padding=True, truncation=True, max_length=longest)
+        batch = tokenizer(texts, return_tensors="pt", padding=True, truncation=True, max_length=max_tokens)
         with torch.no_grad():
             out = model.generate(
-                **batch, num_beams=1, do_sample=False, max_new_tokens=longest, max_length=None
+                **batch, num_beams=1, do_sample=False, max_new_tokens=max_tokens, max_length=None
             )
         return [str(text) for text in tokenizer.batch_decode(out, skip_special_tokens=True)]
 
     return run
 
 
-def _save(store: Path, known: dict[str, str]) -> None:
-    """Whole or not at all: a run that is killed while it writes leaves the file as it was."""
-    unfinished = store.with_suffix(f".{os.getpid()}.tmp")
-    with contextlib.suppress(OSError):  # a full disk costs the next run time, not this one its life
+def _save(cache: Path, known: dict[str, str]) -> None:
+    """Writes the file atomically: a run that is killed while writing leaves it as it was."""
+    unfinished = cache.with_suffix(f".{os.getpid()}.tmp")
+    with contextlib.suppress(OSError):  # a full disk costs the next run time, but does not fail this one
         unfinished.write_text(json.dumps(known, ensure_ascii=False), "utf-8")
-        unfinished.replace(store)
+        unfinished.replace(cache)
 
 
 @technique(
@@ -174,8 +171,11 @@ def _save(store: Path, known: dict[str, str]) -> None:
     needs=lacks_models,
     source="Sennrich, Haddow & Birch 2016, arXiv:1511.06709",
     formula=r"\tilde{x} = t_{\ell \to \mathrm{en}}\big(t_{\mathrm{en} \to \ell}(x)\big) \quad \text{with probability } p",
-    when="Real language and few labels: it changes words and order and mostly keeps the sense.",
-    wrongly="The paper translates to get more data for training translators; as augmentation for classifiers it came later.",
+    when="Real language with few labels: it changes words and their order and mostly keeps the meaning.",
+    misconception=(
+        "“The paper proposed it as augmentation for classifiers.” It creates more training data for translation models; "
+        "classifiers came later."
+    ),
 )
 def paraphrase(
     words: torch.Tensor,
@@ -183,20 +183,20 @@ def paraphrase(
     table: torch.Tensor,
     *,
     probability: Annotated[
-        float, knob("Probability", "Share of texts that are said in other words.", ge=0, le=1, step=0.05)
+        float, knob("Probability", "Share of texts to paraphrase.", ge=0, le=1, step=0.05)
     ] = 0.5,
     language: Annotated[
-        Literal["de", "fr", "es"], knob("Language", "Through which each text goes.", labels=LANGUAGES)
+        Literal["de", "fr", "es"], knob("Language", "The language to translate through.", labels=LANGUAGES)
     ] = "de",
 ) -> torch.Tensor:
-    """Replaces texts by what comes back from a translation there and back, made once before training.
+    """Replaces texts by paraphrases, translated there and back once before training.
 
-    Paraphrases are told in the data set's own vocabulary: for another word the network has no vector.
+    Paraphrases keep only words of the data set's vocabulary, because the network has no vector for any other.
     """
     originals, others = table
-    # Rows are found by a number made of their words; comparing the rows themselves makes sure.
+    # Rows are looked up by a hash of their words, then compared in full.
     factors = torch.tensor(
-        [pow(1_000_003, place, 2**61) for place in range(words.shape[1])], device=words.device
+        [pow(1_000_003, position, 2**61) for position in range(words.shape[1])], device=words.device
     )
     keys, order = (originals * factors).sum(1).sort()
     place = torch.searchsorted(keys, (words * factors).sum(1)).clamp(max=len(keys) - 1)

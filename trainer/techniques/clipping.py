@@ -1,7 +1,7 @@
 """Gradient clipping.
 
-Each function receives the model's gradients and their global L2 norm, limits the gradients in place,
-and returns a zero-dimensional tensor: 1 where this step was clipped, else 0.
+Each function receives the model's gradients and their global L2 norm and limits the gradients in place. It returns a
+zero-dimensional tensor, true when it clipped this step, or None when it never clips.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ else:
 declare_family(
     "clipping",
     label="Gradient clipping",
-    help="Limits a gradient before the optimizer uses it, so that one bad batch cannot throw the weights away.",
+    help="Limits gradients before the optimizer uses them, so that one bad batch cannot wreck the weights.",
     group="optimization",
     default="none",
 )
@@ -31,10 +31,10 @@ declare_family(
     "clipping",
     label="None",
     formula=r"\tilde{g} = g",
-    when="The control. Feed-forward networks at a fair learning rate seldom need clipping.",
+    when="The baseline. Feed-forward networks at a reasonable learning rate rarely need clipping.",
 )
 def none(gradients: Gradients, norm: torch.Tensor) -> torch.Tensor | None:
-    """Uses every gradient as it comes."""
+    """Uses every gradient unchanged."""
     return None
 
 
@@ -43,17 +43,20 @@ def none(gradients: Gradients, norm: torch.Tensor) -> torch.Tensor | None:
     label="By norm",
     source="Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063",
     formula=r"\tilde{g} = g \cdot \min\!\big(1, \tfrac{c}{\lVert g \rVert_2}\big)",
-    when="Recurrent networks and Transformers: one bad batch cannot throw the weights away, and the direction is kept.",
+    when="Recurrent networks and Transformers: one bad batch cannot wreck the weights, and the direction is kept.",
 )
 def by_norm(
     gradients: Gradients,
     norm: torch.Tensor,
     *,
     max_norm: Annotated[
-        float, knob("Largest norm", "A longer gradient is shortened to this.", gt=0, le=1000, step=0.1)
+        float,
+        knob(
+            "Maximum norm", "A gradient with a larger norm is scaled down to this.", gt=0, le=1000, step=0.1
+        ),
     ] = 1.0,
 ) -> torch.Tensor | None:
-    """Shortens the whole gradient to the largest norm, keeping its direction (torch.nn.utils.clip_grad_norm_)."""
+    """Scales the whole gradient down to the maximum norm, keeping its direction (torch.nn.utils.clip_grad_norm_)."""
     factor = torch.clamp(max_norm / (norm + 1e-6), max=1.0)
     for gradient in gradients:
         gradient.mul_(factor)
@@ -64,17 +67,17 @@ def by_norm(
     "clipping",
     label="By value",
     formula=r"\tilde{g}_i = \min(\max(g_i, -c),\, c)",
-    when="Rarely. It bends the direction of the step; clip by norm unless single elements are the trouble.",
+    when="Rarely. It changes the direction of the step; clip by norm unless single elements are the problem.",
 )
 def by_value(
     gradients: Gradients,
     norm: torch.Tensor,
     *,
     limit: Annotated[
-        float, knob("Largest value", "Each element is cut to ± this.", gt=0, le=1000, step=0.1)
+        float, knob("Maximum value", "Each element is clipped to ± this.", gt=0, le=1000, step=0.1)
     ] = 0.5,
 ) -> torch.Tensor | None:
-    """Cuts each element on its own, which bends the gradient's direction (torch.nn.utils.clip_grad_value_)."""
+    """Clips each element on its own, which changes the gradient's direction (torch.nn.utils.clip_grad_value_)."""
     largest = torch.stack([gradient.abs().amax() for gradient in gradients]).amax()
     for gradient in gradients:
         gradient.clamp_(-limit, limit)

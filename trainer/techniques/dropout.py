@@ -38,7 +38,7 @@ def rate_knob(place: Place, label: str, help: str) -> object:
         "Large networks on few samples: after the activation, before the next layer. Never after the output, "
         "and not before batch norm."
     ),
-    wrongly=(
+    misconception=(
         "“Outputs are scaled by 1 − p at test time.” Not in PyTorch, and not here: what is kept is scaled up "
         "in training, evaluation does nothing."
     ),

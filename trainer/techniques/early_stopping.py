@@ -1,7 +1,7 @@
-"""Early stopping: when to give up, judged from the validation losses alone.
+"""Early stopping: when to end a run, judged by its validation losses alone.
 
 Each function receives the validation loss of every epoch so far and returns how many more epochs without improvement it
-would bear; 0 or less means stop. Being a function of the history, it needs no state of its own to resume exactly.
+tolerates; 0 or less means stop. As a function of the history it needs no state of its own to resume exactly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ declare_family(
     "early_stopping",
     label="Off",
     formula=r"\text{stop after the last epoch}",
-    when="The control, and where the curves themselves are the lesson.",
+    when="The baseline, and when you want to see the complete curves.",
 )
 def none(validation_losses: Sequence[float]) -> float:
     """Trains for all epochs and keeps the last weights."""
@@ -39,10 +39,10 @@ def none(validation_losses: Sequence[float]) -> float:
     source="Prechelt 1998, Early Stopping, but when?",
     link="https://doi.org/10.1007/3-540-49430-8_3",
     formula=r"\text{stop at the first } t \text{ with } t - \arg\min_{s \le t} L^{\mathrm{val}}_s \ge \text{patience}",
-    when="Whenever the validation loss turns upwards before the run is over.",
-    wrongly=(
-        "Many scripts watch the test set: that leaks it into the choice of the epoch, and the reported test "
-        "score is too good. Here only validation decides."
+    when="Whenever the validation loss starts to rise before the run is over.",
+    misconception=(
+        "“It may watch the test loss.” That leaks the test part into the choice of the epoch, so the reported test score is "
+        "too good. Here only validation decides."
     ),
 )
 def patience(
@@ -52,10 +52,10 @@ def patience(
         int, knob("Patience", "Epochs without improvement before the run ends.", ge=1, le=1000, unit="epochs")
     ] = 10,
     min_delta: Annotated[
-        float, knob("Smallest improvement", "A smaller gain does not count.", ge=0, le=10, step=0.001)
+        float, knob("Minimum improvement", "A smaller improvement does not count.", ge=0, le=10, step=0.001)
     ] = 0.001,
 ) -> float:
-    """Stops after some epochs without improvement on validation, and restores the weights of the best epoch."""
+    """Stops after some epochs without improvement in validation loss, and restores the weights of the best epoch."""
     best, waited = math.inf, 0
     for loss in validation_losses:
         if loss < best - min_delta:

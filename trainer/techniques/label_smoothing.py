@@ -15,7 +15,7 @@ else:
 declare_family(
     "label_smoothing",
     label="Label smoothing",
-    help="Asks for a little less than certainty, so that logits do not grow without end.",
+    help="Asks for slightly less than certainty, so that logits do not grow without bound.",
     group="regularization",
     default="smoothing",
 )
@@ -27,8 +27,8 @@ declare_family(
     source="Szegedy et al. 2015, arXiv:1512.00567",
     formula=r"q_k = (1 - \varepsilon)\,[k = y] + \frac{\varepsilon}{K}, \qquad L = -\sum_k q_k \log p_k",
     when=(
-        "Classification with many classes or noisy labels. It costs calibration of the training loss, which "
-        "can no longer reach 0."
+        "Classification with many classes or noisy labels. The training loss is then no longer comparable: it cannot "
+        "reach 0."
     ),
     example={"amount": 0.1},
 )
@@ -40,15 +40,15 @@ def smoothing(
         float,
         knob(
             "Label smoothing",
-            "Share of the label spread over all classes; 0.1 is usual.",
+            "Share of the label spread over all classes; 0.1 is common.",
             ge=0,
             le=0.9,
             step=0.05,
         ),
     ] = 0.0,
 ) -> torch.Tensor:
-    """Cross-entropy against (1 − ε) · label + ε / classes; with ε = 0 the plain cross-entropy.
+    """Cross-entropy against (1 − ε) · label + ε / classes; plain cross-entropy with ε = 0.
 
-    Logits [batch, classes]; targets [batch] classes or [batch, classes] probabilities. Only training is smoothed.
+    Logits [batch, classes]; targets [batch] classes or [batch, classes] probabilities. Only the training loss is smoothed.
     """
     return torch.nn.functional.cross_entropy(logits.float(), targets, label_smoothing=amount)

@@ -1,4 +1,4 @@
-"""Mixing pairs of training images and their labels."""
+"""Mixing: trains on blends of two samples and their labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ else:
 
 Alpha = Annotated[
     float,
-    knob("α", "λ is drawn from Beta(α, α): small values keep one image almost pure.", gt=0, le=10, step=0.1),
+    knob(
+        "α",
+        "λ is drawn from Beta(α, α): small values leave one sample almost unmixed.",
+        gt=0,
+        le=10,
+        step=0.1,
+    ),
 ]
 
 declare_family(
@@ -29,9 +35,9 @@ declare_family(
 )
 
 
-@technique("mixing", label="Off", formula=r"\tilde{x} = x, \quad \tilde{y} = y", when="The control.")
+@technique("mixing", label="Off", formula=r"\tilde{x} = x, \quad \tilde{y} = y", when="The baseline.")
 def none(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator) -> Pair:
-    """Trains on samples as they are."""
+    """Leaves samples as they are."""
     return inputs, targets
 
 
@@ -47,13 +53,13 @@ def none(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator) -
     ),
     when=(
         "Classification with few samples or noisy labels; train longer. Training accuracy then counts the "
-        "share of the label that was hit."
+        "share of the label that the prediction hits."
     ),
 )
 def mixup(
     inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator, *, alpha: Alpha = 0.2
 ) -> Pair:
-    """Blends each sample with another, λ to 1 − λ, and their labels alike.
+    """Blends each sample with another, λ to 1 − λ, and their labels likewise.
 
     Inputs [batch, ...] float, targets [batch, classes] of probabilities; returns both in the same shapes.
     """
@@ -71,18 +77,18 @@ def mixup(
         r"\tilde{x} = M \odot x_i + (1 - M) \odot x_j, \quad \tilde{y} = \lambda y_i + (1 - \lambda) y_j, "
         r"\quad \lambda = \mathrm{mean}(M)"
     ),
-    when="Photographs, where a part of the object is enough to know it.",
-    wrongly=(
-        "λ is often left as it was drawn. A box that reaches over the border is smaller, so λ must be "
-        "computed from what is visible."
+    when="Photographs, where a part of the object is enough to recognize it.",
+    misconception=(
+        "“The labels are mixed by the λ that was drawn.” A box that crosses the border is smaller, so λ must be computed from "
+        "the visible area."
     ),
 )
 def cutmix(
     inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator, *, alpha: Alpha = 1.0
 ) -> Pair:
-    """Pastes a box of another image; the labels are shared by the areas that are really visible.
+    """Pastes a box from another image and mixes the labels by visible area.
 
-    The box covers 1 − λ of the area around a random centre. At the border it is clamped, so λ is computed anew from it.
+    The box covers 1 − λ of the area around a random center. It is clamped at the border, so λ is computed again from it.
     """
     share, other = beta(alpha, stream), partners(targets, stream)
     height, width = inputs.shape[2:]
@@ -96,17 +102,17 @@ def cutmix(
 
 
 def beta(alpha: float, stream: torch.Generator) -> float:
-    """λ from Beta(α, α). torch's own sampler takes no generator, so the stream seeds Python's."""
+    """Returns λ from Beta(α, α). torch's sampler takes no generator, so the stream seeds Python's."""
     return Random(int(torch.randint(2**62, (), generator=stream))).betavariate(alpha, alpha)
 
 
 def partners(targets: torch.Tensor, stream: torch.Generator) -> torch.Tensor:
-    """A random permutation of the batch."""
+    """Returns a random permutation of the batch."""
     return torch.randperm(len(targets), generator=stream).to(targets.device)
 
 
 def span(side: float, length: int, stream: torch.Generator) -> tuple[int, int]:
-    """Start and end of a box of the given relative side around a random centre, clamped to the image."""
-    centre = int(torch.randint(length, (), generator=stream))
+    """Returns start and end of a box of relative length `side` around a random center, clamped to the image."""
+    center = int(torch.randint(length, (), generator=stream))
     half = int(side * length) // 2
-    return max(0, centre - half), min(length, centre + half)
+    return max(0, center - half), min(length, center + half)

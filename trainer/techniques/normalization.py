@@ -39,7 +39,7 @@ declare_family(
 )
 
 
-@technique("normalization", label="None", formula="y = x", when="The control, and shallow networks.")
+@technique("normalization", label="None", formula="y = x", when="The baseline, and shallow networks.")
 def none(features: int, dimensions: int, activation: torch.nn.Module) -> Modules:
     """Leaves activations as they are."""
     return {"activation": activation}
@@ -53,7 +53,7 @@ def none(features: int, dimensions: int, activation: torch.nn.Module) -> Modules
     source="Ioffe & Szegedy 2015, arXiv:1502.03167",
     formula=r"\hat{x} = \frac{x - \mu_B}{\sqrt{\sigma_B^2 + \epsilon}}, \qquad y = \gamma \hat{x} + \beta",
     when="Deep MLPs and convolutional networks in batches of 16 up: allows larger learning rates.",
-    wrongly=(
+    misconception=(
         "“It works by reducing internal covariate shift.” That is not settled; a smoother loss landscape is "
         "the better-supported account (Santurkar et al. 2018, arXiv:1805.11604). And drop_last=True, the "
         "usual cure for a last batch of one, loses data silently in each epoch: here that sample joins the "

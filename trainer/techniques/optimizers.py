@@ -1,6 +1,6 @@
 """Optimizers: how a gradient becomes a step.
 
-Each function receives the parameters and the learning rate, and asks for torch's fused kernel where there is one.
+Each function receives the parameters and the learning rate, and uses torch's fused kernel where there is one.
 """
 
 from __future__ import annotations
@@ -21,16 +21,23 @@ Momentum = Annotated[
     float, knob("Momentum", "Share of the last step carried into the next.", gt=0, lt=1, step=0.01)
 ]
 Decay = Annotated[
-    float, knob("Weight decay", "Pull of every weight towards zero.", ge=0, le=1, step=0.001, log=True)
+    float,
+    knob(
+        "Weight decay", "How strongly every weight is pulled toward zero.", ge=0, le=1, step=0.001, log=True
+    ),
 ]
-Beta1 = Annotated[float, knob("β₁", "Memory of the gradient's mean.", ge=0, lt=1, step=0.01)]
-Beta2 = Annotated[float, knob("β₂", "Memory of the squared gradient's mean.", ge=0, lt=1, step=0.001)]
-Eps = Annotated[float, knob("Epsilon", "Keeps the division from blowing up.", gt=0, le=1, log=True)]
+Beta1 = Annotated[float, knob("β₁", "Decay of the running mean of the gradient.", ge=0, lt=1, step=0.01)]
+Beta2 = Annotated[
+    float, knob("β₂", "Decay of the running mean of the squared gradient.", ge=0, lt=1, step=0.001)
+]
+Eps = Annotated[
+    float, knob("Epsilon", "Added to the denominator to avoid division by zero.", gt=0, le=1, log=True)
+]
 
 declare_family(
     "optimizer",
     label="Optimizer",
-    help="The rule that turns each gradient into a change of the weights.",
+    help="The rule that turns gradients into weight updates.",
     group="optimization",
     default="adam",
 )
@@ -43,7 +50,7 @@ declare_family(
     source="Robbins & Monro 1951",
     link="https://doi.org/10.1214/aoms/1177729586",
     formula=r"w \leftarrow w - \eta\, g",
-    when="To understand the others, and with a schedule for convolutional networks. Needs its learning rate tuned.",
+    when="To understand the others, and with a schedule for convolutional networks. Its learning rate needs tuning.",
 )
 def sgd(parameters: Parameters, lr: float, *, weight_decay: Decay = 0.0) -> torch.optim.Optimizer:
     """Plain stochastic gradient descent: a step against the gradient."""
@@ -57,13 +64,13 @@ def sgd(parameters: Parameters, lr: float, *, weight_decay: Decay = 0.0) -> torc
     source="Polyak 1964",
     link="https://doi.org/10.1016/0041-5553(64)90137-5",
     formula=r"v \leftarrow \mu v + g, \qquad w \leftarrow w - \eta\, v",
-    when="Convolutional networks; a tenth of the rate that plain SGD would bear at momentum 0.9.",
+    when="Convolutional networks; at momentum 0.9, a tenth of the rate that plain SGD tolerates.",
 )
 def momentum(
     parameters: Parameters, lr: float, *, momentum: Momentum = 0.9, weight_decay: Decay = 0.0
 ) -> torch.optim.Optimizer:
-    """Gradient descent that keeps rolling: steps add up along directions that agree."""
-    return _at_rest(
+    """Gradient descent that keeps rolling: steps add up along consistent directions."""
+    return _with_zero_momentum(
         torch.optim.SGD(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, fused=True)
     )
 
@@ -75,13 +82,13 @@ def momentum(
     source="Sutskever et al. 2013, PMLR 28",
     link="https://proceedings.mlr.press/v28/sutskever13.html",
     formula=r"v \leftarrow \mu v + g, \qquad w \leftarrow w - \eta\,(g + \mu v)",
-    when="As momentum; it brakes earlier before a valley's other side.",
+    when="As momentum; it slows down earlier at the far side of a valley.",
 )
 def nesterov(
     parameters: Parameters, lr: float, *, momentum: Momentum = 0.9, weight_decay: Decay = 0.0
 ) -> torch.optim.Optimizer:
-    """Momentum that looks ahead: the gradient counts as if the roll had already happened."""
-    return _at_rest(
+    """Momentum that looks ahead: the gradient is applied as if the momentum step had already been taken."""
+    return _with_zero_momentum(
         torch.optim.SGD(
             parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=True, fused=True
         )
@@ -97,8 +104,10 @@ def nesterov(
         r"m \leftarrow \beta_1 m + (1 - \beta_1) g,\quad v \leftarrow \beta_2 v + (1 - \beta_2) g^2,\quad w "
         r"\leftarrow w - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}"
     ),
-    when="The first choice when nothing is known; 0.001 is a fair learning rate.",
-    wrongly="With weight decay it is not AdamW: the decay is added to the gradient and then divided by its history.",
+    when="The first choice when nothing is known; 0.001 is a good learning rate to start with.",
+    misconception=(
+        "“With weight decay it is AdamW.” It adds the decay to the gradient, so the gradient's history divides the decay as well."
+    ),
 )
 def adam(
     parameters: Parameters,
@@ -109,7 +118,7 @@ def adam(
     eps: Eps = 1e-8,
     weight_decay: Decay = 0.0,
 ) -> torch.optim.Optimizer:
-    """Scales each weight's step by its own gradient history; weight decay is mixed into the gradient."""
+    """Scales each weight's step by its own gradient history; weight decay is added to the gradient."""
     return torch.optim.Adam(
         parameters, lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, fused=True
     )
@@ -121,7 +130,7 @@ def adam(
     usual_lr=0.001,
     source="Loshchilov & Hutter 2017, arXiv:1711.05101",
     formula=r"w \leftarrow w - \eta \lambda w - \eta\, \frac{\hat{m}}{\sqrt{\hat{v}} + \epsilon}",
-    when="Adam with weight decay that does what it says; usual for Transformers.",
+    when="Adam with weight decay that works as intended; standard for Transformers.",
 )
 def adamw(
     parameters: Parameters,
@@ -132,7 +141,7 @@ def adamw(
     eps: Eps = 1e-8,
     weight_decay: Decay = 0.01,
 ) -> torch.optim.Optimizer:
-    """Adam with decoupled weight decay: the pull to zero is not rescaled by the gradient's history."""
+    """Adam with decoupled weight decay: the pull toward zero is not rescaled by the gradient's history."""
     return torch.optim.AdamW(
         parameters, lr=lr, betas=(beta1, beta2), eps=eps, weight_decay=weight_decay, fused=True
     )
@@ -145,14 +154,14 @@ def adamw(
     source="Tieleman & Hinton 2012, lecture 6.5",
     link="https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf",
     formula=r"v \leftarrow \alpha v + (1 - \alpha) g^2, \qquad w \leftarrow w - \eta\, \frac{g}{\sqrt{v} + \epsilon}",
-    when="Recurrent networks; Adam without momentum and without the correction of the first steps.",
+    when="Recurrent networks; Adam without momentum and bias correction.",
 )
 def rmsprop(
     parameters: Parameters,
     lr: float,
     *,
     alpha: Annotated[
-        float, knob("α", "Memory of the squared gradient's mean.", ge=0, lt=1, step=0.01)
+        float, knob("α", "Decay of the running mean of the squared gradient.", ge=0, lt=1, step=0.01)
     ] = 0.99,
     momentum: Annotated[
         float, knob("Momentum", "Share of the last step carried into the next.", ge=0, lt=1, step=0.01)
@@ -160,17 +169,17 @@ def rmsprop(
     eps: Eps = 1e-8,
     weight_decay: Decay = 0.0,
 ) -> torch.optim.Optimizer:
-    """Divides each step by a running root-mean-square of that weight's gradient."""
+    """Divides each step by a running root mean square of the weight's gradient."""
     return torch.optim.RMSprop(
         parameters, lr=lr, alpha=alpha, momentum=momentum, eps=eps, weight_decay=weight_decay, foreach=True
     )
 
 
-def _at_rest(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
-    """Starts the momentum at zero, from which the first step is the gradient itself, as torch defines it.
+def _with_zero_momentum(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """Sets the momentum buffers to zero, so that the first step is the gradient itself, as torch defines it.
 
-    Left to itself the fused kernel allocates the buffer in its first step; if float16 overflows just then, the step is
-    skipped, the buffer stays uninitialized, and the next step rolls on with whatever was in that memory.
+    Otherwise the fused kernel allocates them in its first step. If float16 overflows in that step, it is skipped, the buffers
+    stay uninitialized, and the next step uses whatever was in that memory.
     """
     for group in optimizer.param_groups:
         for parameter in group["params"]:

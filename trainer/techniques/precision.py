@@ -1,9 +1,10 @@
-"""Numeric precision: full float32, or autocast to a 16-bit format (AMP)."""
+"""Numeric precision: float32 throughout, or autocast to a 16-bit format (AMP)."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainer.lazy import lazy
 from trainer.registry import declare_family, technique
@@ -24,22 +25,27 @@ declare_family(
 
 @dataclass(frozen=True)
 class Precision:
-    """What the loop needs: the dtype for autocast (None for plain float32) and the loss scaler, which may be disabled."""
+    """The dtype of autocast, None for float32, and the loss scaler, which is disabled unless the dtype needs it."""
 
-    autocast: torch.dtype | None
+    dtype: torch.dtype | None
     scaler: torch.amp.GradScaler
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
+    """Returns the context of a forward pass: autocast to the precision's dtype, or nothing for float32."""
+    return nullcontext() if precision.dtype is None else torch.autocast(device.type, dtype=precision.dtype)
 
 
 @technique(
     "precision",
-    label="Float 32",
+    label="float32",
     bytes_weights=4,
     bytes_gradients=4,
     formula=r"x \in \{\pm m \cdot 2^{e}\}, \quad 24 \text{ bits for } m,\ 8 \text{ for } e",
-    when="The control, and the right choice on a CPU.",
+    when="The baseline, and the right choice on a CPU.",
 )
 def fp32(device: str) -> Precision:
-    """Full precision everywhere: the control."""
+    """float32 everywhere."""
     return Precision(None, torch.amp.GradScaler(device, enabled=False))
 
 
@@ -49,8 +55,8 @@ def fp32(device: str) -> Precision:
     bytes_weights=2,
     bytes_gradients=2,
     source="Kalamkar et al. 2019, arXiv:1905.12322",
-    formula=r"8 \text{ bits for } m,\ 8 \text{ for } e: \quad \text{float 32's range, two to three digits}",
-    when="GPUs that have it: no loss scaling, no skipped steps.",
+    formula=r"8 \text{ bits for } m,\ 8 \text{ for } e: \quad \text{float32's range, two to three digits}",
+    when="GPUs that support it: no loss scaling, no skipped steps.",
 )
 def bf16(device: str) -> Precision:
     """Matrix products in bfloat16, which has float32's range, so that no loss scaling is needed."""
@@ -68,8 +74,11 @@ def bf16(device: str) -> Precision:
         r"step},\ s \leftarrow s / 2"
     ),
     when="GPUs without bfloat16. On a CPU it shows the mechanics and is usually slower.",
-    wrongly="Clipping before unscaling limits the scaled gradient. The order is: scale, backward, unscale, clip, step, update.",
+    misconception=(
+        "“Gradients can be clipped at once.” Before unscaling, that limits the scaled gradient. The order is: scale, backward, "
+        "unscale, clip, step, update."
+    ),
 )
 def fp16(device: str) -> Precision:
-    """Matrix products in float16; the loss is scaled up so that small gradients do not vanish, and bad steps are skipped."""
+    """Matrix products in float16; the loss is scaled up to keep small gradients, and steps that overflow are skipped."""
     return Precision(torch.float16, torch.amp.GradScaler(device))

@@ -1,8 +1,8 @@
-"""Learning-rate schedules: plain functions of where training is.
+"""Learning-rate schedules: pure functions of where training is.
 
-A schedule receives the moment and the base learning rate and returns the rate for that step. Being pure, the same function
-trains, draws the planned curve before anything runs, and resumes exactly. `per="epoch"` schedules change between epochs,
-`per="step"` ones with every step, and `per="validation"` ones answer to the validation losses so far.
+A schedule receives the moment and the base learning rate and returns the rate for that step. Because it is pure, the same
+function trains, draws the planned curve before anything runs, and resumes exactly. `per="epoch"` schedules change the rate
+between epochs, `per="step"` ones at every step, and `per="validation"` ones react to the validation losses so far.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ class Moment:
 
 
 class Rates(NamedTuple):
-    """A learning rate, and the momentum where the schedule moves that too."""
+    """A learning rate, and the momentum where the schedule changes that too."""
 
     lr: float
     momentum: float | None = None
 
 
 Gamma = Annotated[float, knob("γ", "The rate is multiplied by this.", gt=0, le=1, step=0.05)]
-FinalRate = Annotated[float, knob("Final rate", "Where the curve ends.", ge=0, le=10, log=True)]
-Per = Annotated[Literal["epoch", "step"], knob("Moves", "Change the rate between epochs or at every step.")]
+FinalRate = Annotated[float, knob("Final rate", "The rate at the end of the curve.", ge=0, le=10, log=True)]
+Per = Annotated[Literal["epoch", "step"], knob("Update", "Changes the rate between epochs or at every step.")]
 
 declare_family(
     "schedule",
     label="Scheduler",
-    help="How the learning rate moves while training.",
+    help="How the learning rate changes during training.",
     group="techniques",
     default="constant",
 )
@@ -54,7 +54,7 @@ declare_family(
     label="Constant",
     per="epoch",
     formula=r"\eta_t = \eta",
-    when="The control; with Adam on small problems often good enough.",
+    when="The baseline; often good enough with Adam on small problems.",
 )
 def constant(at: Moment, lr: float) -> float:
     """The same rate from the first step to the last."""
@@ -66,17 +66,17 @@ def constant(at: Moment, lr: float) -> float:
     label="Step decay",
     per="epoch",
     formula=r"\eta_e = \eta\, \gamma^{\lfloor e / \mathrm{size} \rfloor}",
-    when="Long runs of convolutional networks, where drops are easy to see and to tell of.",
+    when="Long runs of convolutional networks; the drops are easy to see in the curves and to report.",
     example={"size": 30},
 )
 def step(
     at: Moment,
     lr: float,
     *,
-    size: Annotated[int, knob("Every", "Epochs between two drops.", ge=1, le=10000, unit="epochs")] = 30,
+    size: Annotated[int, knob("Interval", "Epochs between two drops.", ge=1, le=10000, unit="epochs")] = 30,
     gamma: Gamma = 0.1,
 ) -> float:
-    """Drops by a factor every so many epochs (StepLR)."""
+    """Drops by a factor at a fixed interval of epochs (StepLR)."""
     return lr * gamma ** (at.epoch // size)
 
 
@@ -85,7 +85,7 @@ def step(
     label="Multi-step decay",
     per="epoch",
     formula=r"\eta_e = \eta\, \gamma^{\,|\{m \le e\}|}",
-    when="As step decay, where it is known from earlier runs when the loss stalls.",
+    when="As step decay, when earlier runs show where the loss stalls.",
 )
 def multi_step(
     at: Moment,
@@ -101,7 +101,7 @@ def multi_step(
     ] = "30, 80",
     gamma: Gamma = 0.1,
 ) -> float:
-    """Drops by a factor at the epochs you name (MultiStepLR)."""
+    """Drops by a factor at chosen epochs (MultiStepLR)."""
     return lr * gamma ** sum(at.epoch >= int(milestone) for milestone in milestones.split(","))
 
 
@@ -122,14 +122,14 @@ def exponential(at: Moment, lr: float, *, gamma: Gamma = 0.95) -> float:
     label="Polynomial decay",
     per="epoch",
     formula=r"\eta_e = \eta\, (1 - e / E)^{p}",
-    when="A run of known length that shall end at rate 0; power 1 is the usual line for fine-tuning.",
+    when="A run of known length that should end at rate 0; power 1 is the usual straight line for fine-tuning.",
 )
 def polynomial(
     at: Moment,
     lr: float,
     *,
     power: Annotated[
-        float, knob("Power", "1 falls in a straight line, 2 faster at first.", gt=0, le=10, step=0.5)
+        float, knob("Power", "1 falls in a straight line, 2 falls faster at first.", gt=0, le=10, step=0.5)
     ] = 1.0,
 ) -> float:
     """Falls to zero over the run along a power curve (PolynomialLR)."""
@@ -142,7 +142,7 @@ def polynomial(
     per="epoch",
     source="Loshchilov & Hutter 2016, arXiv:1608.03983",
     formula=r"\eta_e = \eta_{\min} + \tfrac{1}{2} (\eta - \eta_{\min}) \big(1 + \cos(\pi e / E)\big)",
-    when="A good default for a run of known length: no drops to place.",
+    when="A good default for a run of known length: no drops to choose.",
     example={"final_lr": 0.0001},
 )
 def cosine(at: Moment, lr: float, *, final_lr: FinalRate = 0.0, moves: Per = "epoch") -> float:
@@ -160,7 +160,7 @@ def cosine(at: Moment, lr: float, *, final_lr: FinalRate = 0.0, moves: Per = "ep
         r"\eta_e = \eta_{\min} + \tfrac{1}{2} (\eta - \eta_{\min}) \big(1 + \cos(\pi\, e_{\mathrm{since}} / "
         r"T_i)\big), \quad T_{i+1} = m\, T_i"
     ),
-    when="Runs that may be ended at any restart, and to leave poor valleys.",
+    when="Runs that may end at any restart, and to escape poor minima.",
 )
 def warm_restarts(
     at: Moment,
@@ -170,11 +170,11 @@ def warm_restarts(
         int, knob("First period", "Epochs until the first restart.", ge=1, le=10000, unit="epochs")
     ] = 10,
     multiplier: Annotated[
-        int, knob("Multiplier", "Each period is this many times the one before.", ge=1, le=10)
+        int, knob("Multiplier", "Each period is this many times as long as the last.", ge=1, le=10)
     ] = 2,
     final_lr: FinalRate = 0.0,
 ) -> float:
-    """Falls along half a cosine again and again, jumping back to the full rate (CosineAnnealingWarmRestarts)."""
+    """Falls along half a cosine repeatedly, jumping back to the full rate (CosineAnnealingWarmRestarts)."""
     since, length = at.epoch, period
     while since >= length:
         since, length = since - length, length * multiplier
@@ -187,10 +187,10 @@ def warm_restarts(
     per="step",
     source="Goyal et al. 2017, arXiv:1706.02677",
     formula=r"\eta_t = \eta \cdot \begin{cases} (t + 1) / W & t < W \\ \text{cosine} & t \ge W \end{cases}",
-    when="Transformers, large batches, and any network whose first steps throw it off.",
-    wrongly=(
-        "Written as epoch / warmup the first epoch has rate 0 and learns nothing. Here the first step "
-        "already has a rate above zero."
+    when="Transformers, large batches, and any network that diverges in its first steps.",
+    misconception=(
+        "“The factor is epoch / warmup.” Then the first epoch has rate 0 and learns nothing. Here the first step already has "
+        "a rate above zero."
     ),
 )
 def warmup_cosine(
@@ -198,16 +198,14 @@ def warmup_cosine(
     lr: float,
     *,
     warmup: Annotated[
-        float, knob("Warmup", "Share of the run spent rising.", ge=0, le=0.9, step=0.01)
+        float, knob("Warmup", "Share of the run in which the rate rises.", ge=0, le=0.9, step=0.01)
     ] = 0.05,
     final_lr: FinalRate = 0.0,
 ) -> float:
     """Rises in a straight line, then falls along half a cosine; the first step already has a rate above zero."""
     rising = round(warmup * at.total_steps)
     if at.step < rising:
-        return (
-            lr * (at.step + 1) / rising
-        )  # + 1: with step / rising the first update would be wasted on rate 0
+        return lr * (at.step + 1) / rising  # without + 1 the first step would have rate 0
     return half_cosine(lr, final_lr, (at.step - rising) / max(1, at.total_steps - rising))
 
 
@@ -221,14 +219,14 @@ def warmup_cosine(
         r"\searrow 0.85 \nearrow 0.95"
     ),
     when="Short runs at a high peak rate: take the peak from the LR finder.",
-    wrongly="It moves with every step. Stepped once an epoch, as many scripts do, it never leaves its rise.",
+    misconception="“It is stepped once per epoch.” It changes at every step; stepped once per epoch, it never leaves its rise.",
 )
 def one_cycle(
     at: Moment,
     lr: float,
     *,
     rise: Annotated[
-        float, knob("Rising share", "Share of the run spent rising.", gt=0, lt=1, step=0.05)
+        float, knob("Rising share", "Share of the run in which the rate rises.", gt=0, lt=1, step=0.05)
     ] = 0.3,
     start_divisor: Annotated[
         float, knob("Start divisor", "The first rate is the peak divided by this.", gt=1, le=1e6)
@@ -237,13 +235,13 @@ def one_cycle(
         float, knob("End divisor", "The last rate is the first divided by this.", ge=1, le=1e9)
     ] = 1e4,
     low_momentum: Annotated[
-        float, knob("Lowest momentum", "At the peak, where the rate is largest.", ge=0, lt=1, step=0.01)
+        float, knob("Minimum momentum", "At the peak, where the rate is largest.", ge=0, lt=1, step=0.01)
     ] = 0.85,
-    high_momentum: Annotated[float, knob("Highest momentum", "At both ends.", ge=0, lt=1, step=0.01)] = 0.95,
+    high_momentum: Annotated[float, knob("Maximum momentum", "At both ends.", ge=0, lt=1, step=0.01)] = 0.95,
 ) -> Rates:
     """Rises to the peak rate and falls far below the start, while momentum does the opposite (OneCycleLR).
 
-    The base learning rate is the peak. Momentum is β₁ for Adam and AdamW; plain SGD has none to move.
+    The base learning rate is the peak. Momentum is β₁ for Adam and AdamW; plain SGD has none to change.
     """
     first = lr / start_divisor
     peak_step = rise * at.total_steps - 1
@@ -259,8 +257,8 @@ def one_cycle(
     label="Reduce on plateau",
     per="validation",
     formula=r"\eta \leftarrow \gamma\, \eta \quad \text{after more than patience epochs without a better } L^{\mathrm{val}}",
-    when="Runs whose length is open: the rate falls when it has to.",
-    wrongly="Fed with the test loss it leaks the test set into training. Here it sees validation only.",
+    when="Runs of open length: the rate falls only when progress stalls.",
+    misconception="“It may watch the test loss.” That leaks the test part into training. Here it sees validation only.",
 )
 def plateau(
     at: Moment,
@@ -268,13 +266,13 @@ def plateau(
     *,
     factor: Annotated[float, knob("Factor", "The rate is multiplied by this.", gt=0, lt=1, step=0.05)] = 0.5,
     patience: Annotated[
-        int, knob("Patience", "Epochs without improvement that are borne.", ge=0, le=1000, unit="epochs")
+        int, knob("Patience", "Epochs without improvement that are tolerated.", ge=0, le=1000, unit="epochs")
     ] = 10,
     min_lr: Annotated[
-        float, knob("Lowest rate", "The rate never falls below this.", ge=0, le=1, log=True)
+        float, knob("Minimum rate", "The rate never falls below this.", ge=0, le=1, log=True)
     ] = 0.0,
 ) -> float:
-    """Drops by a factor when the validation loss has stopped improving (ReduceLROnPlateau, relative threshold 1e-4)."""
+    """Drops by a factor when the validation loss stops improving (ReduceLROnPlateau, relative threshold 1e-4)."""
     best, waited = math.inf, 0
     for loss in at.validation_losses:
         best, waited = (loss, 0) if loss < best * (1 - 1e-4) else (best, waited + 1)
@@ -300,33 +298,38 @@ def range_test(
     *,
     start: Annotated[float, knob("First rate", "Where the test begins.", gt=0, le=1, log=True)] = 1e-7,
     end: Annotated[
-        float, knob("Last rate", "Where it ends unless the loss explodes before.", gt=0, le=100, log=True)
+        float,
+        knob("Last rate", "Where the test ends, unless the loss explodes first.", gt=0, le=100, log=True),
     ] = 1.0,
-    steps: Annotated[int, knob("Steps", "Of the test.", ge=20, le=10_000, step=10, unit="steps")] = 100,
+    steps: Annotated[
+        int, knob("Steps", "Length of the test.", ge=20, le=10_000, step=10, unit="steps")
+    ] = 100,
 ) -> float:
     """Grows exponentially from a tiny rate to a huge one, to find the rate at which learning is fastest.
 
-    A run with this schedule ends when the loss is four times its best, and says nothing about anything else.
+    A run with this schedule ends when the loss reaches four times its best, and answers no other question.
     """
     return float(start * (end / start) ** min(1.0, at.step / (steps - 1)))
 
 
 def half_cosine(start: float, end: float, done: float) -> float:
-    """From `start` at done = 0 to `end` at done = 1 along half a cosine."""
+    """Returns the point at `done` on half a cosine that goes from `start` at 0 to `end` at 1."""
     return end + (start - end) * (1 + math.cos(math.pi * done)) / 2
 
 
 def rates(value: float | Rates) -> Rates:
-    """What a schedule returned, always with its momentum slot."""
+    """Returns a schedule's value as Rates."""
     return value if isinstance(value, Rates) else Rates(value)
 
 
 def set_rates(optimizer: torch.optim.Optimizer, rate: Rates) -> None:
-    """Sets the learning rate, and the momentum (β₁ for Adam) where the schedule moves it and the optimizer has it."""
+    """Sets the learning rate, and the momentum (β₁ for Adam) where the schedule changes it and the optimizer has it."""
     for group in optimizer.param_groups:
         group["lr"] = rate.lr
         if rate.momentum is not None:
             if "betas" in group:
                 group["betas"] = (rate.momentum, group["betas"][1])
-            elif optimizer.defaults.get("momentum"):  # the group's own may pass through 0 on its way
+            elif optimizer.defaults.get(
+                "momentum"
+            ):  # the default, because the group's own value may pass through 0
                 group["momentum"] = rate.momentum

@@ -1,9 +1,9 @@
-"""Text augmentation: each text of a batch gets its own random change, in the training part only.
+"""Text augmentation: changes each text of a training batch at random.
 
-The four easy operations of Wei & Zou 2019 (EDA), as batched tensor code. Every function receives word numbers int64
-[batch, words], padded in front with 0, and a generator of its own, draws one row of random numbers per text, and returns
-texts that are padded in the same way. Synonyms come from WordNet, as a table [vocabulary, synonyms] that is made once per
-run and knows only words of the data set's own vocabulary: the network has no vector for any other.
+These are the four operations of Wei & Zou 2019 (EDA) as batched tensor code. Every function receives word numbers int64
+[batch, words], padded in front with 0, and a generator of its own. It draws one row of random numbers per text and returns
+texts padded in the same way. Synonyms come from WordNet, in a table [vocabulary, synonyms] that is built once per run. It has
+only words of the data set's vocabulary, because the network has no vector for any other.
 """
 
 from __future__ import annotations
@@ -30,14 +30,20 @@ Array = np.ndarray[Any, Any]
 EDA: dict[str, Any] = {"accepts": ("text",), "switch": True, "source": "Wei & Zou 2019, arXiv:1901.11196"}
 Share = Annotated[
     float,
-    knob("Share of words", "α: of each text, at least one word; 0.1 is usual.", ge=0, le=0.9, step=0.05),
+    knob(
+        "Share of words",
+        "α: share of each text, but at least one word; 0.1 is common.",
+        ge=0,
+        le=0.9,
+        step=0.05,
+    ),
 ]
 
 KINDS = (
-    ("synonym_replacement", "Synonym replacement", "Says some words in other words; needs WordNet."),
-    ("random_insertion", "Random insertion", "Adds synonyms of its words to each text; needs WordNet."),
-    ("random_swap", "Random swap", "Lets words of each text change places."),
-    ("random_deletion", "Random deletion", "Leaves out some words of each text."),
+    ("synonym_replacement", "Synonym replacement", "Replaces some words by synonyms; needs WordNet."),
+    ("random_insertion", "Random insertion", "Inserts synonyms of some words; needs WordNet."),
+    ("random_swap", "Random swap", "Swaps pairs of words."),
+    ("random_deletion", "Random deletion", "Deletes some words."),
 )
 for _name, _label, _help in KINDS:
     declare_family(_name, label=_label, help=_help, group="text", default="none")
@@ -54,18 +60,18 @@ for _name, _, _ in KINDS:
         label="Off",
         name="none",
         formula=r"\tilde{x} = x",
-        when="The control: every epoch sees the same texts.",
+        when="The baseline: every epoch sees the same texts.",
     )(unchanged)
 
 
 def wordnet_folder(data_folder: Path) -> Path:
-    """Where WordNet's files are looked for: unpacked, or as the archive that nltk's downloader leaves."""
+    """Returns where WordNet is expected: its unpacked folder, else the archive that nltk's downloader leaves."""
     corpora = data_folder / "nltk_data" / "corpora"
     return corpora / "wordnet" if (corpora / "wordnet").is_dir() else corpora / "wordnet.zip"
 
 
 def lacks_wordnet(data_folder: Path, **_: Any) -> str | None:
-    """A sentence with the command that brings what is missing, or None when synonyms can be looked up."""
+    """Returns a sentence with the command that installs what is missing, or None when synonyms can be looked up."""
     commands = []
     if importlib.util.find_spec("nltk") is None:
         commands.append("pip install nltk")
@@ -73,15 +79,15 @@ def lacks_wordnet(data_folder: Path, **_: Any) -> str | None:
         commands.append(f'python -m nltk.downloader -d "{data_folder / "nltk_data"}" wordnet')
     if not commands:
         return None
-    return f"Synonyms need WordNet, which is not here yet; bring it with: {' && '.join(commands)}"
+    return f"Synonyms need WordNet, which is not installed yet. Install it with: {' && '.join(commands)}"
 
 
 def synonym_table(
     vocabulary: Sequence[str], words: Array, data_folder: Path, report: Callable[[int, int], None], **_: Any
 ) -> Array:
-    """int64 [vocabulary, most synonyms]: for each word the numbers of its synonyms in the vocabulary, then zeros.
+    """Returns int64 [vocabulary, synonyms]: for each word, the numbers of its synonyms in the vocabulary, then zeros.
 
-    Synonyms are the single words that share a synset with it. Function words such as "not" and "in" have none, as in EDA.
+    Synonyms are single words that share a synset with it. Function words such as "not" and "in" have none, as in EDA.
     """
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
@@ -102,19 +108,19 @@ def synonym_table(
 
 @cache
 def _wordnet(folder: str) -> Any:
-    """nltk's reader of the files in the folder, which it must be told to trust."""
+    """Returns nltk's reader of the folder, which must be on nltk's path."""
     import nltk.data
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
     if folder not in nltk.data.path:
         nltk.data.path.append(folder)
-    with warnings.catch_warnings():  # it misses the other languages, which nobody asks for
+    with warnings.catch_warnings():  # about missing languages, which nothing uses
         warnings.simplefilter("ignore")
         return WordNetCorpusReader(nltk.data.find("corpora/wordnet", [folder]), None)
 
 
 def _synonyms(wordnet: Any, word: str) -> set[str]:
-    """All lemmas of all senses in which `word` itself, not its stem, is listed."""
+    """Returns all lemmas of all senses that list `word` itself, not just its stem."""
     senses = ({name.lower() for name in sense.lemma_names()} for sense in wordnet.synsets(word))
     return {name for names in senses if word in names for name in names}
 
@@ -129,23 +135,23 @@ def _synonyms(wordnet: Any, word: str) -> set[str]:
         r"\tilde{x}_i \sim \mathcal{U}(\mathrm{syn}(x_i)) \quad \text{at } \max(1, \lfloor \alpha n \rfloor) "
         r"\text{ places}"
     ),
-    when="Small data sets of real language. Of the four operations it keeps the sense best.",
-    wrongly=(
-        "A synonym is one for some sense of the word, not for the one meant here: look at the examples "
-        "before you trust it."
+    when="Small data sets of real language. Of the four operations it keeps the meaning best.",
+    misconception=(
+        "“A synonym fits wherever the word does.” It shares one sense of the word, perhaps not the one meant here: check the "
+        "examples before you rely on it."
     ),
 )
 def replace(
     words: torch.Tensor, stream: torch.Generator, table: torch.Tensor, *, share: Share = 0.1
 ) -> torch.Tensor:
-    """Replaces random words of each text by a random synonym of theirs.
+    """Replaces random words of each text by random synonyms.
 
-    α of the text's words, at least one, as far as it has words with synonyms in the data set's own vocabulary.
+    It replaces α of the words, at least one, as far as they have synonyms in the data set's vocabulary.
     """
     order, choice = uniform(words, stream, 2 * words.shape[1]).chunk(2, dim=1)
     has = table[:, 0][words] != 0
     rank = torch.where(has, order, 2).argsort(1).argsort(1)
-    chosen = has & (rank < wanted(words, share))
+    chosen = has & (rank < number_to_change(words, share))
     return torch.where(chosen, pick(table, words, choice), words)
 
 
@@ -156,14 +162,14 @@ def replace(
     prepare=synonym_table,
     needs=lacks_wordnet,
     formula=r"\tilde{x} = (x_1, \dots, x_j, s, x_{j+1}, \dots, x_n), \quad s \sim \mathcal{U}(\mathrm{syn}(x_i))",
-    when="Small data sets of real language, where a hint more of the same sense does no harm.",
+    when="Small data sets of real language, where one more word of the same meaning does no harm.",
 )
 def insert(
     words: torch.Tensor, stream: torch.Generator, table: torch.Tensor, *, share: Share = 0.1
 ) -> torch.Tensor:
     """Inserts synonyms of random words of each text at random places.
 
-    As many as α of the text's words, at least one. Texts grow, so that none loses a word: the result has columns more.
+    It inserts as many as α of the words, at least one. No word is lost, so the result has more columns.
     """
     most = max(1, int(share * words.shape[1])) if share else 0
     source, choice, place = uniform(words, stream, 3 * most).chunk(3, dim=1)
@@ -172,7 +178,9 @@ def insert(
     has, candidates = order.sort(1, descending=True)  # words with synonyms first, in random order
     count = (has >= 0).sum(1, keepdim=True)
     origin = words.gather(1, candidates.gather(1, below(source, count)))
-    new = torch.arange(most, device=words.device) < torch.minimum(wanted(words, share), count * most)
+    new = torch.arange(most, device=words.device) < torch.minimum(
+        number_to_change(words, share), count * most
+    )
     added = torch.where(new, pick(table, origin, choice), 0)
     start = words.shape[1] - length
     position = torch.arange(words.shape[1], device=words.device).expand_as(words)
@@ -186,13 +194,13 @@ def insert(
     label="On",
     **EDA,
     formula=r"(\tilde{x}_i, \tilde{x}_j) = (x_j, x_i) \quad \max(1, \lfloor \alpha n \rfloor) \text{ times}",
-    when="Topics, which a bag of words gives away. Not where order carries the sense: in the reviews here “not” wanders off.",
-    wrongly="“It never changes the label”: that holds for topics, not for negation.",
+    when="Topics, which a bag of words reveals. Not where order carries meaning: in the reviews here, “not” ends up elsewhere.",
+    misconception="“It never changes the label.” That holds for topics, not for negation.",
 )
 def swap(words: torch.Tensor, stream: torch.Generator, *, share: Share = 0.1) -> torch.Tensor:
-    """Swaps two random words of each text, several times: as often as α of its words, at least once."""
+    """Swaps two random words of each text, as many times as α of its words, at least once."""
     rounds = max(1, int(share * words.shape[1])) if share else 0
-    draws, length, number = uniform(words, stream, 2 * rounds), lengths(words), wanted(words, share)
+    draws, length, number = uniform(words, stream, 2 * rounds), lengths(words), number_to_change(words, share)
     start = words.shape[1] - length
     for turn in range(rounds):
         first = below(draws[:, 2 * turn, None], length)
@@ -207,11 +215,11 @@ def swap(words: torch.Tensor, stream: torch.Generator, *, share: Share = 0.1) ->
     "random_deletion",
     label="On",
     **EDA,
-    formula=r"P(x_i \text{ is left out}) = \alpha \quad \text{for each } i",
-    when="Long texts that say a thing more than once. In a short one the word that goes may be the one that counts.",
+    formula=r"P(x_i \text{ is deleted}) = \alpha \quad \text{for each } i",
+    when="Long texts that repeat themselves. In a short one the deleted word may be the one that matters.",
 )
 def delete(words: torch.Tensor, stream: torch.Generator, *, share: Share = 0.1) -> torch.Tensor:
-    """Leaves out each word with probability α; at least one word of a text stays."""
+    """Deletes each word with probability α; at least one word of each text stays."""
     draws = torch.where(words != 0, uniform(words, stream, words.shape[1]), -1.0)
     kept = draws >= share
     kept |= draws == draws.amax(1, keepdim=True)  # the largest draw is a random word
@@ -221,22 +229,22 @@ def delete(words: torch.Tensor, stream: torch.Generator, *, share: Share = 0.1) 
 
 
 def lengths(words: torch.Tensor) -> torch.Tensor:
-    """How many words each text has, [batch, 1]."""
+    """Returns the number of words of each text, [batch, 1]."""
     return (words != 0).sum(1, keepdim=True)
 
 
-def wanted(words: torch.Tensor, share: float) -> torch.Tensor:
-    """How many words of each text to change, [batch, 1]: α of them, at least one; none at α = 0."""
+def number_to_change(words: torch.Tensor, share: float) -> torch.Tensor:
+    """Returns how many words of each text to change, [batch, 1]: α of them, at least one; none at α = 0."""
     return (lengths(words).double() * share).long().clamp(min=1 if share else 0)
 
 
 def below(draws: torch.Tensor, count: torch.Tensor) -> torch.Tensor:
-    """Numbers in [0, 1) as whole numbers from 0 to `count` − 1; 0 where there is nothing to choose from."""
+    """Turns draws in [0, 1) into whole numbers from 0 to `count` − 1; 0 where there is nothing to choose from."""
     return torch.minimum((draws * count).long(), count - 1).clamp(min=0)
 
 
 def pick(table: torch.Tensor, words: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-    """A synonym of each word, chosen by a number in [0, 1); 0 for a word without any."""
+    """Returns a synonym of each word, chosen by a draw in [0, 1); 0 for a word without any."""
     choices = table[words]
     index = below(draws, (choices != 0).sum(2))
     return choices.gather(2, index.unsqueeze(2)).squeeze(2)

@@ -12,14 +12,14 @@ from trainer.config import ConfigError, RunConfig
 from trainer.data import DataError
 from trainer.engine.build import build
 from trainer.preflight.activation_hooks import hook_points
-from trainer.preflight.dry_run import LATER, before, first_batch, question_of
-from trainer.preflight.findings import findings
+from trainer.preflight.dry_run import IRRELEVANT_KNOBS, dry_run, first_batch, question_of
+from trainer.preflight.findings import observations
 from trainer.processes.inspection import answer
 from trainer.settings import Settings
 
 
 def look(tmp_path, **values):
-    return before(question_of(small(**values)), Settings(home=tmp_path, data_folder=tmp_path))
+    return dry_run(question_of(small(**values)), Settings(home=tmp_path, data_folder=tmp_path))
 
 
 def by_layer(rows, value):
@@ -51,7 +51,7 @@ def test_a_run_after_an_inspection_equals_one_without(values, tmp_path):
     alone = go(config)[1]
     torch.manual_seed(5)
     state = torch.random.get_rng_state()
-    before(question_of(config), Settings(home=tmp_path))
+    dry_run(question_of(config), Settings(home=tmp_path))
     assert torch.equal(torch.random.get_rng_state(), state), "the caller's own stream moved"
     after = go(config)[1]
     assert exact(after.steps) == exact(alone.steps)
@@ -68,7 +68,7 @@ def test_the_first_batch_is_the_loops(seed):
 def test_sizes_and_norms_by_hand(tmp_path):
     """A two-layer network computed with plain matrix products."""
     config = small(model__layers="8-5", activation="tanh")
-    found = before(question_of(config), Settings(home=tmp_path))
+    found = dry_run(question_of(config), Settings(home=tmp_path))
     run = build(config, tmp_path)
     index = first_batch(run)
     x, y = run.data.train.inputs[index], run.data.train.targets[index]
@@ -109,21 +109,21 @@ def spread(tmp_path, **values):
 def test_too_small_weights_vanish_and_too_large_explode(tmp_path):
     small_, found = spread(tmp_path, initialization="too_small", initialization__std=0.001)
     assert all(later < 0.05 * earlier for earlier, later in pairwise(small_))
-    assert [one.good for one in findings(found)] == [True, False, False]
-    assert "vanish" in findings(found)[1].text
+    assert [one.good for one in observations(found)] == [True, False, False]
+    assert "vanish" in observations(found)[1].text
     large, found = spread(tmp_path, initialization="too_large", initialization__std=1.0)
     assert all(later > 3 * earlier for earlier, later in pairwise(large))
-    assert [one.good for one in findings(found)] == [False, False, False]
-    assert "explode" in findings(found)[1].text
+    assert [one.good for one in observations(found)] == [False, False, False]
+    assert "explode" in observations(found)[1].text
 
 
 def test_kaiming_keeps_relu_and_lecun_keeps_selu_at_one(tmp_path):
     stds, found = spread(tmp_path, initialization="kaiming_normal", activation="relu")
     assert all(0.4 < std < 2 for std in stds)
-    assert all(one.good for one in findings(found))
+    assert all(one.good for one in observations(found))
     stds, found = spread(tmp_path, initialization="lecun_normal", activation="selu")
     assert all(0.7 < std < 1.4 for std in stds[:-1])
-    assert all(one.good for one in findings(found))
+    assert all(one.good for one in observations(found))
 
 
 def test_zeros_pass_no_gradient(tmp_path):
@@ -131,7 +131,7 @@ def test_zeros_pass_no_gradient(tmp_path):
     norms = by_layer(found["gradients"], "grad_norm")
     assert norms.pop("output") > 0
     assert set(norms.values()) == {0.0}
-    assert "no gradient at all" in findings(found)[2].text
+    assert "receives no gradient" in observations(found)[2].text
 
 
 def test_sigmoid_shrinks_the_gradient_towards_the_input(tmp_path):
@@ -172,7 +172,7 @@ def test_float16_overflows_are_counted_as_training_skips_them(tmp_path):
     assert found["overflows"] == skipped
     assert found["loss_scale"] == log.column(5)[skipped]
     assert math.isfinite(found["grad_norm"])
-    assert "skipped" in findings(found)[-1].text
+    assert "skipped" in observations(found)[-1].text
 
 
 def test_a_loss_that_is_not_finite_is_told_and_not_waited_for(tmp_path):
@@ -185,7 +185,7 @@ def test_a_loss_that_is_not_finite_is_told_and_not_waited_for(tmp_path):
         initialization__std=100,
     )
     assert not math.isfinite(found["loss"])
-    assert [one.good for one in findings(found)] == [False, False, False]
+    assert [one.good for one in observations(found)] == [False, False, False]
 
 
 @each
@@ -199,7 +199,7 @@ def test_every_technique_can_be_inspected(family, name, tmp_path):
     assert {row["layer"] for row in found["activations"]} >= {
         row["layer"] for row in found["gradients"] if "Norm" not in row["kind"]
     }
-    assert len(findings(found)) >= 3
+    assert len(observations(found)) >= 3
 
 
 def test_layers_are_in_the_order_of_the_pass_and_blocks_after_their_parts(tmp_path):
@@ -239,7 +239,7 @@ def test_what_only_later_steps_know_asks_nothing_new():
     )
     assert question_of(same) == question_of(config)
     assert question_of(config.changed({"seed": 1})) != question_of(config)
-    assert set(RunConfig.model_fields) >= set(LATER) - {"health"}
+    assert set(RunConfig.model_fields) >= set(IRRELEVANT_KNOBS) - {"health"}
 
 
 def test_impossible_runs_are_refused_with_their_sentence(tmp_path):
@@ -248,7 +248,7 @@ def test_impossible_runs_are_refused_with_their_sentence(tmp_path):
     with pytest.raises(DataError, match="mnist"):
         look(tmp_path, data="mnist")
     with pytest.raises(ConfigError, match="seed is -1"):
-        before({"config": {"seed": -1}}, Settings(home=tmp_path))
+        dry_run({"config": {"seed": -1}}, Settings(home=tmp_path))
 
 
 def test_the_first_look_of_the_health_view_sees_the_same(tmp_path):

@@ -11,15 +11,15 @@ from PIL import Image
 
 from pages.widgets.samples import samples_html
 from trainer.engine.build import build
-from trainer.preflight.dry_run import before, first_batch, question_of
-from trainer.preflight.sample_batch import LARGEST_SIDE, MOST, _pixels
+from trainer.preflight.dry_run import dry_run, first_batch, question_of
+from trainer.preflight.sample_batch import MAX_SAMPLES, MAX_SIDE, _pixels
 from trainer.settings import Settings
 
 
 def gallery(tmp_path, **values):
     config = small(**values)
     run = build(config, tmp_path)
-    return before(question_of(config), Settings(home=tmp_path))["gallery"], run, first_batch(run)
+    return dry_run(question_of(config), Settings(home=tmp_path))["gallery"], run, first_batch(run)
 
 
 def image(text, shape):
@@ -30,7 +30,7 @@ def test_images_are_those_of_the_data_set_whatever_their_scaling(tmp_path):
     for scaling in ("standardize", "none"):
         found, run, index = gallery(tmp_path, data="digits", batch_size=64, input_scaling=scaling)
         assert (found["kind"], found["shape"], found["changed"]) == ("images", [8, 8, 1], False)
-        assert len(found["items"]) == MOST
+        assert len(found["items"]) == MAX_SAMPLES
         pixels = run.data.train.inputs[index[0]] * run.data.deviation + run.data.mean
         expected = (pixels[0] * 255).round().clamp(0, 255).permute(1, 2, 0).numpy()
         first = found["items"][0]
@@ -90,7 +90,7 @@ def test_texts_rows_and_sequences(tmp_path):
     assert shown == pytest.approx(
         [
             float(run.data.train.targets[row]) * run.data.target_scale + run.data.target_mean
-            for row in index[:MOST]
+            for row in index[:MAX_SAMPLES]
         ]
     )
     assert set(np.float32(shown).round(3)) <= set(run.data.samples.targets[:, 0].round(3))
@@ -102,7 +102,7 @@ def test_texts_rows_and_sequences(tmp_path):
 def test_large_images_are_thinned_and_odd_values_stay_pixels():
     large = torch.rand(3, 200, 150)
     assert len(b64decode(_pixels(large))) == 3 * 67 * 50
-    assert max(67, 50) <= LARGEST_SIDE
+    assert max(67, 50) <= MAX_SIDE
     odd = torch.tensor([[[float("nan"), -1.0], [2.0, float("inf")]]])
     assert list(b64decode(_pixels(odd))) == [0, 0, 255, 255]
 
@@ -114,9 +114,9 @@ def test_the_page_draws_each_kind_and_escapes_names(tmp_path):
     html = samples_html(found)
     assert "<script>" not in html
     assert "“&lt;b&gt;” 70 %" in html
-    assert html.count("<img") == 2 * MOST
+    assert html.count("<img") == 2 * MAX_SAMPLES
     png = html.split("base64,")[1].split('"')[0]
     assert Image.open(BytesIO(b64decode(png))).size == (8, 8)
     for values in ({"data": "reviews", "model": "lstm"}, {"data": "two_moons"}, {"data": "delivery_time"}):
         html = samples_html(gallery(tmp_path, batch_size=64, **values)[0])
-        assert html.count("<li>") == MOST
+        assert html.count("<li>") == MAX_SAMPLES

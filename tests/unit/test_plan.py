@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from trainer.config import RunConfig
 from trainer.engine.datasplit import steps_per_epoch, training_samples
-from trainer.preflight.plan import MOST_POINTS, REACTS, planned_rate
+from trainer.preflight.plan import MAX_POINTS, REACTS_NOTE, planned_rate
 from trainer.registry import families
 
 
@@ -73,7 +73,7 @@ def test_step_decay_drops_upright():
 def test_plateau_is_level_and_says_why():
     plan = planned_rate(RunConfig.from_flat({"schedule": "plateau"}))
     assert set(plan.lr) == {0.001}
-    assert plan.note == REACTS
+    assert plan.note == REACTS_NOTE
 
 
 @pytest.mark.parametrize("name", sorted(families()["schedule"].techniques))
@@ -88,7 +88,7 @@ def test_every_schedule_has_a_short_finite_plan(name, epochs, batch, samples):
         "data.samples": samples,
     }
     plan = planned_rate(RunConfig.from_flat(values))
-    assert 1 <= len(plan.lr) <= MOST_POINTS
+    assert 1 <= len(plan.lr) <= MAX_POINTS
     assert len(plan.epochs) == len(plan.lr)
     assert all(math.isfinite(lr) and lr >= 0 for lr in plan.lr)
     assert plan.epochs == sorted(set(plan.epochs))
