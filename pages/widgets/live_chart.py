@@ -119,7 +119,7 @@ def _validation(name: str) -> ChartPart:
 @lru_cache(maxsize=1)
 def loader() -> str:
     """Returns the script that loads a component's real one."""
-    return (Path(__file__).parent / "live_chart.js").read_text("utf-8")
+    return (Path(__file__).parent / "component_loader.js").read_text("utf-8")
 
 
 # Styles are not isolated: Plotly puts its style rules into the document, where a shadow root would not see them.

@@ -1,6 +1,6 @@
 """Pictures of what a network has learned, from the validation part alone: they show on the Health page while it trains.
 
-Each is a message of packing.py, stored as a view under its name:
+Each is a message of trainer/curves/packing.py, stored as a view under its name:
 
 - `decision` (classes in the plane): `classes` and `confidence` u1 [48, 48], row 0 at the bottom: the class predicted there
   and its probability · 255; `x`, `y` f4 and `label`, `held` u1 [points]: samples (held: of the validation part); header
