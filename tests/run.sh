@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
-# Installs what the tests need, the browser and Node included, and runs every check. Safe to run again; nothing is installed twice.
+# Installs what the tests need (a browser, Node, PostgreSQL) and runs every check. Safe to run again; nothing is installed twice.
 # With arguments, runs only pytest with those arguments: bash tests/run.sh tests/unit -k cosine
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# What Debian and Ubuntu package: a browser for the end-to-end tests, and Node for the checks of the browser's code.
+# What Debian and Ubuntu package: a browser for the end-to-end tests, Node for the checks of the browser's code, a database.
 packages=()
 [ -n "$(command -v chromium chromium-browser google-chrome || true)" ] || packages+=(chromium fonts-dejavu-core)
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
+[ -n "$(command -v postgres || ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null || true)" ] || packages+=(postgresql)
 if [ ${#packages[@]} -gt 0 ] && command -v apt-get >/dev/null; then
   sudo=$([ "$(id -u)" = 0 ] || echo sudo)
   $sudo apt-get update -qq
@@ -31,5 +32,5 @@ mypy
 biome ci --error-on-warnings
 tsc -p tests/js
 node --test --test-reporter=spec tests/js/*.test.js
-python -m pytest tests/unit tests/ui tests/faults -n "$(python -c 'from trainer.settings import usable_cores; print(usable_cores())')" -rs
-exec python -m pytest tests/e2e -rs
+python -m pytest tests/unit tests/ui tests/faults -n "$(python -c 'from trainer.settings import usable_cores; print(usable_cores())')" -rs --durations=20
+exec python -m pytest tests/e2e -rs --durations=20
