@@ -19,6 +19,11 @@ def quiet(sentence: str) -> str:
     return f'<p class="tp-quiet">{escape_html(sentence)}</p>'
 
 
+def notice(sentence: str) -> str:
+    """Returns a sentence beside an information sign."""
+    return f'<p class="tp-notice">{escape_html(sentence)}</p>'
+
+
 def waiting(sentence: str) -> str:
     """Returns a sentence beside a spinner, announced to screen readers."""
     return f'<p class="tp-waiting" role="status"><i></i>{escape_html(sentence)}</p>'

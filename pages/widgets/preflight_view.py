@@ -6,23 +6,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import plotly.graph_objects as go
 import streamlit as st
 
-from pages.widgets.live_chart import PALETTE
-from pages.widgets.markup import facts_list, quiet, table
+from pages.widgets.layer_chart import draw_layer_chart, layer_chart, theme_color
+from pages.widgets.markup import facts_list, notice, quiet, table
 from pages.widgets.samples import samples_html
-from pages.widgets.text import escape_html, shorten
+from pages.widgets.text import escape_html
 from trainer.config import RunConfig
 from trainer.formatting import format_bytes
 from trainer.preflight.findings import HEALTHY_STD, Observation, loss_text, observations, short
 from trainer.preflight.plan import planned_rate
-
-ROW_HEIGHT = 26  # pixels for each layer
-MAX_TICKS = 7  # decades that are named on an axis
-MAX_NAME = 22  # characters; a phone has no room for more beside the figure
-GENERIC_PARTS = ("encoder", "embed", "body", "linear", "conv")
-STATIC = {"displayModeBar": False, "scrollZoom": False}
 
 
 def draw(answer: Mapping[str, Any], config: RunConfig) -> None:
@@ -36,8 +29,8 @@ def draw(answer: Mapping[str, Any], config: RunConfig) -> None:
     if answer["gallery"]["items"]:
         st.html(samples_html(answer["gallery"]))
     st.html(_memory(answer))
-    for notice in answer["notices"]:
-        st.html(f'<p class="tp-notice">{escape_html(notice)}</p>')
+    for sentence in answer["notices"]:
+        st.html(notice(sentence))
 
 
 def _facts(answer: Mapping[str, Any], config: RunConfig) -> dict[str, str]:
@@ -80,10 +73,12 @@ def _activations(answer: Mapping[str, Any]) -> None:
         "Activation spread by depth",
         "A straight line inside the band is healthy; drifting left with depth: vanishing; right: exploding.",
     )
-    figure = _figure(rows, "standard deviation of the activations", 0)
-    figure.add_vrect(*HEALTHY_STD, fillcolor=_color(2), opacity=0.1, line_width=0, layer="below")
-    figure.add_vline(1, line={"color": _color(2), "width": 1, "dash": "dot"})
-    _show(figure, "before-activations", "Standard deviation of the activations after each layer: ", rows)
+    figure = layer_chart(rows, "standard deviation of the activations", theme_color(0))
+    figure.add_vrect(*HEALTHY_STD, fillcolor=theme_color(2), opacity=0.1, line_width=0, layer="below")
+    figure.add_vline(1, line={"color": theme_color(2), "width": 1, "dash": "dot"})
+    draw_layer_chart(
+        figure, "before-activations", "Standard deviation of the activations after each layer: ", rows
+    )
     columns = ("Layer", "Measured after", "Mean", "Standard deviation", "Near zero")
     cells = [
         (one["layer"], one["seen_at"], short(one["mean"]), short(one["std"]), f"{100 * one['zero']:.0f} %")
@@ -101,104 +96,32 @@ def _gradients(answer: Mapping[str, Any], config: RunConfig) -> None:
     rows = [(one["layer"], one["grad_norm"], f"{one['parameters']:,} parameters") for one in layers]
     _heading(
         "Gradient norm by layer",
-        "Within a factor of ten or so is healthy; shrinking towards the input (up): vanishing; growing: exploding.",
+        "Within a factor of ten or so is healthy; shrinking toward the input (up): vanishing; growing: exploding.",
     )
-    figure = _figure(rows, "L2 norm of the gradient", 1)
+    figure = layer_chart(rows, "L2 norm of the gradient", theme_color(1))
     clip = config.clipping.knobs.get("max_norm")
     if clip is not None:
-        figure.add_vline(clip, line={"color": _color(3), "dash": "dash"})
+        figure.add_vline(clip, line={"color": theme_color(3), "dash": "dash"})
         figure.add_annotation(
             x=math.log10(clip), y=1, yref="paper", yanchor="bottom", text=f"clip at {clip:g} (all layers together)",
             showarrow=False, font={"size": 11},
         )  # fmt: skip
-    _show(figure, "before-gradients", "L2 norm of the first gradient of each layer: ", rows)
+    draw_layer_chart(figure, "before-gradients", "L2 norm of the first gradient of each layer: ", rows)
     columns = ("Layer", "Kind", "Parameters", "Gradient norm", "Weight norm")
     cells = [
         (
             one["layer"],
             one["kind"],
             f"{one['parameters']:,}",
-            short(one["grad_norm"]),
-            short(one["weight_norm"]),
+            *map(short, (one["grad_norm"], one["weight_norm"])),
         )
         for one in layers
     ]
     st.html(_folded(table(columns, cells)))
 
 
-def _figure(rows: Sequence[tuple[str, float, str]], title: str, color: int) -> go.Figure:
-    """Returns layers from top to bottom as the batch passes them, with (name, value, details) on a logarithmic axis. Values
-    that have no place there, such as zero and infinity, are crosses at the edge."""
-    low, high = _range([value for _, value, _ in rows])
-    off_axis = [not _drawable(value) for _, value, _ in rows]
-    figure = go.Figure(
-        go.Scatter(
-            x=[_at(value, low, high) for _, value, _ in rows],
-            y=list(range(len(rows))),
-            mode="lines+markers+text",
-            line={"color": _color(color), "width": 2.5},
-            marker={"size": 9, "symbol": ["x" if one else "circle" for one in off_axis]},
-            text=[short(value) if one else "" for one, (_, value, _) in zip(off_axis, rows, strict=True)],
-            textposition="middle right",
-            customdata=[(name, short(value), details) for name, value, details in rows],
-            hovertemplate="<b>%{customdata[0]}</b><br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",
-            showlegend=False,
-        )
-    )
-    figure.update_xaxes(
-        dtick=math.ceil(math.log10(high / low) / MAX_TICKS),  # whole decades
-        type="log",
-        title=title,
-        exponentformat="power",
-        range=[math.log10(low), math.log10(high)],
-    )
-    figure.update_yaxes(
-        tickvals=list(range(len(rows))),
-        ticktext=[_name(name) for name, _, _ in rows],
-        range=[len(rows) - 0.4, -0.6],
-        showgrid=False,
-        zeroline=False,
-        automargin=True,
-    )
-    figure.update_layout(height=ROW_HEIGHT * len(rows) + 105, margin={"l": 0, "r": 12, "t": 22, "b": 45})
-    return figure
-
-
-def _name(name: str) -> str:
-    """Returns a layer's name for the axis, without generic parts; the tooltip and the table have all of it."""
-    brief = ".".join(part for part in name.split(".") if part not in GENERIC_PARTS) or name
-    if ".attention." in brief or ".feedforward." in brief:  # 0.attention.query says which block that is
-        brief = brief.removeprefix("blocks.")
-    return brief if len(brief) <= MAX_NAME else f"…{brief[-MAX_NAME + 1 :]}"
-
-
-def _drawable(value: float) -> bool:
-    return math.isfinite(value) and value > 0
-
-
-def _range(values: Sequence[float]) -> tuple[float, float]:
-    """Returns the axis: all drawable values, and at least 0.1 to 10, so that a healthy line looks straight."""
-    drawable = [value for value in values if _drawable(value)]
-    return 0.5 * min([0.1, *drawable]), 2 * max([10.0, *drawable])
-
-
-def _at(value: float, low: float, high: float) -> float:
-    if _drawable(value):
-        return value
-    return 1.15 * low if value == 0 else 0.85 * high
-
-
-def _color(index: int) -> str:
-    return PALETTE["dark" if st.context.theme.type == "dark" else "light"][index]
-
-
 def _heading(title: str, help: str) -> None:
     st.html(f'<h3 class="tp-figure">{escape_html(title)}</h3>{quiet(help)}')
-
-
-def _show(figure: go.Figure, key: str, subject: str, rows: Sequence[tuple[str, float, str]]) -> None:
-    text = subject + ", ".join(f"{name} {short(value)}" for name, value, _ in rows) + "."
-    st.plotly_chart(figure, key=key, config=STATIC, alt=shorten(text, 2000))
 
 
 def _folded(html: str) -> str:

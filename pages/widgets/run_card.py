@@ -11,7 +11,7 @@ from pages.widgets.diagnosis import diagnosis
 from pages.widgets.history import UNCHANGED, config_of, run_facts, seconds_of
 from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
-from pages.widgets.markup import chips, facts_list, state_pill
+from pages.widgets.markup import chips, facts_list, notice, state_pill
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import send_request
 from pages.widgets.run_states import state_label
@@ -36,8 +36,8 @@ def run_card(context: PageContext, run: Run, place: chart_selection.Place, chang
             _menu(context.store, run, place)
         if facts := run_facts(run):
             st.html(facts_list(facts))
-        for notice in run.notices:
-            st.html(f'<p class="tp-notice">{escape_html(notice)}</p>')
+        for sentence in run.notices:
+            st.html(notice(sentence))
         if run.error:
             show_error(run)
         diagnosis(context, run)

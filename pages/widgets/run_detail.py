@@ -11,7 +11,7 @@ from pages.widgets.diagnosis import diagnosis
 from pages.widgets.export_section import export_section
 from pages.widgets.history import UNCHANGED, config_of, run_facts
 from pages.widgets.knobs import load_config
-from pages.widgets.markup import chips, facts_list, quiet
+from pages.widgets.markup import chips, facts_list, notice, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_card import run_state, show_error
 from pages.widgets.run_polling import reporting_errors
@@ -81,8 +81,8 @@ def _facts(run: Run) -> None:
         return
     changes = diff(RunConfig(), config)
     st.html(f'<p class="tp-lead">Knobs that are not at their default</p>{chips(changes, "none")}')
-    for notice in run.notices:
-        st.html(f'<p class="tp-notice">{escape_html(notice)}</p>')
+    for sentence in run.notices:
+        st.html(notice(sentence))
 
 
 def _actions(store: Store, run: Run) -> None:

@@ -67,11 +67,7 @@ def _choices(
     start = initial_values(context, "csv", upload, manifest)
     if start["data.target"] not in names:
         start = suggested_values(upload.digest, manifest)
-    st.session_state.setdefault(keys["target"], start["data.target"])
-    st.session_state.setdefault(keys["task"], start["data.task"])
-    st.session_state.setdefault(keys["out"], _names(names, start["data.leave_out"]))
-    if st.session_state[keys["target"]] not in possible:
-        st.session_state[keys["target"]] = possible[-1]
+    _initialize(keys, start, names, possible)
     target = st.selectbox(
         "Predict",
         possible,
@@ -106,8 +102,18 @@ def _choices(
     }
 
 
-def _names(names: Sequence[str], numbers: str) -> list[str]:
-    return [names[number - 1] for number in sorted(parse_numbers(numbers)) if number <= len(names)]
+def _initialize(
+    keys: Mapping[str, str], start: Mapping[str, Any], names: Sequence[str], possible: Sequence[str]
+) -> None:
+    """Sets the choices to their first values, unless the visitor has made them already."""
+    left_out = [
+        names[number - 1] for number in sorted(parse_numbers(start["data.leave_out"])) if number <= len(names)
+    ]
+    st.session_state.setdefault(keys["target"], start["data.target"])
+    st.session_state.setdefault(keys["task"], start["data.task"])
+    st.session_state.setdefault(keys["out"], left_out)
+    if st.session_state[keys["target"]] not in possible:
+        st.session_state[keys["target"]] = possible[-1]
 
 
 def _target_changed(keys: Mapping[str, str], columns: Sequence[Column]) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 import streamlit as st
 
 from pages.widgets.knobs import load_config
+from pages.widgets.markup import notice
 from pages.widgets.page_context import PageContext
-from pages.widgets.text import escape_html, shorten
+from pages.widgets.text import shorten
 from trainer.config import ConfigError, RunConfig
 from trainer.data.choosing import suggested_values
 from trainer.registry import families
@@ -18,8 +19,7 @@ from trainer.store import Upload
 
 def upload_notice(upload: Upload, manifest: Mapping[str, Any]) -> None:
     """Draws what was read from an upload: "houses.csv uploaded: 2,000 rows, comma-separated."."""
-    notice = f"{shorten(upload.name, 60)} uploaded: {' '.join(manifest['said'])}"
-    st.html(f'<p class="tp-notice">{escape_html(notice)}</p>')
+    st.html(notice(f"{shorten(upload.name, 60)} uploaded: {' '.join(manifest['said'])}"))
 
 
 def initial_values(
