@@ -75,10 +75,5 @@ def _start(context: PageContext, name: str) -> None:
     st.session_state["experiment:last"] = (name, now)
     seed = context.knobs.config.seed if context.knobs.config else 0
     runs = PRESETS[name].configs(seed)
-    show_only(
-        [
-            context.store.create_run(config.to_json(), context.owner, name=title)
-            for title, config in runs.items()
-        ]
-    )
+    show_only([context.store.create_run(config, context.owner, name=title) for title, config in runs.items()])
     st.session_state["experiment:started"] = True

@@ -16,6 +16,7 @@ from pages.widgets.run_polling import watch_states
 from pages.widgets.text import escape_html, escape_markdown
 from trainer.config import ConfigError, RunConfig
 from trainer.engine.lr_finder import NAME, Suggestion, finder_config, smoothed, suggest
+from trainer.lifecycle.requests import RequestKind
 from trainer.registry import find
 from trainer.store import Run, Store
 
@@ -89,11 +90,11 @@ def _range_config(context: PageContext) -> RunConfig | None:
 def _find(context: PageContext, config: RunConfig) -> None:
     """Queue the test, unless one is under way: a double click starts one."""
     if not any(is_probe(run) for run in context.store.live() if run.owner == context.owner):
-        context.store.create_run(config.to_json(), context.owner, name=NAME)
+        context.store.create_run(config, context.owner, name=NAME)
 
 
 def _stop(store: Store, run: Run) -> None:
-    store.request(run.id, "stop")
+    store.request(run.id, RequestKind.STOP)
 
 
 def _curve(context: PageContext, run: Run) -> None:

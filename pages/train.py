@@ -20,6 +20,8 @@ from pages.widgets.run_polling import ask, telling, watch_states
 from pages.widgets.text import chips, escape_html
 from trainer.config import Change, RunConfig, diff
 from trainer.engine.datasplit import steps_per_epoch
+from trainer.lifecycle.requests import RequestKind
+from trainer.lifecycle.states import RunState
 from trainer.preflight.plan import planned_rate
 from trainer.settings import get_settings
 from trainer.store import Run, Store
@@ -57,24 +59,26 @@ def _controls(context: PageContext, runs: Sequence[Run], *, ready: bool) -> None
             "Stop",
             key="stop",
             icon=":material/stop:",
-            disabled=current is None or current.request == "stop",
+            disabled=current is None or current.request is RequestKind.STOP,
             on_click=ask,
-            args=(context.store, current.id if current else 0, "stop"),
+            args=(context.store, current.id if current else 0, RequestKind.STOP),
             help="End the run after this step; what it learned is saved.",
         )
         st.html(_next_run(context, runs, ready=ready), width="stretch")
 
 
 def _pause_or_resume(store: Store, current: Run | None) -> None:
-    paused = current is not None and (current.status == "paused" or current.request == "pause")
-    what = "resume" if paused else "pause"
+    paused = current is not None and (
+        current.status is RunState.PAUSED or current.request is RequestKind.PAUSE
+    )
+    kind = RequestKind.RESUME if paused else RequestKind.PAUSE
     st.button(
-        what.capitalize(),
-        key=what,
+        kind.capitalize(),
+        key=kind.value,
         icon=":material/resume:" if paused else ":material/pause:",
-        disabled=current is None or current.request == "stop",
+        disabled=current is None or current.request is RequestKind.STOP,
         on_click=ask,
-        args=(store, current.id if current else 0, what),
+        args=(store, current.id if current else 0, kind),
         help="Go on exactly where it left." if paused else "Save everything and wait.",
     )
 

@@ -21,6 +21,7 @@ import orjson
 from pages.live.health_feed import HealthDesk
 from pages.live.viewer import Cursors, Viewer, Watch
 from trainer.curves import deltas as live
+from trainer.store import ENDED as RUN_ENDED
 from trainer.store import Run, Store, StoreError
 
 LOG = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ STATUS_PAUSE: Final = 0.3
 SNAPSHOT_AGE: Final = 1.0
 RETRY: Final = 1.0
 SNAPSHOTS: Final = 256
-ENDED: Final = frozenset({"finished", "stopped", "failed", "gone"})
+ENDED: Final = frozenset({*RUN_ENDED, "gone"})
 
 
 class Hub:

@@ -41,7 +41,7 @@ def store() -> Store:
     return Store(get_settings().url)
 
 
-class Supervisor:
+class SupervisorProcess:
     """Keeps `python -m trainer.processes.supervisor` running, unless another one serves the database."""
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class Supervisor:
             return False
 
 
-supervisor = Supervisor()
+supervisor = SupervisorProcess()
 api = Api(
     store,
     lambda: tokens_for(get_settings().home),

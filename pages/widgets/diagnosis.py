@@ -13,6 +13,7 @@ from pages.widgets.run_polling import telling
 from pages.widgets.text import chips, escape_html, escape_markdown, run_title, shorten
 from trainer.config import Change, RunConfig, diff
 from trainer.diagnosis import Finding, mark_label
+from trainer.lifecycle.states import RunState
 from trainer.store import Run
 
 QUIET = "No problems found"
@@ -28,7 +29,7 @@ def diagnosis(context: PageContext, run: Run) -> None:
         with st.container(key=f"finding-{run.id}-{finding.name}", gap="small"):
             st.html(_words(finding, config))
             _remedy(context, run, config, finding)
-    if said.judged and not said.findings and run.status == "finished":
+    if said.judged and not said.findings and run.status is RunState.FINISHED:
         st.html(f'<p class="tp-quiet tp-sound">{QUIET}</p>')
 
 

@@ -10,6 +10,7 @@ from pages.widgets.text import escape_html, escape_markdown
 from trainer.data import missing_files
 from trainer.data.own import data_problem
 from trainer.engine.augment import lacking
+from trainer.lifecycle.states import JobState
 from trainer.registry import Technique
 from trainer.settings import get_settings
 from trainer.store import Download, Store
@@ -29,7 +30,7 @@ def data_is_ready(context: PageContext) -> bool:
         return True
     technique = config.technique("data")
     job = store.download_of(technique.name)
-    active = job is not None and job.status in ("queued", "running")
+    active = job is not None and not job.is_over
     st.fragment(_panel, run_every=0.5 if active else None)(store, technique, active)
     return False
 
@@ -52,19 +53,19 @@ def _panel(store: Store, technique: Technique, watched: bool) -> None:
     job = store.download_of(technique.name)
     if (
         job is not None
-        and job.status == "finished"
+        and job.status is JobState.FINISHED
         and not missing_files(technique.name, get_settings().data)
     ):
         st.rerun(scope="app")
-    if (job is not None and job.status in ("queued", "running")) != watched:
+    if (job is not None and not job.is_over) != watched:
         st.rerun(scope="app")  # how often this redraws itself is decided where the page is drawn
     with st.container(border=True, key="download"):
         size = technique.facts["megabytes"]
         st.markdown(f"**{technique.label} is not on this machine yet.** {escape_markdown(technique.help)}")
-        if job is not None and job.status in ("queued", "running"):
+        if job is not None and not job.is_over:
             _progress(job, size)
             return
-        if job is not None and job.status == "failed":
+        if job is not None and job.status is JobState.FAILED:
             st.error(escape_markdown(job.message), icon=":material/cloud_off:")
         st.button(
             f"{'Try again' if job and job.status == 'failed' else 'Download'} ({size} MB)",
@@ -79,7 +80,7 @@ def _panel(store: Store, technique: Technique, watched: bool) -> None:
 def _progress(job: Download, megabytes: int) -> None:
     total = job.total_bytes or megabytes * 1_000_000
     share = min(1.0, job.done_bytes / total)
-    if job.status == "queued":
+    if job.status is JobState.QUEUED:
         st.progress(0.0, "Waiting for the trainer to begin…")
     else:
         st.progress(share, f"{job.done_bytes / 1e6:.0f} of {total / 1e6:.0f} MB")

@@ -10,6 +10,7 @@ import orjson
 
 from pages.widgets.text import metric, number, run_title, shorten
 from trainer.config import Change, ConfigError, RunConfig, diff
+from trainer.lifecycle.requests import RequestKind
 from trainer.registry import families
 from trainer.store import Run
 
@@ -18,7 +19,7 @@ UNCHANGED = "No knob changed"
 ENDINGS = {
     "epochs": "All epochs trained",
     "early_stopping": "Early stopping",
-    "stop": "Stopped by hand",
+    RequestKind.STOP: "Stopped by hand",
     "non_finite_loss": "Loss no longer finite",
 }
 

@@ -15,11 +15,11 @@ DOUBLE_CLICK = 1.5  # seconds in which a second start with the same knobs is tak
 
 def launch(store: Store, owner: str, config: RunConfig, notes: str = "") -> int | None:
     """Queue a run and put it on the axes; its id, or None for the second half of a double click."""
-    text, now = config.to_json(), time.monotonic()
-    before, at = st.session_state.get("started", ("", 0.0))
-    if text == before and now - at < DOUBLE_CLICK:
+    now = time.monotonic()
+    before, at = st.session_state.get("started", (None, 0.0))
+    if config == before and now - at < DOUBLE_CLICK:
         return None
-    run_id = store.create_run(text, owner, notes=notes)
-    st.session_state["started"] = (text, now)
+    run_id = store.create_run(config, owner, notes=notes)
+    st.session_state["started"] = (config, now)
     show(run_id)
     return run_id

@@ -16,6 +16,7 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.preflight_view import draw
 from pages.widgets.text import escape_html, escape_markdown
 from trainer.config import RunConfig
+from trainer.lifecycle.states import JobState
 from trainer.preflight.dry_run import question_of
 from trainer.store import Inspection, Store, StoreError
 
@@ -103,7 +104,7 @@ def _look(store: Store, asked: Inspection) -> None:
         return
     try:
         now = store.inspection(asked.id)
-        supervisor = store.supervisor_status() if now.status == "queued" else "ready"
+        supervisor = store.supervisor_status() if now.status is JobState.QUEUED else "ready"
     except StoreError:  # withdrawn by another asker: ask again
         st.rerun(scope="app")
     except DBAPIError as error:
@@ -117,7 +118,7 @@ def _look(store: Store, asked: Inspection) -> None:
 
 def _result(asked: Inspection, config: RunConfig) -> None:
     """The figures, or why there are none."""
-    if asked.status == "finished":
+    if asked.status is JobState.FINISHED:
         st.session_state[_ANSWER] = asked.answer
         with st.container(key="before-fresh"):
             draw(asked.answer, config)

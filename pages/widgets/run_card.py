@@ -15,9 +15,9 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import ask
 from pages.widgets.text import chips, duration, elapsed, escape_html, escape_markdown, run_title, status_pill
 from trainer.config import Change
+from trainer.lifecycle.requests import RequestKind
+from trainer.lifecycle.states import RunState
 from trainer.store import Run, Store
-
-ASKED = {"stop": "Stopping…", "pause": "Pausing…", "resume": "Resuming…"}
 
 
 def run_card(context: PageContext, run: Run, place: lineup.Place, changes: Sequence[Change]) -> None:
@@ -52,8 +52,7 @@ def show_error(run: Run) -> None:
 
 def state_of(run: Run) -> str:
     """HTML of the run's state, or of what it was just asked to do."""
-    words = ASKED.get(run.request or "", "") if run.status == "running" else ""
-    return status_pill(run.status, words)
+    return status_pill(run.status, run.request.label if run.request else run.status.label)
 
 
 def _headline(run: Run, place: lineup.Place, changes: Sequence[Change]) -> str:
@@ -84,12 +83,12 @@ def _menu(store: Store, run: Run, place: lineup.Place) -> None:
     }
     if (config := config_of(run)) is not None:
         actions["Load these knobs"] = lambda: load_config(config)
-    if run.status in ("queued", "running"):
-        actions["Pause"] = lambda: ask(store, run.id, "pause")
+    if run.status in (RunState.QUEUED, RunState.RUNNING):
+        actions["Pause"] = lambda: ask(store, run.id, RequestKind.PAUSE)
     if not run.is_over:
-        actions["Stop"] = lambda: ask(store, run.id, "stop")
-    if run.status in ("paused", "stopped", "failed"):
-        actions["Resume"] = lambda: ask(store, run.id, "resume")
+        actions["Stop"] = lambda: ask(store, run.id, RequestKind.STOP)
+    if run.status in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED):
+        actions["Resume"] = lambda: ask(store, run.id, RequestKind.RESUME)
     key = f"menu-{run.id}"
 
     def act() -> None:

@@ -17,6 +17,7 @@ from pages.widgets.run_polling import telling
 from pages.widgets.text import chips, escape_html, escape_markdown, run_title
 from trainer.config import Change, RunConfig, diff
 from trainer.data.uploads import remove_upload
+from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
 from trainer.store import Run, Store
 
@@ -129,7 +130,7 @@ def _show(run_id: int) -> None:
 @st.dialog("Delete this run?")
 def _confirm_delete(store: Store, run: Run) -> None:
     st.markdown(f"**{escape_markdown(run_title(run))}** with its curves, notes and checkpoint goes for good.")
-    if run.status == "running":
+    if run.status is RunState.RUNNING:
         st.warning("It is training. Stop it first.", icon=":material/info:")
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep it"):
@@ -138,7 +139,7 @@ def _confirm_delete(store: Store, run: Run) -> None:
             "Delete for good",
             type="primary",
             key="confirm-delete",
-            disabled=run.status == "running",
+            disabled=run.status is RunState.RUNNING,
             on_click=_delete,
             args=(store, run.id),
         ):

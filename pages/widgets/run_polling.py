@@ -13,6 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from pages.widgets.diagnosis_cache import verdict
 from pages.widgets.text import escape_html, escape_markdown
+from trainer.lifecycle.requests import RequestKind
+from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
 from trainer.store import Run, Store, StoreError
 
@@ -39,17 +41,17 @@ def telling() -> Iterator[None]:
 
 
 @telling()
-def ask(store: Store, run_id: int, what: str) -> None:
-    """Ask a run to "stop", "pause" or "resume"; where it ended by itself in the meantime, say so."""
-    if what == "resume":
+def ask(store: Store, run_id: int, kind: RequestKind) -> None:
+    """Ask a run to stop, pause or resume; where it ended by itself in the meantime, say so."""
+    if kind is RequestKind.RESUME:
         store.resume(run_id)
     else:
-        store.request(run_id, what)
+        store.request(run_id, kind)
 
 
 def watch_states(store: Store, runs: Sequence[Run], *, waiting: bool = True) -> None:
     """While a run is active, look for changes of state and redraw the page on one; say what a queued run waits for."""
-    active = any(run.status in ("queued", "running", "interrupted") for run in runs)
+    active = any(not run.is_over and run.status is not RunState.PAUSED for run in runs)
     states, owners = _states(store, runs), {run.owner for run in runs}
 
     def look() -> None:
@@ -80,7 +82,7 @@ def _states(store: Store, runs: Sequence[Run]) -> frozenset[tuple[Any, ...]]:
 
 
 def _waiting(store: Store, live: Sequence[Run]) -> None:
-    queued = [run for run in live if run.status == "queued"]
+    queued = [run for run in live if run.status is RunState.QUEUED]
     if not queued:
         return
     if store.supervisor_status() != "ready":

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from pages.widgets.history import config_of, task_of
-from pages.widgets.text import STATUS_WORDS, elapsed, run_title
+from pages.widgets.text import elapsed, run_title
 from trainer.config import Change
 from trainer.store import Run
 
@@ -61,7 +61,7 @@ def _row(run: Run, changes: Sequence[Change]) -> dict[str, Any]:
     return {
         "Run": run.id,
         "Name": run.name.strip(),
-        "State": STATUS_WORDS.get(run.status, run.status),
+        "State": run.status.label,
         "Changed": ", ".join(str(change) for change in changes) or "–",
         "Validation loss": best.get("val_loss"),
         "Accuracy": None if value is None or not accuracy else 100 * value,

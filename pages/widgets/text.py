@@ -19,16 +19,6 @@ _SPACE = re.compile(r"\s+")
 _TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Signs that turn the direction of what follows: without their end they would turn the page's own words too."""
 
-STATUS_WORDS = {
-    "queued": "Queued",
-    "running": "Running",
-    "paused": "Paused",
-    "interrupted": "Interrupted",
-    "finished": "Finished",
-    "stopped": "Stopped",
-    "failed": "Failed",
-}
-
 
 def escape_html(text: object) -> str:
     """Text for use inside `st.html`."""
@@ -68,9 +58,8 @@ def chips(changes: Iterable[Change], empty: str = "") -> str:
     return f'<span class="tp-quiet">{escape_html(empty)}</span>' if empty else ""
 
 
-def status_pill(status: str, words: str = "") -> str:
+def status_pill(status: str, label: str) -> str:
     """HTML of a run's state: a dot and a word, so that colour is never the only sign."""
-    label = words or STATUS_WORDS.get(status, status)
     return f'<span class="tp-pill tp-{escape_html(status)}"><i></i>{escape_html(label)}</span>'
 
 

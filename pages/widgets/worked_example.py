@@ -25,6 +25,7 @@ from trainer.config import RunConfig
 from trainer.data import missing_files
 from trainer.data.own import data_problem
 from trainer.examples import Values, answer, makers, question_of
+from trainer.lifecycle.states import JobState
 from trainer.registry import Technique
 from trainer.settings import get_settings
 from trainer.store import Inspection, Store, StoreError
@@ -87,10 +88,10 @@ def _ask(store: Store, question: Values) -> Inspection:
 
 def _look(store: Store, asked: Inspection) -> None:
     """One look for the answer; once it is there, the page is drawn anew and the looking ends."""
-    if asked.status == "finished":
+    if asked.status is JobState.FINISHED:
         draw(asked.answer)
         return
-    if asked.status == "failed":
+    if asked.status is JobState.FAILED:
         st.error(escape_markdown(asked.message), icon=":material/error:")
         st.button(
             "Try again",

@@ -16,7 +16,14 @@ MODULES = {
 DECLARATIONS = ("trainer.techniques", "trainer.models", "trainer.data")
 # Files at the top and folders, from the ground up: each may import the rows before its own, and its own.
 FLOORS = [
-    ("trainer", "trainer.lazy", "trainer.registry", "trainer.settings", "trainer.layers"),
+    (
+        "trainer",
+        "trainer.lazy",
+        "trainer.registry",
+        "trainer.settings",
+        "trainer.layers",
+        "trainer.lifecycle",
+    ),
     DECLARATIONS,
     ("trainer.choice",),
     ("trainer.conflicts",),

@@ -132,7 +132,7 @@ def test_lists_share_content_and_runs_keep_it():
     store.add_upload("ann", digest, "again.csv", "table", 100)
     assert [upload.name for upload in store.uploads(("ann",))] == ["again.csv"]
     config = RunConfig.from_flat({"data": "csv", "data.file": digest, "data.target": "member"})
-    run = store.create_run(config.to_json(), "ann")
+    run = store.create_run(config, "ann")
     assert store.runs_using(digest) == store.runs_using(digest, "ann") == [run]
     with pytest.raises(StoreError, match=f"Run {run} trained on this file"):
         store.remove_upload("ann", digest)

@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from trainer.config import ConfigError, RunConfig, diff
 from trainer.diagnosis import Evidence, Finding, mark_label
+from trainer.lifecycle.states import RunState
 from trainer.preflight.findings import bytes_text, findings, short
 from trainer.store import Run, Store
 
@@ -45,7 +46,7 @@ def byte_bar(name: str) -> Iterator[Callable[[int, int], None]]:
 def summary(run: Run) -> str:
     """What a person wants to know at the end, in a few lines."""
     results = run.results
-    if results is None or run.status == "failed":
+    if results is None or run.status is RunState.FAILED:
         return f"Run {run.id} {run.status}" + (f": {run.error}" if run.error else "")
     lines = [
         f"Run {run.id} {run.status} by {results['stopped_by'].replace('_', ' ')} after {results['epochs']} epochs, "

@@ -25,17 +25,17 @@ class CheckpointError(RuntimeError):
     """A checkpoint that cannot be written; the message names the file and what to do."""
 
 
-def save(folder: Path, state: Mapping[str, Any], settle: Callable[[], None] = lambda: None) -> None:
-    """Writes `state` (tensors and plain values) to the folder, keeping the checkpoint before as a fallback.
+def save(folder: Path, state: Mapping[str, Any], flush: Callable[[], None] = lambda: None) -> None:
+    """Writes `state` (tensors and plain values) to the folder, keeping the previous checkpoint as a fallback.
 
-    `settle` is called first: it returns once the curve up to here is safe. Were the checkpoint ahead
+    `flush` is called first: it returns once the curve up to here is safe. Were the checkpoint ahead
     of the curve, a crash between the two would leave a gap that no resumed run computes again.
-    Raises CheckpointError when the disk is full or not writable; what was there before stays as it was.
+    Raises CheckpointError when the disk is full or not writable; the files from before stay as they were.
     """
     unfinished = folder / UNFINISHED
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        settle()
+        flush()
         torch.save({"format": FORMAT, **state}, unfinished)
         if (folder / CURRENT).exists():
             (folder / CURRENT).replace(folder / PREVIOUS)
