@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from trainer.config import ConfigError
+from trainer.processes.fairness import next_run
 from trainer.processes.launcher import HUNG_SECONDS, Child
 from trainer.processes.log import error_sentence
-from trainer.processes.supervisor import next_run
 from trainer.store import Run, Store
 from trainer.store.file_lock import FileLock, is_locked
 

@@ -7,7 +7,6 @@ once. It never trains itself, holds no state that the database does not hold, an
 from __future__ import annotations
 
 import argparse
-import importlib
 import logging
 import os
 import signal
@@ -18,8 +17,10 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.exc import DBAPIError
 
 from trainer.lifecycle.states import JobState, RunState
+from trainer.processes.fairness import next_run
 from trainer.processes.inspector import unanswered
 from trainer.processes.launcher import Child, Children
+from trainer.processes.prewarm import prewarm
 from trainer.settings import Settings, SettingsError, get_settings
 from trainer.store import Run, Store, StoreError
 from trainer.store.database import StampReader
@@ -37,19 +38,7 @@ MAX_INSPECTORS = 2
 GRACE = 15.0
 """Seconds in which workers must save and leave when the supervisor stops; less than the web server waits for it."""
 
-WORKER_IMPORTS = ("trainer.engine.loop", "trainer.health.observer", "trainer.processes.inspection")
-
 log = logging.getLogger("trainscope.supervisor")
-
-
-def next_run(queued: Sequence[Run], training: Sequence[str], served: dict[str, int]) -> Run | None:
-    """Returns the run to start next. Owners take turns: first whoever has the fewest runs in training, then whoever was
-    served longest ago (`served`: owner → number of the turn); within an owner first come, first served."""
-
-    def turn(run: Run) -> tuple[int, int, int]:
-        return training.count(run.owner), served.get(run.owner, -1), run.place
-
-    return min(queued, key=turn, default=None)
 
 
 class Supervisor:
@@ -261,27 +250,6 @@ class Supervisor:
     def _requeue_downloads(self) -> None:
         if requeued := self.store.requeue_downloads():
             log.info("%d unfinished downloads are queued again.", requeued)
-
-
-def prewarm() -> None:
-    """Imports what a worker needs, and triggers torch's lazy imports: forks share all of it."""
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # CUDA must not be initialized before a fork
-    import sklearn.datasets
-    import sklearn.model_selection  # noqa: F401 (both: what reading and splitting the data would wait for)
-    import torch
-
-    torch.set_num_threads(1)  # one thread a worker, as many workers as cores
-    torch.set_num_interop_threads(1)
-    import torch._dynamo  # constructing an optimizer imports it, which takes a second
-
-    for name in WORKER_IMPORTS:
-        importlib.import_module(name)
-    weight = torch.nn.Parameter(torch.zeros(1))
-    torch.optim.AdamW([weight]).step()
-    with torch.no_grad():
-        torch.nn.functional.cross_entropy(
-            torch.nn.Linear(4, 2)(torch.zeros(2, 4)), torch.zeros(2, dtype=torch.long)
-        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
