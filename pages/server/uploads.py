@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from trainer.data import DataError
 from trainer.data.uploads import disk_bytes, find_manifest, remove_upload
-from trainer.processes.sandboxed_reader import CancelledError, take_in
+from trainer.processes.sandboxed_reader import CancelledError, receive_file
 from trainer.settings import get_settings
 from trainer.store import Store, StoreError
 
@@ -76,7 +76,7 @@ def over_quota(store: Store, owner: str, size: int, besides: str = "") -> str:
 def _work(store: Store, owner: str, job: Job, file: BinaryIO) -> None:
     """In a thread that waits for the checking process; it computes nothing itself."""
     try:
-        digest = take_in(file, get_settings(), job.report, job.cancel.is_set)
+        digest = receive_file(file, get_settings(), job.report, job.cancel.is_set)
         job.problem = _enlist(store, owner, job.name, digest)
         job.digest = "" if job.problem else digest
     except CancelledError:

@@ -189,7 +189,7 @@ def test_while_a_file_is_checked_its_progress_is_shown_and_it_can_be_cancelled(p
             time.sleep(0.01)
         raise uploading.CancelledError
 
-    monkeypatch.setattr(uploading, "take_in", slow)
+    monkeypatch.setattr(uploading, "receive_file", slow)
     page.file_uploader[0].upload("people.csv", own_files.csv_bytes(), "text/csv")
     app = page.run()
     assert not app.file_uploader

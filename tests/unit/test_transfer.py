@@ -379,7 +379,7 @@ def test_a_page_takes_a_run_in_through_a_bounded_process(home, other, monkeypatc
     assert store.run(receive(settings, io.BytesIO(data), "you")).owner == "you"
     with pytest.raises(BundleError, match="no whole zip"):
         receive(settings, io.BytesIO(data[:-30]), "you")
-    monkeypatch.setattr("trainer.processes.sandboxed_reader.WALL_SECONDS", 0.0)
+    monkeypatch.setattr("trainer.processes.sandboxed_reader.MAX_SECONDS", 0.0)
     with pytest.raises(BundleError, match="within the limits on memory and time"):
         receive(settings, io.BytesIO(data), "you")
     assert len(store.runs()) == 1

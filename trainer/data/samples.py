@@ -22,8 +22,8 @@ DataSeed = Annotated[
 declare_family("data", label="Data set", help="What the network learns from.", group="data", default="digits")
 
 
-def silent(share: float) -> None:
-    """The progress of something that nobody watches."""
+def silent(*_: object) -> None:
+    """A no-op progress callback."""
 
 
 class DataError(Exception):

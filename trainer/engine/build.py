@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer.config import ConfigError, RunConfig
+from trainer.data.samples import silent
 from trainer.engine.augment import Augmenter, build_augmenter, chosen_changes
 from trainer.engine.datasplit import SplitData, split
 from trainer.engine.flat import Weights, flatten
@@ -62,14 +63,10 @@ class Experiment:
         return self.weights.count
 
 
-def silent(done: int, total: int) -> None:
-    """Hears how far the preparation is, and keeps it to itself."""
-
-
 def build(config: RunConfig, data_folder: Path, report: Callable[[int, int], None] = silent) -> Experiment:
     """Builds all parts of a run. Raises ConfigError or DataError with a sentence where that is impossible.
 
-    `report` hears how far the preparation of the training data is, where that takes long: parts done, parts in all.
+    `report` is called with (parts done, parts in all) while the training data is prepared, where that takes long.
     """
     device = pick_device(config.device)
     if device.type == "cuda":  # the same numbers every time, at a small price

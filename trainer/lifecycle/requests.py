@@ -14,7 +14,7 @@ class RequestKind(StrEnum):
     STOP = "stop"
     PAUSE = "pause"
     RESUME = "resume"
-    INTERRUPT = "interrupt"  # from the machine, not from a person: save and leave, the run goes on later
+    INTERRUPT = "interrupt"  # from the machine, not from a person: save and leave; the run continues later
 
     @property
     def label(self) -> str:
