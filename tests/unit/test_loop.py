@@ -127,19 +127,19 @@ def test_a_request_that_does_not_leave_is_handed_over_once_between_two_steps():
     """And the run trains on as if there had been none."""
     straight, expected = go(small())
     trainer, log = trainer_of(small())
-    pending, steps = {4: RESUME, 9: RESUME}, []
-    trainer.control = lambda: pending.get(trainer.state.step)
+    pending, steps = {4: [RESUME], 9: [RESUME, RESUME]}, []
+    trainer.control = lambda: next(iter(pending.get(trainer.state.step, [])), None)
     weights = weights_of(trainer.run)
 
     def adjust(request):
-        assert request is pending.pop(trainer.state.step)
+        assert request is pending[trainer.state.step].pop()
         steps.append(trainer.state.step)
         Trainer.adjust(trainer, request)
 
     trainer.adjust = adjust
     assert trainer.run_epochs() == straight.stopped_by
-    assert steps == [4, 9]
-    assert log.handled_requests == [RESUME, RESUME]
+    assert steps == [4, 9, 9]
+    assert log.handled_requests == [RESUME] * 3
     assert not same_weights(weights, weights_of(trainer.run)), "it has trained"
     assert (exact(log.steps), exact(log.epochs)) == (exact(expected.steps), exact(expected.epochs))
 

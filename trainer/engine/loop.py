@@ -130,7 +130,7 @@ class Trainer:
         model.train()
         forward = autocast(run)
         for index, rate in zip(self.batches(), self.rates(), strict=True):
-            if request := control():
+            while request := control():
                 if request.leaves:
                     return request
                 self.adjust(request)
