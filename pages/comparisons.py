@@ -73,8 +73,7 @@ def _start(context: PageContext, name: str) -> None:
     run_ids = start_once(
         name,
         lambda: [
-            context.store.create_run(config.to_json(), context.owner, name=title)
-            for title, config in configs.items()
+            context.store.create_run(config, context.owner, name=title) for title, config in configs.items()
         ],
     )
     if run_ids is not None:

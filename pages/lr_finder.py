@@ -15,6 +15,7 @@ from pages.widgets.run_polling import poll_states, reporting_errors, send_reques
 from pages.widgets.text import escape_html, escape_markdown
 from trainer.config import ConfigError, RunConfig
 from trainer.engine.lr_finder import NAME, Suggestion, finder_config, suggest
+from trainer.lifecycle.requests import RequestKind
 from trainer.registry import find
 from trainer.store import Run
 
@@ -86,7 +87,7 @@ def _draw_controls(context: PageContext, config: RunConfig | None, run: Run | No
                 key="stop-lr",
                 icon=":material/stop:",
                 on_click=send_request,
-                args=(context.store, active.id, "stop"),
+                args=(context.store, active.id, RequestKind.STOP),
             )
 
 
@@ -94,7 +95,7 @@ def _draw_controls(context: PageContext, config: RunConfig | None, run: Run | No
 def _find(context: PageContext, config: RunConfig) -> None:
     """Queues a test, unless one is under way, which the second half of a double click finds."""
     if not any(is_probe(run) for run in context.store.live() if run.owner == context.owner):
-        context.store.create_run(config.to_json(), context.owner, name=NAME)
+        context.store.create_run(config, context.owner, name=NAME)
 
 
 def _draw_test(context: PageContext, run: Run) -> None:

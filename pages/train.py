@@ -20,6 +20,8 @@ from pages.widgets.run_card import run_card
 from pages.widgets.run_polling import poll_states, reporting_errors, send_request
 from pages.widgets.text import escape_html
 from trainer.config import Change, RunConfig, diff
+from trainer.lifecycle.requests import RequestKind
+from trainer.lifecycle.states import RunState
 from trainer.preflight.plan import PlannedRate, planned_rate
 from trainer.settings import get_settings
 from trainer.store import Run, Store
@@ -60,9 +62,9 @@ def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) ->
             "Stop",
             key="stop",
             icon=":material/stop:",
-            disabled=current is None or current.request == "stop",
+            disabled=current is None or current.request is RequestKind.STOP,
             on_click=send_request,
-            args=(context.store, current.id if current else 0, "stop"),
+            args=(context.store, current.id if current else 0, RequestKind.STOP),
             help="End the run after the current step and save a checkpoint.",
         )
         st.html(_next_run(context, runs, ready=ready), width="stretch")
@@ -70,15 +72,17 @@ def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) ->
 
 def _draw_pause(store: Store, current: Run | None) -> None:
     """Draws Pause, or Resume for a run that is paused."""
-    paused = current is not None and (current.status == "paused" or current.request == "pause")
-    request = "resume" if paused else "pause"
+    paused = current is not None and (
+        current.status is RunState.PAUSED or current.request is RequestKind.PAUSE
+    )
+    kind = RequestKind.RESUME if paused else RequestKind.PAUSE
     st.button(
-        request.capitalize(),
-        key=request,
-        icon=f":material/{request}:",
-        disabled=current is None or current.request == "stop",
+        kind.capitalize(),
+        key=kind.value,
+        icon=f":material/{kind}:",
+        disabled=current is None or current.request is RequestKind.STOP,
         on_click=send_request,
-        args=(store, current.id if current else 0, request),
+        args=(store, current.id if current else 0, kind),
         help="Continue exactly where the run paused." if paused else "Save a checkpoint and wait.",
     )
 

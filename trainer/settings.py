@@ -1,4 +1,4 @@
-"""Where things live and how many workers run: read from the environment, with defaults that need no setting."""
+"""Where things lie and how many workers run: read from the environment; the defaults suit one person's machine."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
 
 class SettingsError(ValueError):
-    """A setting in the environment is unusable; the text is one sentence for a person."""
+    """A setting in the environment cannot be used; the text is one sentence for a person."""
 
 
 class Settings(BaseSettings):
@@ -48,25 +50,25 @@ class Settings(BaseSettings):
 
     @property
     def data(self) -> Path:
-        """The folder in which data sets are looked for and downloaded to."""
+        """The folder of data sets; downloads go there."""
         return self.data_folder or self.home.absolute() / "data"
 
     @property
     def uploads(self) -> Path:
-        """The folder of people's own data, by digest of their content."""
+        """The folder of people's own files, named by the digest of their content."""
         return self.home.absolute() / "uploads"
 
     def run_folder(self, run_id: int) -> Path:
-        """The folder of one run: checkpoints, lock and the worker's log. It need not exist yet."""
+        """Returns the folder of one run: checkpoints, lock and the worker's log. It need not exist yet."""
         return self.home.absolute() / "runs" / str(int(run_id))
 
     def remove_run_folder(self, run_id: int) -> None:
-        """Delete a run's folder with everything in it; a missing folder is fine."""
+        """Deletes a run's folder with everything in it, if there is one."""
         shutil.rmtree(self.run_folder(run_id), ignore_errors=True)
 
 
 def get_settings() -> Settings:
-    """Read the settings from the environment; raise `SettingsError` with one sentence when one is wrong."""
+    """Returns the settings from the environment. Raises `SettingsError` with one sentence when one is wrong."""
     try:
         return Settings()
     except ValidationError as error:
@@ -76,7 +78,11 @@ def get_settings() -> Settings:
 
 
 def usable_cores() -> int:
-    """Cores that this process may really use: the affinity mask, cut to the control group's CPU quota."""
+    """Returns how many cores this process may use: its affinity mask, limited by the CPU quota of its control group.
+
+    joblib.cpu_count() sees only a quota on the root of the hierarchy, not one on a systemd unit, and rounds 1.5 cores up to
+    two workers, which would then slow each other down.
+    """
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # macOS and Windows have no affinity call
@@ -86,21 +92,20 @@ def usable_cores() -> int:
 
 
 def _cgroup_quota() -> float | None:
-    """CPU quota of this container in cores (control groups v2, then v1), or None without one."""
+    """Returns the CPU quota of this process in cores (control groups v2 or v1), or None without one."""
     quotas = [_read_v2(folder / "cpu.max") for folder in _cgroup_folders()]
-    quotas.append(_read_v1(Path("/sys/fs/cgroup/cpu")))
+    quotas.append(_read_v1(CGROUPS / "cpu"))
     return min((quota for quota in quotas if quota is not None), default=None)
 
 
 def _cgroup_folders() -> list[Path]:
-    """This process's v2 group and its ancestors: the tightest quota on the way up is the one that holds."""
-    root = Path("/sys/fs/cgroup")
+    """Returns this process's v2 group and its ancestors: the smallest quota of them all is the one that holds."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = OWN_CGROUP.read_text().splitlines()
     except OSError:
-        return [root]
-    own = next((line[3:].lstrip("/") for line in lines if line.startswith("0::")), "")
-    return [root / own, *(root / own).parents] if own else [root]
+        return [CGROUPS]
+    own = CGROUPS / next((line[3:].lstrip("/") for line in lines if line.startswith("0::")), "")
+    return [own, *own.parents]
 
 
 def _read_v2(path: Path) -> float | None:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from trainer.data import DataError
 from trainer.data.uploads import disk_bytes, find_manifest, remove_upload
 from trainer.formatting import format_bytes
-from trainer.processes.sandboxed_reader import CancelledError, take_in
+from trainer.processes.sandboxed_reader import CancelledError, receive_file
 from trainer.settings import get_settings
 from trainer.store import Store, StoreError
 
@@ -80,7 +80,7 @@ def over_quota(store: Store, owner: str, size: int, besides: str = "") -> str:
 def _run(store: Store, owner: str, upload: PendingUpload, file: BinaryIO) -> None:
     """Waits for the checking process and records how the upload ended. Runs in a thread."""
     try:
-        digest = take_in(file, get_settings(), upload.report, upload.cancel.is_set)
+        digest = receive_file(file, get_settings(), upload.report, upload.cancel.is_set)
         upload.problem = _add_to_list(store, owner, upload.name, digest)
         upload.digest = "" if upload.problem else digest
     except CancelledError:

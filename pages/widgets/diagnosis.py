@@ -14,6 +14,7 @@ from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html, escape_markdown, run_title, shorten
 from trainer.config import Change, RunConfig, diff
 from trainer.diagnosis import Finding, evidence_label
+from trainer.lifecycle.states import RunState
 from trainer.store import Run
 
 NO_FINDINGS = "No problems found"
@@ -29,7 +30,7 @@ def diagnosis(context: PageContext, run: Run) -> None:
         with st.container(key=f"finding-{run.id}-{finding.name}", gap="small"):
             st.html(_description(finding, config))
             _fix(context, run, config, finding)
-    if found.judged and not found.findings and run.status == "finished":
+    if found.judged and not found.findings and run.status is RunState.FINISHED:
         st.html(f'<p class="tp-quiet tp-sound">{NO_FINDINGS}</p>')
 
 

@@ -9,6 +9,7 @@ from threading import Lock
 from weakref import WeakKeyDictionary
 
 from trainer.diagnosis import Finding, diagnose, gather, milestone
+from trainer.lifecycle.states import RunState
 from trainer.store import Run, Store
 
 MAX_CACHED = 2_000
@@ -29,7 +30,7 @@ _lock = Lock()
 def diagnosis_of(store: Store, run: Run) -> Diagnosis:
     """Returns the diagnosis of a run as it is now. While it trains, only milestones renew it."""
     passed = milestone(run)
-    if run.status == "queued" or not (run.is_over or passed >= 2):  # a finding takes two milestones
+    if run.status is RunState.QUEUED or not (run.is_over or passed >= 2):  # a finding takes two milestones
         return Diagnosis()
     key = (run.id, run.status if run.is_over else "", run.ended, 0 if run.is_over else passed)
     with _lock:

@@ -11,6 +11,7 @@ from trainer.data import missing_files
 from trainer.data.own import data_problem
 from trainer.engine.augment import missing_requirements
 from trainer.formatting import format_bytes
+from trainer.lifecycle.states import JobState
 from trainer.registry import Technique
 from trainer.settings import get_settings
 from trainer.store import Download, Store
@@ -52,13 +53,13 @@ def _upload_problem(problem: str, data_page: st.Page) -> None:
 
 
 def _is_active(download: Download | None) -> bool:
-    return download is not None and download.status in ("queued", "running")
+    return download is not None and not download.is_over
 
 
 def _panel(store: Store, technique: Technique, polled: bool) -> None:
     """Redraws itself while the download runs, and the page once it starts or ends."""
     download = store.download_of(technique.name)
-    finished = download is not None and download.status == "finished"
+    finished = download is not None and download.status is JobState.FINISHED
     if finished and not missing_files(technique.name, get_settings().data):
         st.rerun(scope="app")
     if _is_active(download) != polled:
@@ -69,7 +70,7 @@ def _panel(store: Store, technique: Technique, polled: bool) -> None:
         if download is not None and _is_active(download):
             _progress(download, size)
             return
-        failed = download is not None and download.status == "failed"
+        failed = download is not None and download.status is JobState.FAILED
         if download is not None and failed:
             st.error(escape_markdown(download.message), icon=":material/cloud_off:")
         st.button(
@@ -89,7 +90,7 @@ def _request(store: Store, name: str) -> None:
 
 def _progress(download: Download, megabytes: int) -> None:
     total = download.total_bytes or megabytes * 1_000_000
-    if download.status == "queued":
+    if download.status is JobState.QUEUED:
         st.progress(0.0, "Waiting for the trainer to begin…")
     else:
         share = min(1.0, download.done_bytes / total)

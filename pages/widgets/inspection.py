@@ -13,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pages.widgets.markup import waiting
 from pages.widgets.text import escape_markdown
+from trainer.lifecycle.states import JobState
 from trainer.store import Inspection, Store, StoreError
 
 LOG = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ def inspect(store: Store, kind: str, question: dict[str, Any]) -> Inspection:
     A new question withdraws the tab's previous one of that kind.
     """
     inspection = _ask(store, kind, question)
-    if inspection.status == "failed":
+    if inspection.status is JobState.FAILED:
         _failure(kind, inspection)
     elif not inspection.is_over:
         st.fragment(_poll, run_every=INTERVAL)(store, inspection)
@@ -74,7 +75,7 @@ def _poll(store: Store, inspection: Inspection) -> None:
     """Reruns the page once the question is answered. Until then it draws one line, so that a poll costs next to nothing."""
     try:
         current = store.inspection(inspection.id)
-        trainer = store.supervisor_status() if current.status == "queued" else "ready"
+        trainer = store.supervisor_status() if current.status is JobState.QUEUED else "ready"
     except StoreError:  # withdrawn by another tab: ask again
         st.rerun(scope="app")
     except DBAPIError as error:

@@ -248,6 +248,6 @@ def _knobs(values: dict[str, Any], errors: list[str]) -> Knobs:
     if problems := list(conflicts(RunConfig.model_construct(**parts))):
         return Knobs(None, problems)
     try:
-        return Knobs(RunConfig.from_flat(values))
+        return Knobs(RunConfig.parse(parts))
     except ConfigError as error:
         return Knobs(None, [str(error)])

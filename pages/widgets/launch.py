@@ -19,14 +19,13 @@ T = TypeVar("T")
 
 def launch(store: Store, owner: str, config: RunConfig, notes: str = "") -> int | None:
     """Queues a run and puts it on the chart; returns its id, or None for the second half of a double click."""
-    text = config.to_json()
-    run_id = start_once(text, lambda: store.create_run(text, owner, notes=notes))
+    run_id = start_once(config, lambda: store.create_run(config, owner, notes=notes))
     if run_id is not None:
         show(run_id)
     return run_id
 
 
-def start_once(what: str, start: Callable[[], T]) -> T | None:
+def start_once(what: object, start: Callable[[], T]) -> T | None:
     """Calls `start` and returns its result, or None when this tab has started the same `what` a moment ago."""
     last, ended = st.session_state.get(_STARTED, ("", 0.0))
     if what == last and time.monotonic() - ended < DOUBLE_CLICK:

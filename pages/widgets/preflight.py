@@ -9,6 +9,7 @@ from pages.widgets.markup import quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.preflight_view import draw
 from trainer.config import RunConfig
+from trainer.lifecycle.states import JobState
 from trainer.preflight.dry_run import question_of
 from trainer.store import Store
 
@@ -37,12 +38,12 @@ def preflight_section(context: PageContext, *, ready: bool) -> None:
 def _figures(store: Store, config: RunConfig) -> None:
     """Draws the answer; while it is computed, the previous one faded, so that the page does not jump."""
     inspection = inspect(store, KIND, question_of(config))
-    if inspection.status == "finished":
+    if inspection.status is JobState.FINISHED:
         st.html(quiet("One batch through the first weights; no step is taken. Follows the knobs."))
         st.session_state[_ANSWER] = inspection.answer
         with st.container(key="before-fresh"):
             draw(inspection.answer, config)
-    elif inspection.status == "failed":
+    elif inspection.status is JobState.FAILED:
         st.session_state.pop(_ANSWER, None)
     elif _ANSWER in st.session_state:
         with st.container(key="before-stale"):

@@ -18,6 +18,8 @@ from pages.widgets.run_states import state_label
 from pages.widgets.text import escape_html, escape_markdown, run_title
 from trainer.config import Change
 from trainer.formatting import format_duration
+from trainer.lifecycle.requests import RequestKind
+from trainer.lifecycle.states import RunState
 from trainer.store import Run, Store
 
 
@@ -53,7 +55,7 @@ def show_error(run: Run) -> None:
 
 def run_state(run: Run) -> str:
     """Returns HTML of the run's state, or of the request that it has yet to carry out."""
-    return state_pill(run.status, state_label(run.status, run.request))
+    return state_pill(run.status, state_label(run))
 
 
 def _headline(run: Run, place: chart_selection.Place, changes: Sequence[Change]) -> str:
@@ -76,12 +78,12 @@ def _menu(store: Store, run: Run, place: chart_selection.Place) -> None:
     }
     if (config := config_of(run)) is not None:
         actions["Load these knobs"] = lambda: load_config(config)
-    if run.status in ("queued", "running"):
-        actions["Pause"] = lambda: send_request(store, run.id, "pause")
+    if run.status in (RunState.QUEUED, RunState.RUNNING):
+        actions["Pause"] = lambda: send_request(store, run.id, RequestKind.PAUSE)
     if not run.is_over:
-        actions["Stop"] = lambda: send_request(store, run.id, "stop")
-    if run.status in ("paused", "stopped", "failed"):
-        actions["Resume"] = lambda: send_request(store, run.id, "resume")
+        actions["Stop"] = lambda: send_request(store, run.id, RequestKind.STOP)
+    if run.status in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED):
+        actions["Resume"] = lambda: send_request(store, run.id, RequestKind.RESUME)
     key = f"menu-{run.id}"
 
     def act() -> None:

@@ -18,6 +18,7 @@ from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html, escape_markdown, run_title
 from trainer.config import Change, RunConfig, diff
 from trainer.data.uploads import remove_upload
+from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
 from trainer.store import Run, Store
 
@@ -129,7 +130,7 @@ def _confirm_delete(store: Store, run: Run) -> None:
     st.markdown(
         f"**{escape_markdown(run_title(run))}** is deleted for good, with its curves, notes and checkpoint."
     )
-    if run.status == "running":
+    if run.status is RunState.RUNNING:
         st.warning("The run is training. Stop it first.", icon=":material/info:")
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Keep it"):
@@ -138,7 +139,7 @@ def _confirm_delete(store: Store, run: Run) -> None:
             "Delete for good",
             type="primary",
             key="confirm-delete",
-            disabled=run.status == "running",
+            disabled=run.status is RunState.RUNNING,
             on_click=_delete,
             args=(store, run.id),
         ):

@@ -15,6 +15,8 @@ from pages.widgets.diagnosis_cache import diagnosis_of
 from pages.widgets.markup import waiting
 from pages.widgets.text import escape_markdown
 from trainer.formatting import format_bytes
+from trainer.lifecycle.requests import RequestKind
+from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
 from trainer.store import Run, Store, StoreError
 
@@ -41,17 +43,17 @@ def reporting_errors() -> Iterator[None]:
 
 
 @reporting_errors()
-def send_request(store: Store, run_id: int, request: str) -> None:
+def send_request(store: Store, run_id: int, kind: RequestKind) -> None:
     """Asks a run to "stop", "pause" or "resume"; shows a toast when it has ended by itself meanwhile."""
-    if request == "resume":
+    if kind is RequestKind.RESUME:
         store.resume(run_id)
     else:
-        store.request(run_id, request)
+        store.request(run_id, kind)
 
 
 def poll_states(store: Store, runs: Sequence[Run], *, show_queue: bool = True) -> None:
     """Reruns the page when a run changes state, polling only while one is active; shows what a queued run waits for."""
-    active = any(run.status in ("queued", "running", "interrupted") for run in runs)
+    active = any(run.status in (RunState.QUEUED, RunState.RUNNING, RunState.INTERRUPTED) for run in runs)
     states, owners = _states(store, runs), {run.owner for run in runs}
 
     def poll() -> None:
@@ -81,7 +83,7 @@ def _states(store: Store, runs: Sequence[Run]) -> frozenset[tuple[Any, ...]]:
 
 def _queue(store: Store, live: Sequence[Run]) -> None:
     """Shows what the visitor's first queued run waits for."""
-    queued = [run for run in live if run.status == "queued"]
+    queued = [run for run in live if run.status is RunState.QUEUED]
     if not queued:
         return
     if store.supervisor_status() != "ready":

@@ -1,32 +1,24 @@
-"""What people read for a run's state, on pages and in live components: each label is written here and nowhere else."""
+"""What live components need to know of run states and requests: the labels of trainer/lifecycle, as data."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
-from trainer.store.runs import LIVE
+from trainer.lifecycle.requests import RequestKind
+from trainer.lifecycle.states import RunState
+from trainer.store import Run
 
-STATES: Final = {
-    "queued": "Queued",
-    "running": "Training",
-    "paused": "Paused",
-    "interrupted": "Interrupted",
-    "finished": "Finished",
-    "stopped": "Stopped",
-    "failed": "Failed",
-    "gone": "Deleted",  # what the live connection reports of a run that is no longer there
-}
-REQUESTS: Final = {"stop": "Stopping…", "pause": "Pausing…", "resume": "Resuming…"}
-"""Shown in place of the state until a running run has answered the request."""
+GONE = {
+    "gone": {"label": "Deleted", "over": True}
+}  # what the live connection reports of a run that is no longer there
 
 
-def state_label(status: str, request: str | None = None) -> str:
-    """Returns a run's state in words, or what it has just been asked to do."""
-    asked = REQUESTS.get(request or "") if status == "running" else None
-    return asked or STATES.get(status, status)
+def state_label(run: Run) -> str:
+    """Returns a run's state in words, or the request that its worker has yet to carry out."""
+    return run.request.label if run.request and run.status is RunState.RUNNING else run.status.label
 
 
 def run_states() -> dict[str, Any]:
-    """Returns what live components need: `states` {status: {label, over}} and `requests` {request: label}."""
-    states = {status: {"label": label, "over": status not in LIVE} for status, label in STATES.items()}
-    return {"states": states, "requests": REQUESTS}
+    """Returns `states` {state: {label, over}} and `requests` {kind: label}."""
+    states = {state.value: {"label": state.label, "over": state.is_over} for state in RunState}
+    return {"states": states | GONE, "requests": {kind.value: kind.label for kind in RequestKind}}

@@ -9,7 +9,6 @@ import pandas as pd
 import streamlit as st
 
 from pages.widgets.history import config_of, seconds_of, task_of
-from pages.widgets.run_states import state_label
 from pages.widgets.text import run_title
 from trainer.config import Change
 from trainer.store import Run
@@ -62,7 +61,7 @@ def _row(run: Run, changes: Sequence[Change]) -> dict[str, Any]:
     return {
         "Run": run.id,
         "Name": run.name.strip(),
-        "State": state_label(run.status),
+        "State": run.status.label,
         "Changed": ", ".join(str(change) for change in changes) or "–",
         "Validation loss": best.get("val_loss"),
         "Accuracy": None if value is None or not accuracy else 100 * value,
@@ -94,7 +93,7 @@ def _columns() -> dict[str, Any]:
 
 
 def _searchable(run: Run, changes: Sequence[Change]) -> str:
-    state = (run.status, state_label(run.status))
+    state = (run.status, run.status.label)
     words = [run_title(run), run.name, run.notes, *state, *(str(change) for change in changes)]
     return " ".join(words).casefold()
 

@@ -21,6 +21,7 @@ from trainer.config import RunConfig
 from trainer.data import missing_files
 from trainer.data.own import data_problem
 from trainer.examples import Values, answer, makers, question_of
+from trainer.lifecycle.states import JobState
 from trainer.registry import Technique
 from trainer.settings import get_settings
 from trainer.store import Store
@@ -40,7 +41,7 @@ def worked_example(store: Store, item: Technique, config: RunConfig | None) -> N
         draw(answer(question, get_settings()))
         return
     inspection = inspect(store, "example", question)
-    if inspection.status == "finished":
+    if inspection.status is JobState.FINISHED:
         draw(inspection.answer)
     elif not inspection.is_over:
         st.skeleton(height=240)

@@ -42,7 +42,7 @@ from sklearn.svm import SVC
 from trainer.config import RunConfig
 from trainer.diagnosis import Finding, diagnose, gather, rules
 from trainer.engine.build import load_data
-from trainer.processes.recorder import Control
+from trainer.processes.control import Control
 from trainer.processes.worker import train_attempt
 from trainer.settings import Settings
 from trainer.store import Run, Store
@@ -121,7 +121,7 @@ def train_one(home: Path, deadline: float, text: str) -> bool:
         return False
     settings = Settings(home=home)
     store = Store(settings.url)
-    run_id = store.create_run(text, "suite", status="running")
+    run_id = store.create_run(RunConfig.from_json(text), "suite", status="running")
     train_attempt(store, run_id, 1, settings, Control())
     settings.remove_run_folder(run_id)
     store.close()

@@ -21,7 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from pages.live.connection import PROTOCOL
 from pages.live.tokens import Tokens, tokens_for
 from trainer.store import Store
-from trainer.store.supervisor_lock import supervisor_guard
+from trainer.store.supervisor_lock import supervisor_lock
 
 ROOT = Path(__file__).parent.parent.parent
 SECRET = "bench"
@@ -73,7 +73,7 @@ class ServedApp(Served):
     """`streamlit run app.py`, without a supervisor: the benchmark holds its lock and plays the workers itself."""
 
     def start(self) -> subprocess.Popen[bytes]:
-        self.guard = supervisor_guard(self.store)
+        self.guard = supervisor_lock(self.store)
         assert self.guard.acquire()
         command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
         environment = {**os.environ, "TRAINSCOPE_HOME": str(self.folder), "TRAINSCOPE_DATABASE_URL": self.url}

@@ -19,9 +19,9 @@ import sqlalchemy as sa
 from interleaved import ratio, rounds
 from tsdownsample import MinMaxLTTBDownsampler
 
-from trainer.store import STEP_COLUMNS, Store
+from trainer.store import STEP_COLUMNS, Batch, Store
 from trainer.store.attempts import _beat
-from trainer.store.database import Database
+from trainer.store.database import Database, tick
 
 STEPS, COMMIT, THINNED = 100_000, 50, 1000
 VALUES = np.random.default_rng(0).normal(size=(STEPS, len(STEP_COLUMNS)))
@@ -38,7 +38,7 @@ class Chunks:
 
     def write(self, rows: np.ndarray) -> None:
         """One commit."""
-        self.store.append_points(self.run_id, self.attempt, "step", STEP_COLUMNS, rows)
+        self.store.record(self.run_id, self.attempt, [Batch("step", STEP_COLUMNS, rows)])
 
     def read(self, after: int) -> np.ndarray:
         """Everything after a step."""
@@ -63,7 +63,7 @@ class Rows:
         names = ("run_id", *STEP_COLUMNS)
         values = [dict(zip(names, (self.run_id, *row), strict=True)) for row in rows.tolist()]
         with self.store.writing() as connection:
-            _beat(connection, self.run_id, self.attempt, None)
+            _beat(connection, self.run_id, self.attempt, tick(connection))
             connection.execute(sa.insert(self.table), values)
 
     def read(self, after: int) -> np.ndarray:

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from trainer.store import STEP_COLUMNS, Batch, Store
-from trainer.store.supervisor_lock import supervisor_guard
+from trainer.store.supervisor_lock import supervisor_lock
 
 HERE = Path(__file__).parent
 HOSTILE = "<b>bold</b> %{y} <img src=x onerror=alert(1)>"
@@ -55,7 +55,7 @@ class Writer:
 def port(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     store = Store(f"sqlite:///{home / 'trainscope.db'}")
-    guard = supervisor_guard(store)
+    guard = supervisor_lock(store)
     assert guard.acquire()  # nobody else is to take the runs of this test
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

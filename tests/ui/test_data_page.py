@@ -151,7 +151,7 @@ def test_a_file_is_deleted_but_not_under_its_runs(page, lab):
     app = add(page, "people.csv", own_files.csv_bytes())
     (upload,) = lab.store.uploads((VISITOR,))
     app = widget(app, "data-use").click().run()
-    run = lab.store.create_run(config_of(app).to_json(), VISITOR)
+    run = lab.store.create_run(config_of(app), VISITOR)
     app = widget(app, "data-delete").click().run()
     assert f"Run {run} trained on it" in text_of(app)
     assert widget(app, "data-delete-confirm").disabled
@@ -189,7 +189,7 @@ def test_while_a_file_is_checked_its_progress_is_shown_and_it_can_be_cancelled(p
             time.sleep(0.01)
         raise uploading.CancelledError
 
-    monkeypatch.setattr(uploading, "take_in", slow)
+    monkeypatch.setattr(uploading, "receive_file", slow)
     page.file_uploader[0].upload("people.csv", own_files.csv_bytes(), "text/csv")
     app = page.run()
     assert not app.file_uploader
@@ -205,7 +205,7 @@ def test_the_last_run_takes_a_file_along_that_nobody_lists(page, lab):
     app = add(page, "people.csv", own_files.csv_bytes())
     (upload,) = lab.store.uploads((VISITOR,))
     app = widget(app, "data-use").click().run()
-    run = lab.store.create_run(config_of(app).to_json(), "somebody with the link")
+    run = lab.store.create_run(config_of(app), "somebody with the link")
     lab.store.remove_upload(VISITOR, upload.digest)
     assert upload_folder(upload.digest).exists(), "the other one's run still needs it"
     lab.store.request(run, "stop")

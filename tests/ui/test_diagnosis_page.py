@@ -15,7 +15,7 @@ FIX = "lr_too_high"
 
 def trained(store, values, losses, status="finished", epochs=None):
     """A run with these losses for each of its epochs."""
-    run_id = store.create_run(RunConfig.from_flat(values).to_json(), VISITOR)
+    run_id = store.create_run(RunConfig.from_flat(values), VISITOR)
     attempt = store.claim(run_id)
     losses, per_epoch = np.array(losses, float), 20
     steps = np.zeros((len(losses) * per_epoch, len(STEP_COLUMNS)))

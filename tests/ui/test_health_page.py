@@ -16,7 +16,7 @@ def drawn(monkeypatch):
 
 
 def start(lab, **values):
-    return lab.store.create_run(RunConfig().changed(values).to_json(), VISITOR, status="running")
+    return lab.store.create_run(RunConfig().changed(values), VISITOR, status="running")
 
 
 def open_health(lab, **query):
@@ -53,7 +53,7 @@ def test_a_link_names_a_run(lab, drawn):
 
 def test_a_link_to_somebody_elses_run_shows_ones_own_and_says_so(lab, drawn):
     own = start(lab)
-    foreign = lab.store.create_run(RunConfig().to_json(), "somebody else")
+    foreign = lab.store.create_run(RunConfig(), "somebody else")
     app = lab.open()
     app.query_params["run"] = str(foreign)
     app = lab.go(app, "health")
@@ -71,5 +71,5 @@ def test_a_run_without_health_says_why(lab, drawn):
 
 
 def test_a_probe_is_no_run_to_look_into(lab, drawn):
-    lab.store.create_run(RunConfig().changed({"schedule": "range_test"}).to_json(), VISITOR)
+    lab.store.create_run(RunConfig().changed({"schedule": "range_test"}), VISITOR)
     assert "No runs yet" in text_of(open_health(lab))

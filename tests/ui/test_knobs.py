@@ -220,7 +220,7 @@ def test_loading_a_run_brings_its_knobs_into_the_address(lab):
     config = RunConfig.from_flat(
         {"schedule": "one_cycle", "schedule.rise": 0.4, "seed": 9, "early_stopping": "patience"}
     )
-    run = lab.store.create_run(config.to_json(), VISITOR)
+    run = lab.store.create_run(config, VISITOR)
     lab.store.request(run, "stop")
     app = lab.open()
     lab.go(app, "runs")

@@ -14,9 +14,7 @@ def make_runs(store, count):
     ids = []
     for number in range(count):
         config = RunConfig.from_flat({"dropout.rate": (number % 10) / 20, "seed": number // 10})
-        ids.append(
-            store.create_run(config.to_json(), VISITOR, name=f"run number {number}" if number % 3 else "")
-        )
+        ids.append(store.create_run(config, VISITOR, name=f"run number {number}" if number % 3 else ""))
         store.request(ids[-1], "stop")
     return ids
 
@@ -114,7 +112,7 @@ def test_delete_asks_first(lab, tmp_path):
 
 
 def test_a_training_run_cannot_be_deleted(lab):
-    run = lab.store.create_run(RunConfig().to_json(), VISITOR)
+    run = lab.store.create_run(RunConfig(), VISITOR)
     lab.store.claim(run)
     app = open_runs(lab, run=run)
     widget(app, f"delete-{run}").click().run()
@@ -138,7 +136,7 @@ def test_a_link_to_a_run_that_is_not_there(lab, asked):
 
 
 def test_a_link_to_somebody_elses_run_shows_nothing(lab):
-    other = lab.store.create_run(RunConfig().to_json(), "somebody else", name="private")
+    other = lab.store.create_run(RunConfig(), "somebody else", name="private")
     make_runs(lab.store, 1)
     assert "private" not in text_of(open_runs(lab, run=other))
 
@@ -149,5 +147,5 @@ def test_runs_of_the_command_line_are_there_for_everybody(lab):
         ("somebody else", "not for me"),
         (VISITOR, "mine"),
     ):
-        lab.store.create_run(RunConfig().to_json(), owner, name=name)
+        lab.store.create_run(RunConfig(), owner, name=name)
     assert set(open_runs(lab).dataframe[0].value["Name"]) == {"from a terminal", "mine"}

@@ -99,7 +99,7 @@ def test_a_running_run_is_asked_and_says_so(lab):
 
 
 def test_an_error_is_a_sentence_and_the_traceback_a_click_away(lab):
-    run = lab.store.create_run(RunConfig().to_json(), VISITOR, name="**bold** <script>alert(1)</script>")
+    run = lab.store.create_run(RunConfig(), VISITOR, name="**bold** <script>alert(1)</script>")
     attempt = lab.store.claim(run)
     lab.store.finish(
         run, attempt, "failed", error="The loss is no longer finite at step 7.", traceback="Traceback: boom"
@@ -112,7 +112,7 @@ def test_an_error_is_a_sentence_and_the_traceback_a_click_away(lab):
 
 
 def test_results_are_shown_when_finished(lab):
-    run = lab.store.create_run(RunConfig().to_json(), VISITOR)
+    run = lab.store.create_run(RunConfig(), VISITOR)
     attempt = lab.store.claim(run)
     steps = Batch("step", STEP_COLUMNS, [[0.0] * len(STEP_COLUMNS)])
     epochs = Batch("epoch", EPOCH_COLUMNS, [[0.0] * len(EPOCH_COLUMNS)])
@@ -157,14 +157,14 @@ def test_runs_can_be_hidden_recolored_and_removed(lab):
 
 
 def test_each_run_can_be_paused_not_only_the_newest(lab):
-    older = lab.store.create_run(RunConfig().to_json(), VISITOR)
-    newest = lab.store.create_run(RunConfig().to_json(), VISITOR)
+    older = lab.store.create_run(RunConfig(), VISITOR)
+    newest = lab.store.create_run(RunConfig(), VISITOR)
     lab.open().menu_button(key=f"menu-{older}").click("Pause").run()
     assert [lab.store.run(run).status for run in (older, newest)] == ["paused", "queued"]
 
 
 def test_other_peoples_runs_are_not_shown(lab):
-    lab.store.create_run(RunConfig().to_json(), "somebody else", name="private")
+    lab.store.create_run(RunConfig(), "somebody else", name="private")
     app = lab.open()
     assert "private" not in text_of(app)
     assert widget(app, "stop").disabled
@@ -189,7 +189,7 @@ def test_another_data_set_hides_runs_that_cannot_be_compared(lab):
 
 
 def test_start_minds_no_run_that_another_tab_deleted(lab):
-    run = lab.store.create_run("{}", VISITOR)
+    run = lab.store.create_run({}, VISITOR)
     lab.store.request(run, "stop")
     app = lab.open()
     lab.store.delete(run)

@@ -15,11 +15,13 @@ from trainer.engine.build import Experiment, build
 from trainer.engine.loop import Trainer, train
 from trainer.engine.state import State
 from trainer.health.observer import HealthObserver
+from trainer.lifecycle.requests import Request, RequestKind
 from trainer.registry import families, find
 
 torch.set_num_threads(1)
 
 CPU = torch.device("cpu")
+STOP = Request(RequestKind.STOP)
 SMALL = {
     "data": "two_moons",
     "data.samples": 60,
@@ -58,6 +60,7 @@ class Log:
         self.views: dict[str, tuple[int, bytes]] = {}
         self.notices: list[str] = []
         self.facts: dict[str, Any] = {}
+        self.handled_requests: list[Request] = []
         self.flushes = 0
 
     def step(self, step, seconds, loss, lr, grad_norm, clipped, loss_scale):
@@ -79,6 +82,9 @@ class Log:
 
     def notice(self, text):
         self.notices.append(text)
+
+    def handled(self, request):
+        self.handled_requests.append(request)
 
     def flush(self):
         self.flushes += 1
@@ -125,7 +131,7 @@ def trainer_of(
     return Trainer(build(config, data_folder), State(), None, log, control, observe), log
 
 
-def asks(request: str, after: Iterable[int]) -> Callable[[], str | None]:
+def asks(request: str, after: Iterable[int]) -> Callable[[], Request | None]:
     """A control that asks for `request` (or raises Killed for "kill") after so many steps, then once more, …"""
     counts = iter(after)
     left = next(counts, None)
@@ -140,7 +146,7 @@ def asks(request: str, after: Iterable[int]) -> Callable[[], str | None]:
         left = next(counts, None)
         if request == "kill":
             raise Killed
-        return request
+        return Request(RequestKind(request))
 
     return control
 

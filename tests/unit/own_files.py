@@ -11,7 +11,7 @@ from PIL import Image
 
 from trainer.data.choosing import suggested_values
 from trainer.data.uploads import find_manifest
-from trainer.processes.sandboxed_reader import take_in
+from trainer.processes.sandboxed_reader import receive_file
 from trainer.settings import get_settings
 
 
@@ -57,7 +57,7 @@ def image_files(each: int = 15, mode: str = "RGB", top: str = "") -> dict[str, b
 
 def added(data: bytes) -> str:
     """Takes bytes in and returns their digest."""
-    return take_in(io.BytesIO(data), get_settings())
+    return receive_file(io.BytesIO(data), get_settings())
 
 
 def added_values(data: bytes, **changes: object) -> dict[str, object]:

@@ -220,7 +220,7 @@ def test_a_home_that_cannot_be_made_is_one_sentence(tmp_path, command, monkeypat
     monkeypatch.setenv("TRAINSCOPE_DATABASE_URL", f"sqlite:///{tmp_path}/file/trainscope.db")
     code, out, err = command("runs")
     assert (code, out) == (2, "")
-    assert f"The folder {tmp_path}/file cannot be made" in err
+    assert f"The folder {tmp_path}/file cannot be created" in err
     assert "TRAINSCOPE_HOME" in err
 
 

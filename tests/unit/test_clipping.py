@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from engine_runs import go, small
+from engine_runs import STOP, go, small
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -117,7 +117,7 @@ def test_a_clipped_step_of_sgd_is_no_longer_than_rate_times_norm(tmp_path):
         small(optimizer="sgd", learning_rate=1.0, clipping="by_norm", clipping__max_norm=0.01, epochs=1)
     )
     before = torch.cat([value.reshape(-1) for value in weights_of(trainer.run).values()])
-    trainer.control = lambda: "stop" if trainer.state.step == 1 else None
+    trainer.control = lambda: STOP if trainer.state.step == 1 else None
     trainer.run_epochs()
     after = torch.cat([value.reshape(-1) for value in weights_of(trainer.run).values()])
     assert log.column(3)[0] > 0.01

@@ -266,7 +266,7 @@ def test_milestones_grow_and_ask_again_seldom():
 
 def test_reading_a_long_run_is_bounded(tmp_path):
     store = Store(f"sqlite:///{tmp_path / 'x.db'}")
-    run_id = store.create_run(RunConfig().to_json(), "somebody", status="running")
+    run_id = store.create_run(RunConfig(), "somebody", status="running")
     steps = np.zeros((40_000, len(STEP_COLUMNS)))
     steps[:, 0] = np.arange(1, 40_001)
     steps[:, 2] = np.linspace(5, 1, 40_000)

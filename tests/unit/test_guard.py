@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from engine_runs import (
+    STOP,
     asks,
     exact,
     go,
@@ -20,7 +21,7 @@ from engine_runs import (
 
 from trainer.engine import loop
 from trainer.engine import non_finite_guard as guard
-from trainer.engine.non_finite_guard import CHECK_EVERY, Guard, NonFiniteError
+from trainer.engine.non_finite_guard import CHECK_EVERY, NonFiniteError, NonFiniteGuard
 
 DIVERGES = {
     "data": "delivery_time",
@@ -35,7 +36,7 @@ def spoiled(config, bad, value=math.nan, waits=None):
     """A trainer whose loss becomes `value` at step `bad`, and the weights that it has before each step."""
     trainer, log = trainer_of(config)
     if waits is not None:
-        trainer.guard = Guard(trainer.run, waits=waits)
+        trainer.guard = NonFiniteGuard(trainer.run, waits=waits)
     original, calls, before = trainer.run.loss, [], []
 
     def loss(outputs, targets):
@@ -72,7 +73,7 @@ def test_its_weights_are_those_before_the_bad_step():
         trainer.run_epochs()
     bad = trainer.state.step
     manual, _ = trainer_of(small().changed(DIVERGES))
-    manual.control = lambda: "stop" if manual.state.step == bad - 1 else None
+    manual.control = lambda: STOP if manual.state.step == bad - 1 else None
     assert manual.run_epochs() == "stop"
     assert same_weights(weights_of(trainer.run), weights_of(manual.run))
 
@@ -143,11 +144,11 @@ def test_waiting_changes_nothing_in_a_healthy_run():
         config = small(precision=precision, normalization="batch", dropout__rate=0.2)
         plain, log = trainer_of(config)
         waiting, other = trainer_of(config)
-        waiting.guard = Guard(waiting.run, waits=True)
+        waiting.guard = NonFiniteGuard(waiting.run, waits=True)
         plain_reason = plain.run_epochs()
         torch.manual_seed(0)
         waiting, other = trainer_of(config)  # dropout draws from the global stream: build again right before
-        waiting.guard = Guard(waiting.run, waits=True)
+        waiting.guard = NonFiniteGuard(waiting.run, waits=True)
         assert waiting.run_epochs() == plain_reason
         assert exact([row[:5] for row in other.steps]) == exact([row[:5] for row in log.steps])
         assert other.epochs == log.epochs
@@ -172,8 +173,8 @@ def test_a_bad_step_is_taken_back_and_found_at_the_next_look(bad, precision):
 def test_the_flag_is_read_every_so_many_steps_only():
     trainer, _, _ = spoiled(small(data__samples=1000, batch_size=4, epochs=1), bad=0, waits=True)
     looks = []
-    original = trainer.guard.settle
-    trainer.guard.settle = lambda lr: looks.append(trainer.state.step) or original(lr)
+    original = trainer.guard.check_pending
+    trainer.guard.check_pending = lambda lr: looks.append(trainer.state.step) or original(lr)
     trainer.run_epochs()
     steps = trainer.state.step
     assert looks == [*range(CHECK_EVERY, steps + 1, CHECK_EVERY), steps]
@@ -189,7 +190,7 @@ def test_a_bad_step_near_the_end_is_not_overlooked():
 
 def test_a_bad_step_before_a_pause_is_not_saved(tmp_path, monkeypatch):
     spoil_losses(monkeypatch, {3: math.nan})
-    monkeypatch.setattr(loop, "Guard", lambda run: guard.Guard(run, waits=True))
+    monkeypatch.setattr(loop, "NonFiniteGuard", lambda run: guard.NonFiniteGuard(run, waits=True))
     results, _ = go(small(epochs=3), tmp_path, asks("pause", [5]))
     assert results.stopped_by == "non_finite_loss"
     assert list(Path(tmp_path).iterdir()) == []

@@ -22,7 +22,8 @@ from engine_runs import (
 from trainer.health.layout import Layout
 from trainer.health.probe import Activations
 from trainer.health.sampling import SAMPLES, sample_steps
-from trainer.processes.recorder import Control, Recorder
+from trainer.processes.control import Control
+from trainer.processes.recorder import Recorder
 from trainer.store import Store
 
 MODELS = {

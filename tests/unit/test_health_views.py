@@ -15,7 +15,8 @@ from hypothesis.extra import numpy as arrays
 from trainer.curves.packing import pack, unpack
 from trainer.engine.loop import predict
 from trainer.health import pictures
-from trainer.processes.recorder import Control, Recorder
+from trainer.processes.control import Control
+from trainer.processes.recorder import Recorder
 from trainer.store import Store, Superseded
 
 DIGITS = {"data": "digits", "batch_size": 256}

@@ -23,6 +23,7 @@ FLOORS = [
         "trainer.registry",
         "trainer.settings",
         "trainer.layers",
+        "trainer.lifecycle",
     ),
     DECLARATIONS,
     ("trainer.choice",),

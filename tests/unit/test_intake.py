@@ -13,7 +13,7 @@ from trainer.config import RunConfig
 from trainer.data.samples import DataError
 from trainer.data.uploads import disk_bytes, find_manifest, upload_folder
 from trainer.processes import sandboxed_reader as intake
-from trainer.processes.sandboxed_reader import CancelledError, take_in
+from trainer.processes.sandboxed_reader import CancelledError, receive_file
 from trainer.settings import get_settings
 from trainer.store import COMMAND_LINE, Store, StoreError
 
@@ -30,7 +30,7 @@ def leftovers():
 
 def test_progress_is_told_and_nothing_is_left_over():
     said = []
-    digest = take_in(io.BytesIO(own_files.csv_bytes()), get_settings(), lambda *step: said.append(step))
+    digest = receive_file(io.BytesIO(own_files.csv_bytes()), get_settings(), lambda *step: said.append(step))
     assert said[0] == (0.0, "Saving")
     assert said[-1] == (1.0, "Reading rows")
     assert (upload_folder(digest) / "original").read_bytes() == own_files.csv_bytes()
@@ -67,8 +67,8 @@ def test_memory_is_bounded_by_the_operating_system(tmp_path):
 
     look = (
         "import numpy as np\nfrom trainer.processes import sandboxed_reader as intake\nfrom pathlib import Path\n"
-        "def greedy(folder, report):\n    return np.ones(2 * intake.MEMORY // 8).tolist()\n"
-        "intake.inspect = greedy\nintake.main(Path('.'))"
+        "def greedy(folder, report):\n    return np.ones(2 * intake.MAX_MEMORY // 8).tolist()\n"
+        "intake.read_upload = greedy\nintake.main(Path('.'))"
     )
     done = subprocess.run(
         [sys.executable, "-c", look], capture_output=True, text=True, timeout=60, check=True
@@ -78,7 +78,7 @@ def test_memory_is_bounded_by_the_operating_system(tmp_path):
 
 def test_a_cancelled_file_leaves_nothing():
     with pytest.raises(CancelledError):
-        take_in(io.BytesIO(own_files.csv_bytes()), get_settings(), cancelled=lambda: True)
+        receive_file(io.BytesIO(own_files.csv_bytes()), get_settings(), cancelled=lambda: True)
     assert leftovers() == []
 
 
@@ -90,7 +90,7 @@ def test_no_more_than_a_few_are_checked_at_once(monkeypatch):
 
     def work():
         digests.append(
-            take_in(io.BytesIO(own_files.csv_bytes()), get_settings(), lambda *step: said.append(step))
+            receive_file(io.BytesIO(own_files.csv_bytes()), get_settings(), lambda *step: said.append(step))
         )
 
     thread = threading.Thread(target=work)
@@ -132,7 +132,7 @@ def test_lists_share_content_and_runs_keep_it():
     store.add_upload("ann", digest, "again.csv", "table", 100)
     assert [upload.name for upload in store.uploads(("ann",))] == ["again.csv"]
     config = RunConfig.from_flat({"data": "csv", "data.file": digest, "data.target": "member"})
-    run = store.create_run(config.to_json(), "ann")
+    run = store.create_run(config, "ann")
     assert store.runs_using(digest) == store.runs_using(digest, "ann") == [run]
     with pytest.raises(StoreError, match=f"Run {run} trained on this file"):
         store.remove_upload("ann", digest)

@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from engine_runs import asks, go, small, trainer_of
+from engine_runs import STOP, Log, asks, exact, go, same_weights, small, trainer_of, weights_of
 
 from trainer.config import ConfigError
 from trainer.engine.build import build
+from trainer.engine.loop import Trainer
+from trainer.lifecycle.requests import Request, RequestKind
 from trainer.streams import generator
 
-REMEMBERED = {"stop", "pause", "interrupt"}
+INTERRUPT, RESUME = Request(RequestKind.INTERRUPT), Request(RequestKind.RESUME)
+LEAVING = [kind for kind in RequestKind if Request(kind).leaves]
 
 
 @pytest.mark.parametrize("clip", [False, True])
@@ -111,8 +114,8 @@ def test_what_a_run_reports():
     assert results.error is None
 
 
-@pytest.mark.parametrize("request_", sorted(REMEMBERED))
-def test_a_request_ends_the_run_between_two_steps(request_, tmp_path):
+@pytest.mark.parametrize("request_", LEAVING)
+def test_a_request_to_leave_ends_the_run_between_two_steps(request_, tmp_path):
     results, log = go(small(), tmp_path, asks(request_, [4]))
     assert results.stopped_by == request_
     assert results.steps == len(log.steps) == 4
@@ -120,11 +123,40 @@ def test_a_request_ends_the_run_between_two_steps(request_, tmp_path):
     assert log.flushes >= 1, "points are safe before the checkpoint takes its name"
 
 
+def test_a_request_that_does_not_leave_is_handed_over_once_between_two_steps():
+    """And the run trains on as if there had been none."""
+    straight, expected = go(small())
+    trainer, log = trainer_of(small())
+    pending, steps = {4: [RESUME], 9: [RESUME, RESUME]}, []
+    trainer.control = lambda: next(iter(pending.get(trainer.state.step, [])), None)
+    weights = weights_of(trainer.run)
+
+    def adjust(request):
+        assert request is pending[trainer.state.step].pop()
+        steps.append(trainer.state.step)
+        Trainer.adjust(trainer, request)
+
+    trainer.adjust = adjust
+    assert trainer.run_epochs() == straight.stopped_by
+    assert steps == [4, 9, 9]
+    assert log.handled_requests == [RESUME] * 3
+    assert not same_weights(weights, weights_of(trainer.run)), "it has trained"
+    assert (exact(log.steps), exact(log.epochs)) == (exact(expected.steps), exact(expected.epochs))
+
+
+def test_a_pause_taken_back_before_the_first_step_is_no_reason_to_leave():
+    results, log = go(
+        small(epochs=1), control=lambda: None if log.handled_requests else RESUME, log=(log := Log())
+    )
+    assert results.stopped_by == "epochs"
+    assert log.handled_requests == [RESUME]
+
+
 def test_slow_motion_keeps_its_pace_and_still_listens():
     results, log = go(small(pace=200, epochs=1, data__samples=20))
     assert results.seconds >= len(log.steps) / 200 * 0.9
     asked = iter([None] * 3)
-    stopped, short = go(small(pace=0.01), control=lambda: next(asked, "stop"))  # a step every 100 seconds
+    stopped, short = go(small(pace=0.01), control=lambda: next(asked, STOP))  # a step every 100 seconds
     assert stopped.stopped_by == "stop"
     assert len(short.steps) == 1
 
@@ -155,7 +187,7 @@ def test_a_full_disk_is_said_and_waited_for_unless_told_to_leave(freed, tmp_path
 
     monkeypatch.setattr(checkpoint.torch, "save", full)
     monkeypatch.setattr(loop.time, "sleep", lambda seconds: None)
-    results, log = go(small(), tmp_path, lambda: "interrupt" if len(tries) > 3 else None)
+    results, log = go(small(), tmp_path, lambda: INTERRUPT if len(tries) > 3 else None)
     assert results.stopped_by == "epochs"
     assert any("No space left on device" in notice and str(tmp_path) in notice for notice in log.notices)
     kept = [checkpoint.CURRENT, checkpoint.WEIGHTS] if freed else []

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from engine_runs import Log, exact, go, small
+from engine_runs import STOP, Log, exact, go, small
 
 from trainer.config import ConfigError, RunConfig
 from trainer.engine.lr_finder import WORSE, finder_config, longest_fall, smoothed, suggest, train_range_test
@@ -48,7 +48,7 @@ def test_nothing_is_saved_and_other_runs_are_as_without_it(tmp_path):
 
 
 def test_a_stop_is_a_stop(tmp_path):
-    results, _ = run(finder_config(small(), 1e-6, 1, 40), tmp_path, control=lambda: "stop")
+    results, _ = run(finder_config(small(), 1e-6, 1, 40), tmp_path, control=lambda: STOP)
     assert results.stopped_by == "stop"
 
 

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from engine_runs import go, small, spoil_losses, trainer_of, weights_of
+from engine_runs import STOP, go, small, spoil_losses, trainer_of, weights_of
 from engine_runs import same_weights as same
 
 from trainer.engine.loop import evaluate
@@ -14,7 +14,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def stop_after(trainer, steps):
-    trainer.control = lambda: "stop" if trainer.state.step >= steps else None
+    trainer.control = lambda: STOP if trainer.state.step >= steps else None
     trainer.run_epochs()
 
 

@@ -13,9 +13,15 @@ import numpy as np
 import pytest
 import torch
 
+from trainer.lifecycle.requests import Request, RequestKind
 from trainer.processes import recorder as module
-from trainer.processes.recorder import Control, Recorder, RecordingError, fetch, to_array
+from trainer.processes.control import Control
+from trainer.processes.recorder import Recorder, RecordingError, fetch, to_array
 from trainer.store import Store, database
+
+STOP, RESUME, INTERRUPT = (
+    Request(kind) for kind in (RequestKind.STOP, RequestKind.RESUME, RequestKind.INTERRUPT)
+)
 
 
 @pytest.fixture
@@ -80,7 +86,7 @@ def test_requests_set_control(store: Store, what: str) -> None:
     with recorder:
         assert control() is None
         store.request(run_id, what)
-        until(lambda: control() == what)
+        until(lambda: control() == Request(RequestKind(what)))
 
 
 def test_heartbeat_goes_on_without_points(store: Store) -> None:
@@ -94,7 +100,7 @@ def test_a_superseded_recorder_leaves_and_writes_nothing(store: Store) -> None:
     recorder.open()
     store.lost(run_id, 1, "thought dead.")
     store.claim(run_id)
-    until(lambda: control() == "interrupt")
+    until(lambda: control() == INTERRUPT)
     until(lambda: not recorder._thread.is_alive())
     with pytest.raises(RecordingError):
         recorder.step(1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -107,7 +113,7 @@ def test_a_superseded_recorder_leaves_and_writes_nothing(store: Store) -> None:
 def test_a_changed_parent_means_interrupt(store: Store) -> None:
     _, recorder, control = begin(store, parent=os.getppid() + 1)
     with recorder:
-        until(lambda: control() == "interrupt")
+        until(lambda: control() == INTERRUPT)
 
 
 def test_training_waits_for_a_locked_database_and_loses_nothing(
@@ -150,15 +156,35 @@ def test_leaving_with_an_unwritable_database_gives_up(
     locker.execute("BEGIN IMMEDIATE")
     recorder.open()
     recorder.step(1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    control.set("interrupt")
+    control.request(INTERRUPT)
     with pytest.raises(RecordingError, match="before leaving"):
         recorder.flush()
     with pytest.raises(RecordingError):
         recorder.close()
 
 
-def test_the_first_request_counts() -> None:
+def test_the_first_request_to_leave_counts_and_comes_before_all_others() -> None:
     control = Control()
-    control.set("stop")
-    control.set("interrupt")
-    assert control() == "stop"
+    control.request(RESUME)
+    assert control() == RESUME
+    control.request(STOP)
+    control.request(INTERRUPT)
+    assert control() == STOP
+    assert not control.is_interrupted
+
+
+def test_a_request_that_does_not_leave_is_answered_once_and_leaves_the_store(store: Store) -> None:
+    run_id, recorder, control = begin(store)
+    store.request(run_id, RequestKind.PAUSE)
+    store.resume(run_id)  # before the recorder has read the pause
+    with recorder:
+        until(lambda: control() == RESUME)
+        beat = store.run(run_id).beat
+        until(lambda: store.run(run_id).beat > beat)
+        assert store.run(run_id).request is RequestKind.RESUME, "nobody has answered yet"
+        recorder.handled(RESUME)
+        assert control() is None
+        until(lambda: store.run(run_id).request is None)
+        assert control() is None, "it is handed over once"
+        store.request(run_id, RequestKind.STOP)
+        until(lambda: control() == STOP)

@@ -79,6 +79,21 @@ def test_quota_of_an_old_control_group(tmp_path: Path) -> None:
     assert module._read_v1(tmp_path) is None
 
 
+def test_a_quota_on_a_group_above_is_obeyed_and_rounded_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As systemd's CPUQuota= sets it on a unit: joblib.cpu_count() would find no quota here, and round this one up."""
+    own = tmp_path / "cgroup" / "system.slice" / "trainscope.service" / "workers"
+    own.mkdir(parents=True)
+    (own / "cpu.max").write_text("max 100000")
+    (own.parent / "cpu.max").write_text("250000 100000")
+    (tmp_path / "own").write_text("0::/system.slice/trainscope.service/workers\n")
+    monkeypatch.setattr(module, "CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(module, "OWN_CGROUP", tmp_path / "own")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    assert usable_cores() == 2
+
+
 def test_a_quota_below_one_core_still_leaves_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_cgroup_quota", lambda: 0.5)
     assert usable_cores() == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import multiprocessing
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from trainer.store import EPOCH_COLUMNS, LOSSES_ALLOWED, STEP_COLUMNS, Batch, Store, StoreError, Superseded
+from trainer.lifecycle.requests import Request, RequestKind
+from trainer.store import EPOCH_COLUMNS, MAX_LOSSES, STEP_COLUMNS, Batch, Store, StoreError, Superseded
 from trainer.store import points as layout
 from trainer.store.schema import chunks
 
@@ -44,6 +46,13 @@ def training(store: Store) -> tuple[int, int]:
     attempt = store.claim(run_id)
     assert attempt is not None
     return run_id, attempt
+
+
+def append_points(
+    store: Store, run_id: int, attempt: int, kind: str, columns: Sequence[str], rows: np.ndarray
+) -> None:
+    """Commits rows of one kind."""
+    store.record(run_id, attempt, [Batch(kind, columns, rows)])
 
 
 def test_a_run_comes_back_as_it_was_given(store: Store) -> None:
@@ -86,7 +95,7 @@ def test_life_of_a_run(store: Store) -> None:
     run_id, attempt = training(store)
     assert attempt == 1
     assert store.claim(run_id) is None
-    assert store.beat(run_id, attempt, {"step": 3}) is None
+    assert store.record(run_id, attempt, progress={"step": 3}) is None
     run = store.run(run_id)
     assert (run.status, run.beat, run.progress) == ("running", 1, {"step": 3})
     assert store.finish(run_id, attempt, "finished", {"loss": math.nan, "best": math.inf}) == "finished"
@@ -102,17 +111,17 @@ def test_life_of_a_run(store: Store) -> None:
 
 
 def test_created_running_is_claimed_already(store: Store) -> None:
-    run_id = store.create_run('{"seed": 1}', "cli", status="running")
+    run_id = store.create_run({"seed": 1}, "cli", status="running")
     assert store.run(run_id).config == {"seed": 1}
     assert store.claim(run_id) is None
-    assert store.beat(run_id, 1) is None
+    assert store.record(run_id, 1) is None
 
 
 @pytest.mark.parametrize(("what", "status"), [("stop", "stopped"), ("pause", "paused")])
 def test_a_request_reaches_the_worker(store: Store, what: str, status: str) -> None:
     run_id, attempt = training(store)
     assert store.request(run_id, what) == "running"
-    assert store.beat(run_id, attempt) == what
+    assert store.record(run_id, attempt) == Request(RequestKind(what))
     assert store.finish(run_id, attempt, status) == status
     assert store.run(run_id).request is None
     assert (store.run(run_id).ended is None) == (status == "paused")
@@ -142,20 +151,20 @@ def test_requests_that_cross(store: Store) -> None:
 
 def test_fencing(store: Store) -> None:
     run_id, old = training(store)
-    store.append_points(run_id, old, "step", STEP_COLUMNS, rows(1, 5))
+    append_points(store, run_id, old, "step", STEP_COLUMNS, rows(1, 5))
     assert store.lost(run_id, old, "gone.") == "queued"
     new = store.claim(run_id)
     assert new == old + 1
     for write in (
-        lambda: store.beat(run_id, old),
-        lambda: store.append_points(run_id, old, "step", STEP_COLUMNS, rows(6, 5)),
+        lambda: store.record(run_id, old),
+        lambda: append_points(store, run_id, old, "step", STEP_COLUMNS, rows(6, 5)),
         lambda: store.finish(run_id, old, "finished"),
     ):
         with pytest.raises(Superseded):
             write()
     assert store.last_step(run_id, "step") == 5
     assert store.lost(run_id, old, "gone.") == "running"  # late news of the old attempt
-    store.append_points(run_id, new, "step", STEP_COLUMNS, rows(4, 5))
+    append_points(store, run_id, new, "step", STEP_COLUMNS, rows(4, 5))
     assert store.last_step(run_id, "step") == 8
 
 
@@ -163,9 +172,9 @@ def test_losses_without_progress_end_in_failure(store: Store) -> None:
     run_id = store.create_run(CONFIG, "ada")
     for first in (1, 11):  # each of these gets further
         attempt = store.claim(run_id)
-        store.append_points(run_id, attempt, "step", STEP_COLUMNS, rows(first, 10))
+        append_points(store, run_id, attempt, "step", STEP_COLUMNS, rows(first, 10))
         assert store.lost(run_id, attempt, "killed by SIGKILL.") == "queued"
-    for left in reversed(range(LOSSES_ALLOWED)):
+    for left in reversed(range(MAX_LOSSES)):
         attempt = store.claim(run_id)
         assert store.lost(run_id, attempt, "killed by SIGKILL.") == ("queued" if left else "failed")
     run = store.run(run_id)
@@ -184,7 +193,7 @@ def test_a_lost_worker_does_not_lose_a_request(store: Store, what: str, status: 
 
 def test_notices_are_not_repeated(store: Store) -> None:
     run_id, attempt = training(store)
-    store.add_notice(run_id, "one")
+    store.record(run_id, attempt, notices=["one"])
     store.record(run_id, attempt, notices=["two", "one"])
     assert store.run(run_id).notices == ["one", "two"]
 
@@ -194,12 +203,12 @@ def test_changes_by_version(store: Store) -> None:
     second = store.create_run(CONFIG, "bob")
     seen = store.changed_since(0)
     assert {run.id for run in seen.runs} == {first, second}
-    stamp, watch = store.change_stamp(), store.watch()
-    assert stamp == seen.version == watch.stamp()
+    stamp, reader = store.change_stamp(), store.stamp_reader()
+    assert stamp == seen.version == reader.read()
     assert store.changed_since(stamp).runs == []
-    store.append_points(first, attempt, "step", STEP_COLUMNS, rows(1, 1))
-    assert watch.stamp() == store.change_stamp() > stamp
-    watch.close()
+    append_points(store, first, attempt, "step", STEP_COLUMNS, rows(1, 1))
+    assert reader.read() == store.change_stamp() > stamp
+    reader.close()
     assert [run.id for run in store.changed_since(stamp).runs] == [first]
     store.delete(second)
     assert store.changed_since(stamp).deleted == [second]
@@ -207,7 +216,7 @@ def test_changes_by_version(store: Store) -> None:
 
 def test_delete_takes_the_points_along_and_never_reuses_the_id(store: Store) -> None:
     run_id, attempt = training(store)
-    store.append_points(run_id, attempt, "step", STEP_COLUMNS, rows(1, 10))
+    append_points(store, run_id, attempt, "step", STEP_COLUMNS, rows(1, 10))
     with pytest.raises(StoreError, match="stop it before"):
         store.delete(run_id)
     store.finish(run_id, attempt, "finished")
@@ -224,7 +233,7 @@ def test_values_are_kept_to_the_bit(store: Store) -> None:
     run_id, attempt = training(store)
     given = rows(1, 6)
     given[:, 2] = [math.nan, math.inf, -math.inf, -0.0, 5e-324, 0.1 + 0.2]
-    store.append_points(run_id, attempt, "step", STEP_COLUMNS, given)
+    append_points(store, run_id, attempt, "step", STEP_COLUMNS, given)
     found = store.read_points(run_id, "step")
     assert found.columns == STEP_COLUMNS
     assert found.array.tobytes() == given.tobytes()
@@ -244,7 +253,7 @@ def test_many_commits_read_back_whole_and_from_any_cursor(store: Store) -> None:
     sizes = np.random.default_rng(0).choice([1, 2, 7, 40, 5000], size=400, p=[0.4, 0.3, 0.2, 0.09, 0.01])
     step = 1
     for size in sizes:
-        store.append_points(run_id, attempt, "step", STEP_COLUMNS, rows(step, int(size)))
+        append_points(store, run_id, attempt, "step", STEP_COLUMNS, rows(step, int(size)))
         step += int(size)
     everything = rows(1, step - 1)
     assert np.array_equal(store.read_points(run_id, "step").array, everything)
@@ -259,10 +268,10 @@ def test_many_commits_read_back_whole_and_from_any_cursor(store: Store) -> None:
 
 def test_steps_that_are_committed_are_skipped(store: Store) -> None:
     run_id, attempt = training(store)
-    store.append_points(run_id, attempt, "step", STEP_COLUMNS, rows(1, 10))
+    append_points(store, run_id, attempt, "step", STEP_COLUMNS, rows(1, 10))
     again = rows(5, 10)
     again[:, 2] = 777.0
-    store.append_points(run_id, attempt, "step", STEP_COLUMNS, again)
+    append_points(store, run_id, attempt, "step", STEP_COLUMNS, again)
     loss = store.read_points(run_id, "step").column("loss")
     assert list(loss[10:]) == [777.0] * 4
     assert not (loss[:10] == 777.0).any()
@@ -272,7 +281,7 @@ def test_columns_may_be_added_later(store: Store) -> None:
     run_id, attempt = training(store)
     for start in range(1, 81):  # enough to merge chunks of both shapes
         columns = ("step", "loss") if start <= 40 else ("step", "loss", "health")
-        store.append_points(run_id, attempt, "step", columns, rows(start, 1, len(columns)))
+        append_points(store, run_id, attempt, "step", columns, rows(start, 1, len(columns)))
     found = store.read_points(run_id, "step")
     assert found.columns == ("step", "loss", "health")
     assert np.isnan(found.column("health")[:40]).all()
@@ -288,15 +297,15 @@ def test_several_kinds_are_one_transaction(store: Store) -> None:
         store.record(run_id, attempt, [Batch("epoch", EPOCH_COLUMNS, rows(1, 1, len(EPOCH_COLUMNS))), bad])
     assert store.last_step(run_id, "epoch") == -1
     with pytest.raises(ValueError, match="do not fit"):
-        store.append_points(run_id, attempt, "step", ("step", "loss"), rows(1, 3))
+        append_points(store, run_id, attempt, "step", ("step", "loss"), rows(1, 3))
     with pytest.raises(ValueError, match="must hold 'step'"):
-        store.append_points(run_id, attempt, "step", ("loss",), rows(1, 3, 1))
+        append_points(store, run_id, attempt, "step", ("loss",), rows(1, 3, 1))
 
 
 def test_tails_of_many_runs(store: Store) -> None:
     (first, one), (second, two) = training(store), training(store)
-    store.append_points(first, one, "step", STEP_COLUMNS, rows(1, 10))
-    store.append_points(second, two, "step", STEP_COLUMNS, rows(1, 4))
+    append_points(store, first, one, "step", STEP_COLUMNS, rows(1, 10))
+    append_points(store, second, two, "step", STEP_COLUMNS, rows(1, 4))
     tails = store.read_tails({(first, "step"): 7, (second, "step"): 4, (second, "epoch"): -1})
     assert list(tails) == [(first, "step")]
     assert list(tails[(first, "step")].column("step")) == [8, 9, 10]
@@ -305,7 +314,7 @@ def test_tails_of_many_runs(store: Store) -> None:
 def test_a_merge_leaves_the_newest_chunks_alone(store: Store) -> None:
     run_id, attempt = training(store)
     for step in range(1, 500):
-        store.append_points(run_id, attempt, "step", STEP_COLUMNS, rows(step, 1))
+        append_points(store, run_id, attempt, "step", STEP_COLUMNS, rows(step, 1))
         with store.reading() as connection:
             query = sa.select(chunks.c.count).order_by(chunks.c.last_step.desc()).limit(layout.FANOUT)
             assert set(connection.execute(query).scalars()) == {1}
@@ -314,7 +323,7 @@ def test_a_merge_leaves_the_newest_chunks_alone(store: Store) -> None:
 def _write_points(url: str, run_id: int, attempt: int) -> None:
     store = Store(url)
     for start in range(1, 201, 10):
-        store.append_points(run_id, attempt, "step", STEP_COLUMNS, rows(start, 10))
+        append_points(store, run_id, attempt, "step", STEP_COLUMNS, rows(start, 10))
     store.finish(run_id, attempt, "finished")
 
 
@@ -355,18 +364,18 @@ def test_downloads(store: Store) -> None:
 
 
 def test_supervisor_status(store: Store) -> None:
-    from trainer.store.supervisor_lock import supervisor_guard
+    from trainer.store.supervisor_lock import supervisor_lock
 
     store.set_supervisor("ready")
     assert store.supervisor_status() == "absent"  # its word outlived it
-    guard = supervisor_guard(store)
-    assert guard.acquire()
-    assert guard.still_held()
-    assert not supervisor_guard(store).acquire()
+    lock = supervisor_lock(store)
+    assert lock.acquire()
+    assert lock.still_held()
+    assert not supervisor_lock(store).acquire()
     assert store.supervisor_status() == "ready"
     store.set_supervisor("starting")
     assert store.supervisor_status() == "starting"
-    guard.release()
+    lock.release()
     assert store.supervisor_status() == "absent"
 
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from trainer.config import ConfigError
+from trainer.processes.fairness import next_run
 from trainer.processes.launcher import HUNG_SECONDS, Child
-from trainer.processes.supervisor import next_run
-from trainer.processes.worker import sentence
+from trainer.processes.log import error_sentence
 from trainer.store import Run, Store
 from trainer.store.file_lock import FileLock, is_locked
 
@@ -47,11 +48,11 @@ def test_the_reason_names_signal_or_code(status: int, words: str) -> None:
     assert words in Child(1, status=status).reason
 
 
-def test_a_pulse_that_stands_still_is_noticed() -> None:
+def test_a_pulse_that_has_stopped_means_hung() -> None:
     child = Child(1, run_id=1)
-    assert not child.stands_still(100.0)
-    assert not child.stands_still(100.0 + HUNG_SECONDS - 0.1)
-    assert child.stands_still(100.0 + HUNG_SECONDS + 0.1)
+    assert not child.is_hung(100.0)
+    assert not child.is_hung(100.0 + HUNG_SECONDS - 0.1)
+    assert child.is_hung(100.0 + HUNG_SECONDS + 0.1)
 
 
 def test_a_file_lock_excludes_and_dies_with_its_holder(tmp_path: Path) -> None:
@@ -109,10 +110,20 @@ def test_an_abandoned_lock_stays_with_the_parent(tmp_path: Path) -> None:
     assert is_locked(tmp_path / "lock")
 
 
-def test_errors_become_sentences() -> None:
-    from trainer.config import ConfigError
-
-    assert sentence(ConfigError("Epochs is 0; use 1 or more.")) == "Epochs is 0; use 1 or more."
-    assert "smaller batch size" in sentence(RuntimeError("CUDA out of memory. Tried..."))
-    assert sentence(ValueError("first\nsecond")) == "Training failed with ValueError: first"
-    assert sentence(KeyError()) == "Training failed with KeyError: no details"
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConfigError("Epochs is 0; use 1 or more."), "Epochs is 0; use 1 or more."),
+        (MemoryError(), "Training ran out of memory. Try a smaller model or a smaller batch size."),
+        (RuntimeError("CUDA out of memory. Tried..."), "smaller batch size"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "smaller batch size"),
+        (
+            RuntimeError("an illegal memory access was encountered"),
+            "Training failed with RuntimeError: an illegal",
+        ),
+        (ValueError("first\nsecond"), "Training failed with ValueError: first"),
+        (KeyError(), "Training failed with KeyError: no details"),
+    ],
+)
+def test_errors_become_sentences(error: Exception, words: str) -> None:
+    assert words in error_sentence(error, "Training")

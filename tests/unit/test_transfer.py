@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from engine_runs import exact, same_weights, saved_weights, small
+from engine_runs import STOP, exact, same_weights, saved_weights, small
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from safetensors.torch import load
 
@@ -23,6 +23,7 @@ from trainer.export.events import crc32c, event_file
 from trainer.export.formats import FORMATS, ExportError
 from trainer.export.sandboxed_import import receive
 from trainer.export.unbundle import BundleError, import_bundle, read_bundle
+from trainer.processes.control import Control
 from trainer.processes.worker import train_attempt
 from trainer.settings import get_settings
 from trainer.store import Points, Store
@@ -37,27 +38,26 @@ def home(tmp_path_factory):
         settings = get_settings()
         store = Store(settings.url)
         config = small(normalization="batch", epochs=4, early_stopping="patience")
-        finished = store.create_run(config.to_dict(), "me", "Ünïcode <b>*", "running", "noted\n**this**")
-        train_attempt(store, finished, 1, settings, lambda: None)
-        stopped = store.create_run(config.to_dict(), "me", "", "running")
+        finished = store.create_run(config, "me", "Ünïcode <b>*", "running", "noted\n**this**")
+        train_attempt(store, finished, 1, settings, Control())
+        stopped = store.create_run(config, "me", "", "running")
         train_attempt(store, stopped, 1, settings, Stop())
-        store.create_run(config.to_dict(), "me")
+        store.create_run(config, "me")
         assert [run.status for run in store.runs()] == ["queued", "stopped", "finished"]
         yield settings, store
         store.close()
 
 
-class Stop:
-    """Asks for the end after a few steps."""
-
-    flag = None
+class Stop(Control):
+    """Requests a stop after a few steps."""
 
     def __init__(self):
+        super().__init__()
         self.left = 8
 
     def __call__(self):
         self.left -= 1
-        return "stop" if self.left < 0 else None
+        return STOP if self.left < 0 else None
 
     def set(self, flag):
         self.left = 0
@@ -217,7 +217,7 @@ def test_a_stopped_run_goes_on_where_it_was_taken_to(home, other):
     settings, store = other
     new = import_bundle(store, settings, io.BytesIO(written(home, "zip", 2)), "you")
     assert store.resume(new) == "queued"
-    train_attempt(store, new, store.claim(new), settings, lambda: None)
+    train_attempt(store, new, store.claim(new), settings, Control())
     run, twin = store.run(new), home[1].run(1)
     assert run.status == "finished"
     assert exact(run.results["test"]) == exact(twin.results["test"])
@@ -379,7 +379,7 @@ def test_a_page_takes_a_run_in_through_a_bounded_process(home, other, monkeypatc
     assert store.run(receive(settings, io.BytesIO(data), "you")).owner == "you"
     with pytest.raises(BundleError, match="no whole zip"):
         receive(settings, io.BytesIO(data[:-30]), "you")
-    monkeypatch.setattr("trainer.processes.sandboxed_reader.WALL_SECONDS", 0.0)
+    monkeypatch.setattr("trainer.processes.sandboxed_reader.MAX_SECONDS", 0.0)
     with pytest.raises(BundleError, match="within the limits on memory and time"):
         receive(settings, io.BytesIO(data), "you")
     assert len(store.runs()) == 1

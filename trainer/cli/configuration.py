@@ -1,4 +1,4 @@
-"""Which configuration a command means: a file, single knobs, or both."""
+"""The configuration of a command: a file, single knobs, or both."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from trainer.settings import Settings
 
 
 def add_config(command: argparse.ArgumentParser) -> None:
-    """The two ways to say which configuration is meant."""
+    """Adds the arguments that make up a configuration."""
     command.add_argument(
-        "config", nargs="?", type=Path, metavar="CONFIG.json", help="knobs as JSON; the rest are defaults"
+        "config",
+        nargs="?",
+        type=Path,
+        metavar="CONFIG.json",
+        help="knobs as JSON; the others take their defaults",
     )
     command.add_argument(
         "--set",
@@ -25,13 +29,13 @@ def add_config(command: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="KNOB=VALUE",
-        help="set a knob; list-knobs has them",
+        help="set a knob; list-knobs lists them",
     )
     command.add_argument("--seed", metavar="N", help="short for --set seed=N")
 
 
 def read_config(path: Path | None) -> RunConfig:
-    """The configuration of a file, or the defaults. Raises ConfigError."""
+    """Returns the configuration in a file, or the defaults. Raises ConfigError."""
     try:
         return RunConfig.from_json(path.read_bytes()) if path else RunConfig()
     except OSError as error:
@@ -41,7 +45,7 @@ def read_config(path: Path | None) -> RunConfig:
 
 
 def read_sets(sets: Sequence[str], seed: str | None) -> dict[str, Any]:
-    """Single knobs by flat key. Raises ConfigError."""
+    """Returns the values of single knobs by flat key. Raises ConfigError."""
     values: dict[str, Any] = {}
     for item in sets:
         key, equals, value = item.partition("=")
@@ -54,7 +58,7 @@ def read_sets(sets: Sequence[str], seed: str | None) -> dict[str, Any]:
 
 
 def require_data(config: RunConfig, settings: Settings) -> None:
-    """Raises DataError when the files of the data set, or what its augmentation needs, are not there."""
+    """Raises DataError when the data set's files, or what its augmentation needs, are missing."""
     for sentence in missing_requirements(config, settings.data):
         raise DataError(f"{sentence}.")
     if problem := data_problem(config.data.name, config.data.knobs):

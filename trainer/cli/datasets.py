@@ -21,21 +21,19 @@ from trainer.settings import Settings
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Adds these commands."""
     add = commands.add_parser(
-        "add-data", help="upload a CSV or a zip of images; prints knobs that train on it"
+        "add-data", help="add a CSV or a zip of images, and print knobs that train on it"
     )
     add.add_argument("file", type=Path, metavar="FILE")
-    add.add_argument(
-        "--target", default="", metavar="COLUMN", help="the column to predict; guessed if omitted"
-    )
+    add.add_argument("--target", default="", metavar="COLUMN", help="the column to predict; default: a guess")
     add.set_defaults(command=add_data_command)
 
-    fetch = commands.add_parser("download", help="fetch a data set into the data folder")
+    fetch = commands.add_parser("download", help="download a data set into the data folder")
     fetch.add_argument("dataset", metavar="DATASET")
     fetch.set_defaults(command=download_command)
 
 
 def add_data_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Takes in a file and prints the knobs that train on it, as JSON that `run` reads."""
+    """Adds a file and prints the knobs that train on it, as JSON that `run` reads."""
     values = add_file(options.file, settings, options.target)
     config = RunConfig.from_flat(values)
     require_data(config, settings)
@@ -45,11 +43,11 @@ def add_data_command(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def download_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Fetches a data set with a progress bar."""
+    """Downloads a data set with a progress bar."""
     known = [name for name, item in families()["data"].techniques.items() if "files" in item.facts]
     if options.dataset not in known:
         raise DataError(
-            f"There is nothing to download for {options.dataset!r}; known are {', '.join(known)}."
+            f"There is nothing to download for {options.dataset!r}; choose one of {', '.join(known)}."
         )
     if not missing_files(options.dataset, settings.data):
         print(f"{options.dataset} is in {settings.data} already.", file=sys.stderr)

@@ -17,24 +17,26 @@ from trainer.store import COMMAND_LINE, Store
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Adds these commands."""
-    text = commands.add_parser("script", help="one PyTorch script of a configuration, on standard output")
+    text = commands.add_parser("script", help="print a configuration as one PyTorch script")
     add_config(text)
-    text.add_argument("--out", type=Path, metavar="PATH", help="write it to a file instead")
+    text.add_argument("--out", type=Path, metavar="PATH", help="write it to this file instead")
     text.set_defaults(command=script_command)
 
-    export = commands.add_parser("export", help="write a run as script, weights, curves, or as a whole")
+    export = commands.add_parser(
+        "export", help="write a run's script, weights, curves, or all of it to a file"
+    )
     export.add_argument("id", type=int, metavar="ID")
     export.add_argument("--format", required=True, choices=FORMATS, help="; ".join(formats_in_words()))
-    export.add_argument("--out", type=Path, metavar="PATH", help="where to write it; default: run-ID.… here")
+    export.add_argument("--out", type=Path, metavar="PATH", help="the file; default: run-ID.… in this folder")
     export.set_defaults(command=export_command)
 
-    bring = commands.add_parser("import", help="add a run that was exported as zip elsewhere")
+    bring = commands.add_parser("import", help="import a run that was exported as a zip")
     bring.add_argument("file", type=Path, metavar="FILE.zip")
     bring.set_defaults(command=import_command)
 
 
 def script_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Prints the script of a configuration that need not have run."""
+    """Prints the script of a configuration, which need not have been trained."""
     text = script(read_config(options.config).changed(read_sets(options.set, options.seed)))
     if options.out:
         options.out.write_text(text, encoding="utf-8")
@@ -54,12 +56,12 @@ def export_command(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def formats_in_words() -> list[str]:
-    """Each format with what it is."""
+    """Returns each format with its label."""
     return [f"{name}: {one.label}" for name, one in FORMATS.items()]
 
 
 def import_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Takes in a run and prints its number."""
+    """Imports a run and prints its id."""
     try:
         with options.file.open("rb") as file:
             run_id = import_bundle(Store(settings.url), settings, file, COMMAND_LINE)

@@ -1,4 +1,4 @@
-"""Commands that look before and after training: inspect, diagnose."""
+"""Commands before and after training: inspect, diagnose."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from trainer.store import Store
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Adds these commands."""
     inspect = commands.add_parser(
-        "inspect", help="what a run would begin with: one batch through the first weights"
+        "inspect", help="pass one batch through the initial weights, without training"
     )
     add_config(inspect)
-    inspect.add_argument("--json", action="store_true", help="everything, as a line of JSON")
+    inspect.add_argument("--json", action="store_true", help="print everything as one line of JSON")
     inspect.set_defaults(command=inspect_command)
 
-    diagnosis = commands.add_parser("diagnose", help="what went wrong with a run, and what to change")
+    diagnosis = commands.add_parser("diagnose", help="find what went wrong with a run, and what to change")
     diagnosis.add_argument("id", type=int, metavar="ID")
     diagnosis.add_argument("--json", action="store_true", help="print one line of JSON")
     diagnosis.set_defaults(command=diagnose_command)
 
 
 def inspect_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Tells what a run would begin with; trains and saves nothing."""
+    """Prints what a run would begin with; trains and saves nothing."""
     from trainer.preflight.dry_run import dry_run, question_of
 
     config = read_config(options.config).changed(read_sets(options.set, options.seed))
@@ -44,7 +44,7 @@ def inspect_command(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def diagnose_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Prints what the diagnosis finds in a run's evidence."""
+    """Prints the findings about a run."""
     store = Store(settings.url)
     run = store.run(options.id)
     evidence = gather(store, run)

@@ -16,8 +16,8 @@ from trainer.settings import Settings
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Adds these commands."""
-    knobs = commands.add_parser("list-knobs", help="every knob with its default, bounds and meaning")
-    knobs.add_argument("--json", action="store_true", help="as JSON")
+    knobs = commands.add_parser("list-knobs", help="list every knob with its default, bounds and meaning")
+    knobs.add_argument("--json", action="store_true", help="print JSON")
     knobs.set_defaults(command=list_knobs)
 
 
@@ -32,7 +32,7 @@ def list_knobs(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def knob_entries() -> Sequence[dict[str, Any]]:
-    """All knobs as plain values, in the sidebar's order: choices, then the knobs of each technique."""
+    """Returns all knobs as plain values, in the sidebar's order: choices, then the knobs of each technique."""
     defaults, entries = RunConfig(), []
     for name in RunConfig.model_fields:
         family = families().get(name)
@@ -57,7 +57,7 @@ def knob_entries() -> Sequence[dict[str, Any]]:
 
 
 def knob_entry(key: str, knob: Knob, label: str) -> dict[str, Any]:
-    """One knob as plain values."""
+    """Returns one knob as plain values."""
     allowed = list(knob.choices) if knob.choices else knob.bounds
     return {
         "knob": key,

@@ -1,8 +1,8 @@
 """The command line: `python -m trainer run [CONFIG.json] [--set knob=value …] [--seed N] [--json]` and its siblings.
 
-Everything for people goes to standard error; standard output carries results alone, so that a pipe gets nothing else.
-Exit codes: 0 done, 1 the run failed, 2 the input was wrong (one line says how), 130 interrupted,
-141 nobody reads the output.
+Messages for people go to standard error; standard output carries results alone, so that a pipe gets nothing else.
+Exit codes: 0 success, 1 the run failed, 2 the input was wrong (one line tells how), 130 interrupted,
+141 the reader of the output has closed it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = make_parser().parse_args(arguments)
     try:
         code = int(options.command(options, get_settings()))
-        sys.stdout.flush()  # here, where it can be told that nobody takes the results
+        sys.stdout.flush()  # here, where a closed pipe can still be handled
         return code
     except BrokenPipeError:  # as after `| head -1`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -48,24 +48,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def unreachable(error: DBAPIError) -> str:
-    """One sentence for a database that does not do what was asked of it."""
+    """Returns a sentence about a database that cannot be used."""
     url, reason = make_url(get_settings().url), " ".join(str(error.orig).split())
     return (
-        f"The database {url.render_as_string()} cannot be used: {reason}. Check that it is there, has space and may be "
-        "written to, or name another one with TRAINSCOPE_HOME or TRAINSCOPE_DATABASE_URL."
+        f"The database {url.render_as_string()} cannot be used: {reason}. Check that it exists, has space and is "
+        "writable, or set TRAINSCOPE_HOME or TRAINSCOPE_DATABASE_URL to another one."
     )
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage text."""
+    """Prints what is wrong in one line, without the usage text."""
 
     def error(self, message: str) -> NoReturn:
-        """Ends with exit code 2."""
-        self.exit(2, f"{self.prog}: {message} (--help tells more)\n")
+        """Exits with code 2."""
+        self.exit(2, f"{self.prog}: {message} (see --help)\n")
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """All commands and their options."""
+    """Returns the parser of all commands and their options."""
     parser = OneLineParser(prog="python -m trainer", description="Train and compare without a browser.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for family in (training, inspecting, knobs, datasets, exchange):

@@ -1,4 +1,4 @@
-"""How the command line looks: progress bars, tables and summaries in plain text."""
+"""What the command line prints for people: progress bars, tables and summaries."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from tqdm import tqdm
 from trainer.config import RunConfig, diff
 from trainer.diagnosis import Evidence, Finding, evidence_label
 from trainer.formatting import format_bytes, format_duration, format_number
+from trainer.lifecycle.states import RunState
 from trainer.preflight.findings import observations, short
 from trainer.store import Run, Store
 
 
 def show_progress(store: Store, run_id: int, over: threading.Event) -> None:
-    """Draws a bar with rate and time left on a terminal until `over`; prints nothing elsewhere."""
+    """Draws a bar with rate and remaining time until `over`; only on a terminal."""
     if not sys.stderr.isatty():
         return
     with tqdm(unit="step", dynamic_ncols=True, leave=False) as bar:
@@ -33,7 +34,7 @@ def show_progress(store: Store, run_id: int, over: threading.Event) -> None:
 
 @contextmanager
 def byte_bar(name: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar in megabytes; yields the function to call with (done, total)."""
+    """Draws a bar of bytes, and yields the function to call with (done, total)."""
     with tqdm(unit="B", unit_scale=True, desc=name, disable=not sys.stderr.isatty()) as bar:
 
         def show(done: int, total: int) -> None:
@@ -44,9 +45,9 @@ def byte_bar(name: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def summary(run: Run) -> str:
-    """What a person wants to know at the end, in a few lines."""
+    """Returns how a run ended, in a few lines."""
     results = run.results
-    if results is None or run.status == "failed":
+    if results is None or run.status is RunState.FAILED:
         return f"Run {run.id} {run.status}" + (f": {run.error}" if run.error else "")
     lines = [
         f"Run {run.id} {run.status} by {results['stopped_by'].replace('_', ' ')} after {results['epochs']} epochs, "
@@ -63,7 +64,7 @@ def summary(run: Run) -> str:
 
 
 def run_table(runs: Sequence[Run]) -> str:
-    """One line a run: id, status, validation, what differs from the defaults, name."""
+    """Returns a line for each run: id, state, validation loss, what differs from the defaults, name."""
     if not runs:
         return "No runs yet. Start one with: python -m trainer run"
     rows = [["id", "status", "steps", "val loss", "changed", "name"]]
@@ -92,7 +93,7 @@ def changes(config: Mapping[str, Any]) -> str:
 
 
 def diagnosis(run: Run, evidence: Evidence | None, found: Sequence[Finding]) -> str:
-    """Each finding with its evidence and its fix."""
+    """Returns each finding with its evidence and its fix."""
     if evidence is None:
         return f"Run {run.id} is not judged: a probe, slow motion, or knobs that this version cannot read."
     if not found:
@@ -107,7 +108,7 @@ def diagnosis(run: Run, evidence: Evidence | None, found: Sequence[Finding]) -> 
 
 
 def knob_table(entries: Sequence[Mapping[str, Any]]) -> str:
-    """The knobs as aligned text."""
+    """Returns the knobs as an aligned table."""
     rows = [["knob", "default", "allowed", "meaning"]]
     for entry in entries:
         allowed = entry["allowed"]
@@ -120,7 +121,7 @@ def knob_table(entries: Sequence[Mapping[str, Any]]) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]], widest: int = 40) -> str:
-    """Rows as aligned columns; a cell wider than `widest` does not push the others. Control characters are dropped."""
+    """Returns rows as aligned columns; a cell wider than `widest` does not move the others. Drops control characters."""
     clean = [["".join(sign for sign in cell if sign.isprintable()) for cell in row] for row in rows]
     widths = [min(widest, max(map(len, column))) for column in zip(*clean, strict=True)]
     return "\n".join(
@@ -130,7 +131,7 @@ def columns(rows: Sequence[Sequence[str]], widest: int = 40) -> str:
 
 
 def before_text(answer: Mapping[str, Any]) -> str:
-    """What `inspect` found, as text."""
+    """Returns what `inspect` found, as text."""
     lines = [f"{'ok  ' if one.good else 'look'}  {one.text}" for one in observations(answer)]
     lines += ["", f"{'Activations after':40} {'mean':>10} {'std':>10} {'zero':>6}"]
     lines += [

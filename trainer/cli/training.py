@@ -14,9 +14,11 @@ import orjson
 from trainer.cli import terminal
 from trainer.cli.configuration import add_config, read_config, read_sets, require_data
 from trainer.cli.own_data import with_file
-from trainer.config import ConfigError
+from trainer.config import ConfigError, RunConfig
+from trainer.lifecycle.requests import Request, RequestKind
+from trainer.lifecycle.states import RunState
 from trainer.presets import PRESETS, find_preset
-from trainer.processes.recorder import Control
+from trainer.processes.control import Control
 from trainer.processes.worker import train_attempt
 from trainer.settings import Settings
 from trainer.store import COMMAND_LINE, Run, Store, StoreError
@@ -30,30 +32,30 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     )
     add_config(run)
     run.add_argument("--preset", metavar="NAME", help=f"a ready-made comparison: {', '.join(PRESETS)}")
-    run.add_argument("--name", default="", help="a name for the run, to find it again")
+    run.add_argument("--name", default="", help="a name for the run")
     run.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
     run.set_defaults(command=run_command)
 
-    resume = commands.add_parser("resume", help="continue a stopped or paused run, here")
+    resume = commands.add_parser("resume", help="continue a paused, stopped or failed run here")
     resume.add_argument("id", type=int, metavar="ID")
     resume.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
     resume.set_defaults(command=resume_command)
 
-    stop = commands.add_parser("stop", help="ask a run to stop after its current step")
+    stop = commands.add_parser("stop", help="stop a run after its current step")
     stop.add_argument("id", type=int, metavar="ID")
     stop.set_defaults(command=stop_command)
 
-    runs = commands.add_parser("runs", help="the runs in the store, newest first")
-    runs.add_argument("--json", action="store_true", help="one line of JSON each")
+    runs = commands.add_parser("runs", help="list all runs, newest first")
+    runs.add_argument("--json", action="store_true", help="print one line of JSON per run")
     runs.set_defaults(command=list_runs)
 
 
 def run_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Trains a new run in this process, or each run of a preset in turn."""
+    """Trains a new run in this process, or the runs of a preset one after another."""
     sets = with_file(read_sets(options.set, options.seed), settings)
     if options.preset:
         if options.config:
-            raise ConfigError(f"--preset brings its own configurations; leave out {options.config}.")
+            raise ConfigError(f"--preset has configurations of its own; leave out {options.config}.")
         configs = {
             name: config.changed(sets) for name, config in find_preset(options.preset).configs().items()
         }
@@ -64,34 +66,43 @@ def run_command(options: argparse.Namespace, settings: Settings) -> int:
     store = Store(settings.url)
     code = 0
     for name, config in configs.items():
-        run_id = store.create_run(config.to_dict(), owner=COMMAND_LINE, name=name, status="running")
-        code = max(code, train_here(store, settings, run_id, attempt=1, quiet=options.json))
-        if store.run(run_id).status in ("stopped", "interrupted"):  # Ctrl-C means the whole experiment
+        run_id = store.create_run(config, owner=COMMAND_LINE, name=name, status=RunState.RUNNING)
+        code = max(code, train_here(store, settings, run_id, attempt=1, config=config, quiet=options.json))
+        # Ctrl-C means the whole comparison.
+        if store.run(run_id).status in (RunState.STOPPED, RunState.INTERRUPTED):
             break
     return code
 
 
 def resume_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Takes up a run that was stopped, paused or killed."""
+    """Continues a run that was stopped, paused or killed."""
     store = Store(settings.url)
-    reap(store, settings, options.id)
+    reap_dead_worker(store, settings, options.id)
     store.resume(options.id)
     attempt = store.claim(options.id)
     if attempt is None:
-        print(f"Run {options.id} is being trained by another process; it goes on there.", file=sys.stderr)
+        print(f"Run {options.id} is being trained by another process; it continues there.", file=sys.stderr)
         return 0
     return train_here(store, settings, options.id, attempt, quiet=options.json)
 
 
-def reap(store: Store, settings: Settings, run_id: int) -> None:
-    """Notice that the process that trained a run was killed, where no supervisor has: its lock has no holder."""
+def reap_dead_worker(store: Store, settings: Settings, run_id: int) -> None:
+    """Ends the attempt of a worker that was killed, where no supervisor did: nobody holds the run's lock."""
     run = store.run(run_id)
-    if run.status == "running" and is_locked(settings.run_folder(run_id) / "lock") is False:
+    if run.status is RunState.RUNNING and is_locked(settings.run_folder(run_id) / "lock") is False:
         store.lost(run_id, run.attempt, "the process that trained it is gone.")
 
 
-def train_here(store: Store, settings: Settings, run_id: int, attempt: int, *, quiet: bool) -> int:
-    """Trains a claimed run, with a progress bar on a terminal, and prints the results."""
+def train_here(
+    store: Store,
+    settings: Settings,
+    run_id: int,
+    attempt: int,
+    *,
+    config: RunConfig | None = None,
+    quiet: bool,
+) -> int:
+    """Trains a claimed run, with a progress bar on a terminal, prints the results, and returns the exit code."""
     lock = FileLock(settings.run_folder(run_id) / "lock")
     if not lock.acquire():
         raise StoreError(f"Run {run_id} is being trained by another process.")
@@ -99,9 +110,11 @@ def train_here(store: Store, settings: Settings, run_id: int, attempt: int, *, q
     obey_signals(control)
     over = threading.Event()
     if not quiet:
-        print(f"Run {run_id}. Ctrl-C stops it; python -m trainer resume {run_id} goes on.", file=sys.stderr)
+        print(
+            f"Run {run_id}. Ctrl-C stops it; python -m trainer resume {run_id} continues it.", file=sys.stderr
+        )
         threading.Thread(target=terminal.show_progress, args=(store, run_id, over), daemon=True).start()
-    code = train_attempt(store, run_id, attempt, settings, control)
+    code = train_attempt(store, run_id, attempt, settings, control, config=config)
     over.set()
     run = store.run(run_id)
     if not quiet:
@@ -111,26 +124,29 @@ def train_here(store: Store, settings: Settings, run_id: int, attempt: int, *, q
     print(orjson.dumps(outcome(run), option=orjson.OPT_SERIALIZE_NUMPY).decode())
     if code:
         print(
-            f"trainer: The end of run {run_id} could not be written; resume it when it can.", file=sys.stderr
+            f"trainer: The end state of run {run_id} could not be written. Resume the run once the database can be "
+            "written to.",
+            file=sys.stderr,
         )
         return 1
-    return {"failed": 1, "interrupted": 130}.get(run.status, 0)
+    return {RunState.FAILED: 1, RunState.INTERRUPTED: 130}.get(run.status, 0)
 
 
 def obey_signals(control: Control) -> None:
-    """Ctrl-C stops the run in good order, a second one breaks off; SIGTERM saves it for later."""
+    """Makes Ctrl-C stop the run in good order and a second one abort it; SIGTERM saves it for later."""
 
-    def interrupted(*_: Any) -> None:
-        if control() is not None:
+    def stop_or_abort(*_: Any) -> None:
+        if control.leave is not None:
             os._exit(130)
-        control.set("stop")
+        control.request(Request(RequestKind.STOP))
 
-    signal.signal(signal.SIGINT, interrupted)
-    signal.signal(signal.SIGTERM, lambda *_: control.set("interrupt"))
+    signal.signal(signal.SIGINT, stop_or_abort)
+    signal.signal(signal.SIGTERM, lambda *_: control.request(Request(RequestKind.INTERRUPT)))
 
 
 def outcome(run: Run) -> dict[str, Any]:
-    """The line of results: what the loop reported, under the run's id and status. Numbers that are not finite are null."""
+    """Returns a run's line of JSON: what the loop reported, under the run's id and state. Numbers that are not finite
+    become null."""
     return {
         "run": run.id,
         "name": run.name,
@@ -143,7 +159,7 @@ def outcome(run: Run) -> dict[str, Any]:
 
 
 def list_runs(options: argparse.Namespace, settings: Settings) -> int:
-    """Prints the runs in the store."""
+    """Prints all runs."""
     runs = Store(settings.url).runs(archived=None)
     if options.json:
         for run in runs:
@@ -154,9 +170,9 @@ def list_runs(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def stop_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Asks a run to stop."""
+    """Stops a run."""
     store = Store(settings.url)
-    reap(store, settings, options.id)
-    status = store.request(options.id, "stop")
-    print(f"Run {options.id}: {'stopping' if status in ('running', 'paused') else status}.", file=sys.stderr)
+    reap_dead_worker(store, settings, options.id)
+    state = store.request(options.id, RequestKind.STOP)
+    print(f"Run {options.id}: {'stopping' if state is RunState.RUNNING else state}.", file=sys.stderr)
     return 0

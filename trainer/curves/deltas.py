@@ -2,10 +2,10 @@
 
 A chart is a few hundred pixels wide, so a curve of 100,000 steps is thinned with MinMaxLTTB (Van Der Donckt
 et al. 2023, https://arxiv.org/abs/2305.00332) before it leaves the server; its smallest and largest value are
-kept by name. A series that charts smooth is then sent as bucket means, too: what is smoothed must not start from
-the extremes of noise. NaN and infinity cannot be drawn on a line, but they are the most important thing that a curve
-has to say: they travel beside the line as marks and are never thinned away. A delta reads only the rows after
-a cursor (the last step that the reader has), so its cost does not depend on how long the run already is.
+kept explicitly. A series that charts smooth is also sent as bucket means: smoothing must not start from the extremes
+of noise. NaN and infinity cannot be drawn on a line, but they are the most important points of a curve: they are sent
+beside the line as marks and are never thinned out. A delta reads only the rows after a cursor (the last step that the
+reader has), so its cost does not depend on how long the run already is.
 
 Nothing here knows SQL, Streamlit or torch: any object with the store's `read_points` will do.
 """
@@ -102,7 +102,7 @@ class Segment:
 
 
 def budget(runs: int, total: int = TOTAL_POINTS) -> dict[str, dict[str, int]]:
-    """Points for each series when `runs` runs share one page, by kind and series name."""
+    """Returns the points for each series when `runs` runs share one page, by kind and series name."""
     cost = sum(
         weight * (POINT_AND_MEAN if name in SMOOTHED else 1.0)
         for names in SERIES.values()
@@ -123,9 +123,9 @@ def snapshot(
     x0: int | None = None,
     x1: int | None = None,
 ) -> Segment:
-    """The curves named in `points` (name → most points), whole or for the steps `x0`..`x1`.
+    """Returns the curves named in `points` (name → most points), whole or for the steps `x0`..`x1`.
 
-    A range is widened by a twentieth on either side, so that lines run to the edge of a zoomed chart.
+    A range is widened by a twentieth on either side, so that lines reach the edges of a zoomed chart.
     """
     if x0 is not None and x1 is not None:
         pad = max(1, (x1 - x0) // 20)
@@ -139,8 +139,7 @@ def snapshot(
 def delta(
     source: PointSource, run_id: int, cursors: Mapping[str, int], points: int = DELTA_POINTS
 ) -> list[Segment]:
-    """What is new in one run since `cursors` (kind → step), thinned to about `points` a series; often
-    empty."""
+    """Returns what is new in one run since `cursors` (kind → step), thinned to about `points` a series; often empty."""
     found = deltas(source, {(run_id, kind): after for kind, after in cursors.items()}, points)
     return found.get(run_id, [])
 
@@ -148,11 +147,11 @@ def delta(
 def deltas(
     source: PointSource, cursors: Mapping[tuple[int, str], int], points: int = DELTA_POINTS
 ) -> dict[int, list[Segment]]:
-    """What is new in several runs since `cursors` ((run, kind) → step), by run; runs without news are left
-    out."""
+    """Returns what is new in several runs since `cursors` ((run, kind) → step), by run; runs without new rows are
+    omitted."""
     found: dict[int, list[Segment]] = {}
     for (run_id, kind), rows in source.read_tails(cursors).items():
-        # After a pause in reading there is more to tell than in one tick.
+        # After a pause in reading there is more to send than in one tick.
         most = min(MAX_POINTS, points * max(1, len(rows.array) // _ROWS_OF_A_TICK))
         segment = _segment(run_id, kind, cursors[run_id, kind], rows, dict.fromkeys(SERIES[kind], most))
         found.setdefault(run_id, []).append(segment)

@@ -1,7 +1,7 @@
-"""Long curves in few numbers: points that keep a curve's extremes, and means that keep its level.
+"""Long curves as few numbers: points that keep a curve's extremes, and means that keep its level.
 
-A chart's raw line needs the extremes, which MinMaxLTTB keeps. Whatever is computed from a curve must not start
-from those: a moving average over the extremes of noise leans towards them. Bucket means carry the level.
+A chart's raw line needs the extremes, which MinMaxLTTB keeps. Nothing may be computed from those: a moving average over
+the extremes of noise is biased towards them. Bucket means keep the level.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Means:
 
 
 def thin(x: Floats, y: Floats, points: int) -> npt.NDArray[np.int64]:
-    """Indices of at most `points` points of a finite curve: MinMaxLTTB plus the smallest and the largest
+    """Returns the indices of at most `points` points of a finite curve: MinMaxLTTB plus the smallest and the largest
     value."""
     if len(y) <= points:
         return np.arange(len(y))
@@ -43,7 +43,7 @@ def thin(x: Floats, y: Floats, points: int) -> npt.NDArray[np.int64]:
 
 
 def bucket_means(first: int, last: int, steps: Floats, values: Floats, buckets: int) -> Means:
-    """Means of finite `values` at `steps`, over at most `buckets` equal stretches of the steps `first`..`last`."""
+    """Returns the means of finite `values` at `steps`, in at most `buckets` equal ranges of the steps `first`..`last`."""
     width = -(-(last - first + 1) // buckets)
     number = -(-(last - first + 1) // width)
     at = (steps.astype(np.int64) - first) // width

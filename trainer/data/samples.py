@@ -22,7 +22,7 @@ DataSeed = Annotated[
 declare_family("data", label="Data set", help="What the network learns from.", group="data", default="digits")
 
 
-def silent(share: float) -> None:
+def silent(*_: object) -> None:
     """A no-op progress callback."""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer.config import ConfigError, RunConfig
+from trainer.data.samples import silent
 from trainer.engine.augment import Augmenter, build_augmenter, chosen_changes
 from trainer.engine.datasplit import SplitData, split
 from trainer.engine.flat import Weights, flatten
@@ -60,10 +61,6 @@ class Experiment:
     def parameters(self) -> int:
         """Number of trainable parameters."""
         return self.weights.count
-
-
-def silent(done: int, total: int) -> None:
-    """A no-op progress callback."""
 
 
 def build(config: RunConfig, data_folder: Path, report: Callable[[int, int], None] = silent) -> Experiment:

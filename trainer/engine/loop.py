@@ -11,17 +11,18 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from trainer.config import RunConfig
 from trainer.engine import checkpoint
 from trainer.engine.build import Experiment, build
 from trainer.engine.datasplit import Part, batch_order, batch_sizes
-from trainer.engine.non_finite_guard import Guard, NonFiniteError
+from trainer.engine.non_finite_guard import NonFiniteError, NonFiniteGuard
 from trainer.engine.observer import MakeObserver, NoObserver
-from trainer.engine.report import Recorder, Results, facts, not_begun, results
+from trainer.engine.report import Results, RunReporter, facts, not_begun, results
 from trainer.engine.state import State, restore, snapshot, weights_copy
 from trainer.lazy import lazy
+from trainer.lifecycle.requests import Request, RequestKind
 from trainer.techniques.precision import autocast
 from trainer.techniques.schedules import Moment, Rates, set_rates
 
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
 
-Request = Literal["stop", "pause", "interrupt"]
+RequestSource = Callable[[], Request | None]
+"""Returns the request that the loop has to answer next, or None. It is called at every step, so it must cost nearly nothing."""
+
 EVALUATION_BATCH = 4096  # samples; large enough to be fast, small enough for any memory
 CHECKPOINT_EVERY = 1.0  # seconds at least between two: an epoch of a small run takes milliseconds
 
@@ -40,11 +43,11 @@ def train(
     *,
     data_folder: Path,
     run_folder: Path | None,
-    recorder: Recorder,
-    control: Callable[[], Request | None] = lambda: None,
+    recorder: RunReporter,
+    control: RequestSource = lambda: None,
     observe: MakeObserver = NoObserver,
 ) -> Results:
-    """Trains one configuration to its end, or to where `control` asks it to leave; resumes from `run_folder` if it can.
+    """Trains one configuration to its end, or until `control` requests to leave; resumes from `run_folder` if it can.
 
     Without a `run_folder` nothing is saved. Raises ConfigError or DataError when the run cannot begin; a loss that is no
     longer finite ends the run with `stopped_by="non_finite_loss"` and a sentence in `error`.
@@ -53,17 +56,16 @@ def train(
     try:
         run = build(config, data_folder, partial(preparing, recorder, control))
     except Left as left:
-        return not_begun(config, left.request)
-    state = take_up(run, run_folder, recorder)
+        return not_begun(config, left.request.kind)
+    state = initial_state(run, run_folder, recorder)
     recorder.progress(facts(run, state))
     trainer = Trainer(run, state, run_folder, recorder, control, observe)
     try:
         reason = trainer.run_epochs()
         if reason not in ("epochs", "early_stopping"):
-            trainer.guard.settle(
-                run.optimizer.param_groups[0]["lr"]
-            )  # a bad step must not reach a checkpoint
-            if reason == "stop":
+            # A step that is not finite must not reach a checkpoint.
+            trainer.guard.check_pending(run.optimizer.param_groups[0]["lr"])
+            if reason == RequestKind.STOP:
                 trainer.observer.at_end(state.step, state.epoch, None)
             trainer.save_and_leave()
             return results(run, state, reason)
@@ -75,16 +77,16 @@ def train(
 
 
 class Left(BaseException):
-    """Somebody asked for the end before the first step; no error, and not to be taken for one."""
+    """A request to leave before the first step. It is no error, so nothing that handles errors may catch it."""
 
     def __init__(self, request: Request) -> None:
         self.request = request
 
 
-def preparing(recorder: Recorder, control: Callable[[], Request | None], done: int, total: int) -> None:
-    """Says how far the training data is prepared. Raises Left when there is a request."""
+def preparing(recorder: RunReporter, control: RequestSource, done: int, total: int) -> None:
+    """Reports how much of the training data is prepared. Raises Left on a request to leave."""
     recorder.progress({"preparing": [done, total]})
-    if request := control():
+    if (request := control()) and request.leaves:
         raise Left(request)
 
 
@@ -96,8 +98,8 @@ class Trainer:
         run: Experiment,
         state: State,
         folder: Path | None,
-        recorder: Recorder,
-        control: Callable[[], Request | None],
+        recorder: RunReporter,
+        control: RequestSource,
         observe: MakeObserver = NoObserver,
     ) -> None:
         self.run, self.state, self.folder = run, state, folder
@@ -105,22 +107,22 @@ class Trainer:
         self.sizes = batch_sizes(len(run.data.train), run.config.batch_size)
         self.started = time.perf_counter() - state.seconds
         self.saved_at = time.perf_counter()
-        self.guard = Guard(run)
+        self.guard = NonFiniteGuard(run)
         self.observer = observe(run, state.step)
 
     def run_epochs(self) -> str:
-        """Trains epoch after epoch. Returns "epochs", "early_stopping", or the request that ended it."""
+        """Trains epoch after epoch. Returns "epochs", "early_stopping", or the kind of request that ended it."""
         state = self.state
         while not state.finished:
             if request := self.train_epoch():
-                return request
+                return request.kind
             self.end_epoch()
             if time.perf_counter() - self.saved_at > CHECKPOINT_EVERY:
                 self.save()
         return state.finished
 
     def train_epoch(self) -> Request | None:
-        """One pass over the training part. Returns a request as soon as there is one, between two steps."""
+        """Trains one pass over the training part. Returns a request to leave as soon as there is one, between two steps."""
         run, state, recorder, control = self.run, self.state, self.recorder, self.control
         model, optimizer, scaler, weights = run.model, run.optimizer, run.precision.scaler, run.weights
         inputs, targets = run.data.train.inputs, run.data.train.targets
@@ -128,8 +130,10 @@ class Trainer:
         model.train()
         forward = autocast(run.precision, run.device)
         for index, rate in zip(self.batches(), self.rates(), strict=True):
-            if request := control():
-                return request
+            while request := control():
+                if request.leaves:
+                    return request
+                self.adjust(request)
             self.keep_pace()
             set_rates(optimizer, rate)
             batch, wanted = inputs.index_select(0, index), targets.index_select(0, index)
@@ -168,6 +172,10 @@ class Trainer:
                 state.mixed_targets.append(wanted)
         return None
 
+    def adjust(self, request: Request) -> None:
+        """Answers a request that the run trains on after. A pause that was taken back in time has changed nothing."""
+        self.recorder.handled(request)
+
     def batches(self) -> Iterator[torch.Tensor]:
         """Index tensors of this epoch's remaining batches; the order depends on seed and epoch alone."""
         order = self.order().to(self.run.device)
@@ -193,7 +201,7 @@ class Trainer:
     def end_epoch(self) -> None:
         """Measures, remembers the best, and decides whether to go on; looks at train and validation only."""
         run, state = self.run, self.state
-        self.guard.settle(run.optimizer.param_groups[0]["lr"])
+        self.guard.check_pending(run.optimizer.param_groups[0]["lr"])
         if state.mixed_targets:
             targets = torch.cat(state.mixed_targets)
         else:
@@ -230,24 +238,30 @@ class Trainer:
             state.finished = "epochs"
 
     def keep_pace(self) -> None:
-        """Slow motion: waits until the next step is due, without making a request wait."""
+        """Waits until the next step is due in slow motion; a request ends the wait."""
         if pace := self.run.config.pace:
             due = time.perf_counter() + 1 / pace
             while not self.control() and (left := due - time.perf_counter()) > 0:
                 time.sleep(min(left, 0.05))
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether the process has to leave at once."""
+        request = self.control()
+        return request is not None and request.kind is RequestKind.INTERRUPT
+
     def save_and_leave(self) -> None:
         """Writes the last checkpoint of this process: waits for a full disk to be freed, unless told to leave at once."""
-        while not self.save() and self.control() != "interrupt":
+        while not self.save() and not self.interrupted:
             time.sleep(1)
-        if self.folder is not None and self.control() != "interrupt":
+        if self.folder is not None and not self.interrupted:
             try:
                 checkpoint.save_weights(self.folder, self.run.model.state_dict())
             except checkpoint.CheckpointError as error:
                 self.recorder.notice(str(error))
 
     def save(self) -> bool:
-        """Writes a checkpoint from which the run goes on exactly. A full disk is said, and the run goes on: False."""
+        """Writes a checkpoint from which the run resumes exactly. Returns False when the disk is full; the run continues."""
         self.state.seconds = time.perf_counter() - self.started
         self.state.skipped_steps += self.guard.skipped_steps()
         if self.folder is not None:
@@ -261,8 +275,8 @@ class Trainer:
         return True
 
 
-def take_up(run: Experiment, folder: Path | None, recorder: Recorder) -> State:
-    """The state to go on from: the checkpoint's, or a new one."""
+def initial_state(run: Experiment, folder: Path | None, recorder: RunReporter) -> State:
+    """Returns the state to continue from: the checkpoint's, or a new one."""
     for notice in run.notices:
         recorder.notice(notice)
     saved, problems = checkpoint.load(folder) if folder is not None else (None, [])

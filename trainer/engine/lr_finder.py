@@ -7,7 +7,6 @@ computed from the recorded curve by plain NumPy, so the page can do that without
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +15,9 @@ from numpy.typing import NDArray
 
 from trainer.config import RunConfig
 from trainer.engine.datasplit import steps_per_epoch
-from trainer.engine.loop import Request, train
-from trainer.engine.report import Recorder, Results
+from trainer.engine.loop import RequestSource, train
+from trainer.engine.report import Results, RunReporter
+from trainer.lifecycle.requests import Request, RequestKind
 
 NAME = "LR finder"
 MEMORY = 0.9  # of the smoothed loss: it averages over about ten steps
@@ -54,28 +54,28 @@ def finder_config(config: RunConfig, start: float, end: float, steps: int) -> Ru
 
 
 def train_range_test(
-    config: RunConfig, *, recorder: Recorder, control: Callable[[], Request | None], **places: Any
+    config: RunConfig, *, recorder: RunReporter, control: RequestSource, **places: Any
 ) -> Results:
     """Trains until the loss is four times its best, no longer finite, or the steps are over. That end is the aim."""
-    watch = Watch(recorder, control, config.schedule.knobs["steps"])
-    results = train(config, recorder=watch, control=watch.request, **{**places, "run_folder": None})
-    if watch.over or results.stopped_by in ("non_finite_loss", "epochs"):
+    test = RangeTest(recorder, control, config.schedule.knobs["steps"])
+    results = train(config, recorder=test, control=test.control, **{**places, "run_folder": None})
+    if test.over or results.stopped_by in ("non_finite_loss", "epochs"):
         results.stopped_by, results.error = "range_test", None
     return results
 
 
-class Watch:
-    """A recorder that passes everything on, and asks for the end once the loss has exploded."""
+class RangeTest:
+    """A reporter that passes everything on, and requests a stop once the loss has exploded."""
 
-    def __init__(self, recorder: Recorder, control: Callable[[], Request | None], steps: int) -> None:
-        self.recorder, self.control, self.steps = recorder, control, steps
+    def __init__(self, recorder: RunReporter, control: RequestSource, steps: int) -> None:
+        self.recorder, self.outer_control, self.steps = recorder, control, steps
         self.smooth, self.best, self.over = Smooth(), math.inf, False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.recorder, name)
 
     def step(self, step: int, seconds: float, loss: Any, *rest: Any) -> None:
-        """Records the step and looks at the smoothed loss."""
+        """Passes the step on and checks the smoothed loss."""
         self.recorder.step(step, seconds, loss, *rest)
         smoothed = self.smooth.add(float(loss))
         if step > WARMING_UP:
@@ -83,9 +83,9 @@ class Watch:
         self.best = min(self.best, smoothed)
         self.over = self.over or step >= self.steps
 
-    def request(self) -> Request | None:
-        """What people ask for, or the end."""
-        return self.control() or ("stop" if self.over else None)
+    def control(self) -> Request | None:
+        """Returns the next request, or a stop once the test is over."""
+        return self.outer_control() or (Request(RequestKind.STOP) if self.over else None)
 
 
 class Smooth:

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 else:
     torch = lazy("torch")
 
-CHECK_EVERY = 50  # steps between two looks at a GPU's flag
+CHECK_EVERY = 50  # steps between two reads of a GPU's flag
 
 
 class NonFiniteError(RuntimeError):
     """The loss or the gradient is NaN or infinite; the message names step, value, likely cause and remedy."""
 
 
-class Guard:
+class NonFiniteGuard:
     """Watches loss and gradient norm.
 
     On a CPU the values are there already: reading them waits for nothing, and a bad step is never taken. On a GPU reading
@@ -57,15 +57,15 @@ class Guard:
             for kept, weight in zip(self.kept, self.run.weights.parameters, strict=True):
                 kept.copy_(weight.detach())
             if state.step % CHECK_EVERY == 0:
-                self.settle(lr)
+                self.check_pending(lr)
         else:
             self.skipped += not math.isfinite(norm)
             if self.is_bad(loss, norm):
                 raise NonFiniteError(self.explain(lr))
 
-    def settle(self, lr: float) -> None:
-        """Waits for the flag of the steps so far and raises NonFiniteError if it fell: every `CHECK_EVERY` steps, and
-        wherever the loop waits for the device anyway or is about to save.
+    def check_pending(self, lr: float) -> None:
+        """Waits for the device's flag of the steps so far and raises NonFiniteError if one was bad: every `CHECK_EVERY`
+        steps, and wherever the loop waits for the device anyway or is about to save.
         """
         if self.waits and not bool(self.good):
             raise NonFiniteError(self.explain(lr))
@@ -81,7 +81,7 @@ class Guard:
                 weight.data.copy_(torch.where(self.good, weight.detach(), kept))
 
     def loss_scale(self, step: int) -> float:
-        """The loss scale of this step, NaN without loss scaling; on a GPU as it was at the last look."""
+        """The loss scale of this step, NaN without loss scaling; on a GPU as it was when last read."""
         if self.tolerates_gradient and (not self.waits or step % CHECK_EVERY == 1):
             self.scale = self.scaler.get_scale()
         return self.scale

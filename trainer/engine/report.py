@@ -9,6 +9,7 @@ from trainer.config import RunConfig
 from trainer.engine.build import Experiment
 from trainer.engine.datasplit import batch_sizes
 from trainer.engine.state import State
+from trainer.lifecycle.requests import Request
 
 if TYPE_CHECKING:
     import torch
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     Number = float | torch.Tensor
 
 
-class Recorder(Protocol):
-    """Takes what a run reports. All but `flush` return at once; writing happens elsewhere."""
+class RunReporter(Protocol):
+    """Receives what a run reports. All but `flush` return at once; writing happens elsewhere."""
 
     def step(
         self,
@@ -39,10 +40,13 @@ class Recorder(Protocol):
         more epochs early stopping would bear; None without it."""
 
     def progress(self, facts: dict[str, Any]) -> None:
-        """What there is to say of the run besides its curves: device, precision, parameters, steps in all, epoch."""
+        """Facts of the run besides its curves: device, precision, parameters, total steps, epoch."""
 
     def notice(self, text: str) -> None:
         """A sentence that the person should read."""
+
+    def handled(self, request: Request) -> None:
+        """The request was answered, and the run trains on: `control` returns it no more."""
 
     def flush(self) -> None:
         """Returns once everything reported so far is safe."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from trainer.data import DataError
-from trainer.engine.build import silent
+from trainer.data.samples import silent
 from trainer.examples import Case, Values, example, result, table
 from trainer.lazy import lazy
 from trainer.registry import find

@@ -16,8 +16,9 @@ from trainer.data.uploads import find_manifest, upload_folder
 from trainer.engine import checkpoint
 from trainer.export.curves import frame
 from trainer.export.script import script
+from trainer.lifecycle.states import RunState
 from trainer.settings import Settings
-from trainer.store import ENDED, Run, Store
+from trainer.store import Run, Store
 
 FORMAT, VERSION = "trainscope-run", 1
 KINDS = ("step", "epoch", "health")
@@ -74,7 +75,9 @@ def contents(store: Store, settings: Settings, run: Run) -> Iterator[Content]:
         if len(points):
             yield Content(f"metrics/{kind}.csv", frame(points).to_csv(index=False, na_rep="nan").encode())
     folder = settings.run_folder(run.id)
-    names = (checkpoint.WEIGHTS,) if run.status == "finished" else (checkpoint.WEIGHTS, checkpoint.CURRENT)
+    names = (
+        (checkpoint.WEIGHTS,) if run.status is RunState.FINISHED else (checkpoint.WEIGHTS, checkpoint.CURRENT)
+    )
     yield from (Content(name, folder / name) for name in names if (folder / name).is_file())
     yield from code(run)
 
@@ -85,7 +88,7 @@ def facts(run: Run) -> dict[str, Any]:
     return {
         "name": run.name,
         "notes": run.notes,
-        "status": run.status if run.status in ENDED else "stopped",
+        "status": run.status if run.is_over else RunState.STOPPED,
         "error": run.error,
         "notices": run.notices,
         "progress": run.progress,

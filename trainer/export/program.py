@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.config import RunConfig
+from trainer.data.samples import silent
 from trainer.engine.augment import Augmenter
-from trainer.engine.build import silent
 from trainer.engine.datasplit import Part, SplitData, batch_order, batch_sizes, split
 from trainer.engine.flat import flatten
 from trainer.engine.lr_finder import WARMING_UP, WORSE, Smooth

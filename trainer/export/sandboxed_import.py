@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from trainer.export.unbundle import BundleError, import_bundle
-from trainer.processes.sandboxed_reader import bounded, limit_itself, say
+from trainer.processes.sandboxed_reader import emit, limit_itself, run_bounded
 from trainer.settings import Settings
 from trainer.store import Store
 
@@ -31,12 +31,12 @@ def receive(settings: Settings, file: IO[bytes], owner: str) -> int:
             # By a file and not as arguments, which every process on the machine may read.
             order = {"home": str(settings.home.resolve()), "database_url": settings.url, "owner": owner}
             (folder / "order.json").write_text(json.dumps(order))
-            said = bounded("trainer.export.sandboxed_import", folder)
+            result = run_bounded("trainer.export.sandboxed_import", folder)
     except OSError as error:
         raise BundleError(f"The zip could not be kept: {error.strerror}. Free some space.") from error
-    if "run" in said:
-        return int(said["run"])
-    raise BundleError(str(said.get("problem", TOO_MUCH)))
+    if "run" in result:
+        return int(result["run"])
+    raise BundleError(str(result.get("problem", TOO_MUCH)))
 
 
 def main(folder: Path) -> int:
@@ -46,11 +46,11 @@ def main(folder: Path) -> int:
     settings = Settings(home=Path(order["home"]), database_url=order["database_url"])
     try:
         with (folder / "run.zip").open("rb") as file:
-            say(run=import_bundle(Store(settings.url), settings, file, order["owner"]))
+            emit(run=import_bundle(Store(settings.url), settings, file, order["owner"]))
     except BundleError as error:
-        say(problem=str(error))
+        emit(problem=str(error))
     except MemoryError:
-        say(problem=TOO_MUCH)
+        emit(problem=TOO_MUCH)
     return 0
 
 

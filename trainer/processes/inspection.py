@@ -1,8 +1,8 @@
-"""What can be asked about a configuration or a technique before, or without, training: a function for each kind.
+"""The kinds of inspection: what can be asked about a configuration or a technique without training it.
 
-The web process never imports torch. Where a page needs what only torch can compute, it asks by
-`store.ask(kind, question)`; the supervisor forks a process, which calls the function here, and the page reads the answer
-from the store a moment later. The command line calls the same functions.
+The web process never imports torch. Where a page needs what only torch can compute, it calls `store.ask(kind, question)`;
+the supervisor forks a process, which calls the function here, and the page reads the answer from the store a moment later.
+The command line calls the same functions.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from trainer.settings import Settings
 Inspector = Callable[[Mapping[str, Any], Settings], Any]
 
 KINDS: dict[str, Inspector] = {"before": dry_run, "example": examples.answer}
-"""Kind → function: takes the question and the settings, returns plain values for JSON, raises an engine's error (a
-sentence) where there is no answer. It trains nothing, writes nothing, and is done in well under `inspector.SECONDS`.
-"""
+"""Kind → function: it takes the question and the settings, returns plain values for JSON, and raises an engine's error (a
+sentence) where there is no answer. It trains and writes nothing, and takes far less than `inspector.MAX_SECONDS`."""
 
 
 class InspectionError(Exception):
@@ -27,7 +26,7 @@ class InspectionError(Exception):
 
 
 def answer(kind: str, question: Mapping[str, Any], settings: Settings) -> Any:
-    """The answer to a question, computed in this process. Raises the engine's errors."""
+    """Returns the answer to a question, computed in this process. Raises InspectionError and the engine's errors."""
     if kind not in KINDS:
         raise InspectionError(
             f"There is no inspection called {kind!r}; known are {', '.join(sorted(KINDS))}."

@@ -1,4 +1,4 @@
-"""The supervisor's child processes: forking, reaping, and telling a hung one from a busy one."""
+"""The supervisor's child processes: forking, reaping, and finding the hung ones."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from trainer.processes.inspector import inspect_job
-from trainer.processes.recorder import say
+from trainer.processes.log import log_line
 from trainer.processes.worker import BUSY, Pulse, work
 from trainer.settings import Settings
 
 HUNG_SECONDS = 4.0
-"""A worker whose pulse stands still this long, by this process's own clock, is ended."""
-_LONG_ROUND = 1.0  # after a pause of this length it was this process that stood still, so nobody is judged
+"""A worker whose pulse stops for so long, by this process's own clock, is hung and is killed."""
+_LONG_ROUND = (
+    1.0  # after such a pause between two checks it was this process that stopped, so no worker is called hung
+)
 
 
 @dataclass
 class Child:
-    """One child process: a worker of a run, a download, or the answer to a question (`job_id` is its number)."""
+    """One child process: the worker of a run, or that of a download or an inspection (with its `job_id`)."""
 
     pid: int
     owner: str = ""
@@ -38,17 +40,17 @@ class Child:
 
     @property
     def failed(self) -> bool:
-        """Ended by a signal or with an error."""
+        """Whether it was ended by a signal or with an error."""
         return self.status not in (None, 0)
 
     @property
     def was_busy(self) -> bool:
-        """Left at once, because an earlier worker still holds the run's lock."""
+        """Whether it left at once, because an earlier worker still holds the run's lock."""
         return self.status is not None and self.code == BUSY
 
     @property
     def code(self) -> int:
-        """Its exit code; minus the signal's number where one ended it."""
+        """The exit code; minus the signal's number where one ended it."""
         return os.waitstatus_to_exitcode(self.status or 0)
 
     @property
@@ -61,8 +63,8 @@ class Child:
             return f"its process was ended by {signal.Signals(-code).name}."
         return f"its process ended with code {code}; the run's worker.log may tell more."
 
-    def stands_still(self, now: float) -> bool:
-        """Whether the pulse has not moved for too long."""
+    def is_hung(self, now: float) -> bool:
+        """Returns whether the pulse has stopped for too long."""
         count = self.pulse.count()
         if count != self._seen[0]:
             self._seen = (count, now)
@@ -70,16 +72,16 @@ class Child:
 
 
 class Children:
-    """All children that have not been reaped, plus those whose end the store does not know yet (`keep`)."""
+    """All children that have not been reaped, and those whose end the store does not know yet (`keep`)."""
 
     def __init__(
         self, settings: Settings, before_fork: Callable[[], None], after_fork: Callable[[], None]
     ) -> None:
-        """`before_fork` runs in the parent, `after_fork` in the child."""
+        """`before_fork` is called in the parent, `after_fork` in the child."""
         self._settings, self._before_fork, self._after_fork = settings, before_fork, after_fork
         self._children: dict[int, Child] = {}
         self._ended: list[Child] = []
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()
         # Signals wake the wait below at once: a worker's end is acted on without delay.
         self._wake, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
@@ -90,30 +92,30 @@ class Children:
 
     @property
     def alive(self) -> bool:
-        """Whether any process is left."""
+        """Whether any process is alive."""
         return bool(self._children)
 
     def workers(self) -> list[Child]:
-        """Children that train."""
+        """Returns the children that train."""
         return [child for child in self._all() if child.run_id is not None]
 
     @property
     def downloading(self) -> bool:
-        """Whether a download job is under way."""
+        """Whether a download is under way."""
         return any(child.job == "download" for child in self._all())
 
     def inspectors(self) -> list[Child]:
-        """Children that answer a question."""
+        """Returns the children that answer a question."""
         return [child for child in self._all() if child.job == "inspection"]
 
     def fork_worker(self, run_id: int, owner: str) -> Child:
-        """Start a worker."""
+        """Starts a worker."""
         pulse, parent = Pulse(), os.getpid()
         pid = self._fork(lambda: work(run_id, self._settings, parent, pulse))
         return self._add(Child(pid, owner, run_id, pulse=pulse))
 
     def fork_download(self, job_id: int, dataset: str) -> Child:
-        """Start a download job."""
+        """Starts a download."""
         parent = os.getpid()
 
         def job() -> int:
@@ -124,12 +126,12 @@ class Children:
         return self._add(Child(self._fork(job), job_id=job_id, job="download"))
 
     def fork_inspector(self, inspection_id: int) -> Child:
-        """Start a process that answers one question."""
+        """Starts a process that answers one question."""
         pid = self._fork(lambda: inspect_job(inspection_id, self._settings))
         return self._add(Child(pid, job_id=inspection_id, job="inspection"))
 
     def reap(self) -> list[Child]:
-        """Children that have ended since the last call."""
+        """Returns the children that have ended since the last call."""
         for child in list(self._children.values()):
             pid, status = os.waitpid(child.pid, os.WNOHANG)
             if pid:
@@ -139,36 +141,34 @@ class Children:
         return ended
 
     def keep(self, ended: list[Child]) -> None:
-        """Give them out again in the next `reap`."""
+        """Makes the next `reap` return them again."""
         self._ended.extend(ended)
 
     def kill_hung(self) -> list[Child]:
-        """End workers whose pulse stands still; `reap` finds them soon after."""
-        now, before = time.monotonic(), self._looked
-        self._looked = now
+        """Kills the workers whose pulse has stopped, and returns them; `reap` finds them soon after."""
+        now, before = time.monotonic(), self._checked_at
+        self._checked_at = now
         if now - before > _LONG_ROUND:
             for child in self._children.values():
                 child._seen = (-1, now)
             return []
-        hung = [
-            child for child in self._children.values() if child.run_id is not None and child.stands_still(now)
-        ]
+        hung = [child for child in self._children.values() if child.run_id is not None and child.is_hung(now)]
         if hung:
             self.kill(*hung)
         return hung
 
     def terminate(self) -> None:
-        """Ask all to leave."""
+        """Tells all to save and leave."""
         for child in self._children.values():
             self._signal(child, signal.SIGTERM)
 
     def kill(self, *some: Child) -> None:
-        """End these now; none named: all."""
+        """Kills these; none given: all."""
         for child in some or tuple(self._children.values()):
             self._signal(child, signal.SIGKILL)
 
     def wait(self, seconds: float) -> None:
-        """Sleep until a signal arrives, at most so long."""
+        """Waits until a signal arrives, at most so long."""
         with contextlib.suppress(InterruptedError):
             if select.select([self._wake], [], [], seconds)[0]:
                 os.read(self._wake, 4096)
@@ -194,9 +194,9 @@ class Children:
             self._after_fork()
             code = job()
         except BaseException:
-            say(traceback.format_exc())
+            log_line(traceback.format_exc())
         finally:
-            os._exit(code)  # never back into the supervisor's stack, and none of its clean-up
+            os._exit(code)  # never return into the supervisor's stack, nor run its cleanup
 
     @staticmethod
     def _signal(child: Child, number: int) -> None:

@@ -1,68 +1,51 @@
 """The recorder: takes points from the training thread for next to nothing and commits them from a thread of its own.
 
 `step` appends a tuple to a queue. The writer thread empties the queue about five times a second into one transaction,
-together with progress, notices and a heartbeat, and brings back what people ask of the run. When the database cannot
-be written (locked, disk full) it tries again until it can; the queue is bounded, so training waits rather than
-losing a point.
+together with progress, notices and a heartbeat, and fetches what is requested of the run. When the database cannot be
+written (locked, disk full) it tries again until it can; the queue is bounded, so training waits rather than losing a
+point.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
 from trainer.health.layout import Layout
+from trainer.lifecycle.requests import Request, RequestKind
+from trainer.processes.control import Control
+from trainer.processes.log import log_line
 from trainer.processes.progress import Progress
 from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store, Superseded
 from trainer.store.points import Array
 
-Flag = Literal["stop", "pause", "interrupt"]
-
 INTERVAL = 0.2
 """Seconds between commits."""
 BEAT_INTERVAL = 0.5
-"""Seconds between beats while there is nothing to commit."""
+"""Seconds between heartbeats while there is nothing to commit."""
 CAPACITY = 20_000
-"""Rows that may wait for the writer before training waits for it."""
+"""Rows in the queue at which training waits for the writer."""
 LEAVE_SECONDS = 5.0
-"""How long a worker that must leave still tries to write."""
+"""Seconds in which a worker that was told to leave still tries to write."""
 
+_INTERRUPT = Request(RequestKind.INTERRUPT)
 _RETRIED = (OperationalError, InterfaceError, InternalError)
 
 
 class RecordingError(Exception):
-    """Points cannot be written any more; the text is a sentence. The run goes on later from its checkpoint."""
-
-
-class Control:
-    """What the loop is asked to do; calling it is a plain attribute read. The first request counts."""
-
-    __slots__ = ("flag",)
-
-    def __init__(self) -> None:
-        self.flag: Flag | None = None
-
-    def __call__(self) -> Flag | None:
-        """None, "stop", "pause" or "interrupt"."""
-        return self.flag
-
-    def set(self, flag: Flag) -> None:
-        """Ask; safe from any thread and from a signal handler."""
-        if self.flag is None:
-            self.flag = flag
+    """Points cannot be written any more; the text is a sentence. The run continues later from its checkpoint."""
 
 
 class Recorder:
-    """Records one attempt of a run. `open` it before training and `close` it after; or use it as a context.
+    """Records one attempt of a run: an engine's `RunReporter`. `open` it before training and `close` it after, or use it as
+    a context manager.
 
     Values are floats, None (recorded as NaN) or zero-dimensional tensors on any device, which are fetched in batches
     by the writer thread, on the default stream: the training thread neither waits nor synchronizes. A tensor that was
@@ -72,7 +55,7 @@ class Recorder:
     def __init__(
         self, store: Store, run_id: int, attempt: int, control: Control, parent: int | None = None
     ) -> None:
-        """`parent`: the supervisor's process id; when it is this process's parent no more, control says interrupt."""
+        """`parent` is the supervisor's process id: once it is no longer this process's parent, the run is interrupted."""
         self.superseded = False
         self._store, self._run_id, self._attempt, self._control = store, run_id, attempt, control
         self._parent = parent
@@ -86,6 +69,8 @@ class Recorder:
         self._eager = True
         self._wake, self._closing = threading.Event(), False
         self._waiters: deque[threading.Event] = deque()
+        self._request: Request | None = None
+        self._handled: deque[Request] = deque()
         self._failure: Exception | None = None
         self._leaving_since: float | None = None
         self._last_commit = -BEAT_INTERVAL
@@ -94,9 +79,9 @@ class Recorder:
     # -- the training thread --------------------------------------------------------------------------------
 
     def progress(self, facts: Mapping[str, Any]) -> None:
-        """Say something of the run besides its curves: device, parameters, total_steps, epoch, ... Facts said before
+        """Reports facts of the run besides its curves: device, parameters, total_steps, epoch, … Those reported before
         stay. Step, seconds and steps_per_s are added from the points themselves."""
-        self._progress.tell(facts)
+        self._progress.report(facts)
 
     def step(self, *row: Any) -> None:
         """Record one optimizer step: (step, seconds, loss, lr, grad_norm, clipped, loss_scale)."""
@@ -124,13 +109,18 @@ class Recorder:
         self._views[name] = (step, data)
 
     def notice(self, text: str) -> None:
-        """Add a sentence for a person to read."""
+        """Adds a sentence for a person to read."""
         self._notices.append(text)
 
+    def handled(self, request: Request) -> None:
+        """Removes a request that the loop has answered, here and in the store."""
+        self._control.handled()
+        self._handled.append(request)
+
     def flush(self) -> None:
-        """Wait until everything recorded so far is committed. To be called before a checkpoint takes its final name:
-        otherwise a kill between the two would leave a hole in the curve that no resume computes again.
-        `RecordingError` when that is impossible."""
+        """Waits until everything recorded so far is committed. Called before a checkpoint takes its final name: otherwise
+        a kill between the two would leave a gap in the curve that no resumed run computes again. Raises `RecordingError`
+        when that is impossible."""
         done = threading.Event()
         self._waiters.append(done)
         self._wake.set()
@@ -138,12 +128,12 @@ class Recorder:
             self._check()
 
     def open(self) -> Recorder:
-        """Start the writer thread."""
+        """Starts the writer thread."""
         self._thread.start()
         return self
 
     def close(self) -> None:
-        """Commit what is left and end the writer thread; `RecordingError` when that is impossible."""
+        """Commits what is left and ends the writer thread. Raises `RecordingError` when that is impossible."""
         self._closing = True
         self._wake.set()
         self._thread.join()
@@ -160,7 +150,7 @@ class Recorder:
         self._wake.set()
         while len(self._steps) >= self._capacity:
             self._check()
-            if self._control.flag == "interrupt":
+            if self._control.is_interrupted:
                 return
             time.sleep(0.01)
 
@@ -178,14 +168,14 @@ class Recorder:
                 self._round(force=closing or bool(waiters))
                 for waiter in waiters:
                     waiter.set()
-                if closing and not self._notices:  # the last round itself may have had something to say
+                if closing and not self._notices:  # the last round itself may have added one
                     return
                 self._wake.wait(INTERVAL)
                 self._wake.clear()
         except Exception as error:  # reported where training can see it
             self._failure = error
             self._capacity = 0  # the next step takes the slow path and raises
-            say(f"Recording ended: {error}")
+            log_line(f"Recording ended: {error}")
 
     def _round(self, force: bool) -> None:
         self._watch_parent()
@@ -196,7 +186,7 @@ class Recorder:
         idle = not (batches or notices or progress or views)
         if idle and not force and time.monotonic() - self._last_commit < BEAT_INTERVAL:
             return
-        self._obey(self._commit(batches, progress, notices, views))
+        self._pass_on(self._commit(batches, progress, notices, views))
         self._last_commit = time.monotonic()
 
     def _drain(self) -> list[Batch]:
@@ -214,15 +204,18 @@ class Recorder:
         progress: dict[str, Any] | None,
         notices: list[str],
         views: dict[str, tuple[int, bytes]],
-    ) -> str | None:
-        """Write until it works: what was taken from the queues must not be lost."""
+    ) -> Request | None:
+        """Writes until it works: what was taken from the queues must not be lost. Returns what is requested of the run."""
         began, trouble = time.monotonic(), ""
+        handled = self._handled.popleft() if self._handled else None
         while True:
             try:
-                request = self._store.record(self._run_id, self._attempt, batches, progress, notices, views)
+                request = self._store.record(
+                    self._run_id, self._attempt, batches, progress, notices, views, handled
+                )
             except Superseded:
                 self.superseded = True
-                self._control.set("interrupt")
+                self._control.request(_INTERRUPT)
                 raise
             except _RETRIED as error:
                 trouble = self._complain(error, trouble)
@@ -236,8 +229,8 @@ class Recorder:
     def _complain(self, error: DBAPIError, before: str) -> str:
         trouble = str(error.orig).splitlines()[0]
         if trouble != before:
-            say(
-                f"Recording waits: the database says {trouble!r}. Training goes on until {CAPACITY:,} steps wait; "
+            log_line(
+                f"Recording waits: the database reports {trouble!r}. Training continues until {CAPACITY:,} steps wait; "
                 "nothing is lost. If the disk is full, free some space."
             )
         return trouble
@@ -246,24 +239,24 @@ class Recorder:
         if trouble:
             sentence = f"Recording waited {seconds:.0f} s for the database ({trouble}); nothing was lost."
             self._notices.append(sentence)
-            say(sentence)
+            log_line(sentence)
 
     def _give_up_when_leaving(self, trouble: str) -> None:
-        if self._control.flag != "interrupt":
+        if not self._control.is_interrupted:
             return
         self._leaving_since = self._leaving_since or time.monotonic()
         if time.monotonic() - self._leaving_since > LEAVE_SECONDS:
             raise RecordingError(f"The last points could not be written before leaving: {trouble}.")
 
-    def _obey(self, request: str | None) -> None:
-        if request == "stop":
-            self._control.set("stop")
-        elif request == "pause":
-            self._control.set("pause")
+    def _pass_on(self, request: Request | None) -> None:
+        """Passes a request on to the loop, once: the store returns it until the loop has answered."""
+        if request is not None and request != self._request:
+            self._control.request(request)
+        self._request = request
 
     def _watch_parent(self) -> None:
         if self._parent is not None and os.getppid() != self._parent:
-            self._control.set("interrupt")
+            self._control.request(_INTERRUPT)
 
 
 def to_array(rows: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> Array:
@@ -304,9 +297,3 @@ def fetch(values: Sequence[Any]) -> Sequence[float | None]:
 def _take(rows: deque[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Everything in the queue now. One at a time, because the training thread appends meanwhile."""
     return [rows.popleft() for _ in range(len(rows))]
-
-
-def say(sentence: str) -> None:
-    """Write to the worker's log. The log may lie on the very disk that is full: then this goes unsaid."""
-    with contextlib.suppress(OSError):
-        print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {sentence}", file=sys.stderr, flush=True)

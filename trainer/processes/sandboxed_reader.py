@@ -1,8 +1,8 @@
-"""Taking in a file that nobody has checked: this module, run with FOLDER, reads it in a process of its own.
+"""Reads uploads that nobody has checked: this module, run with FOLDER, does it in a process of its own.
 
-Parsing a hostile file may take memory and time without end, and even an honest one holds Python's interpreter for
-seconds. So the web server writes the bytes to a folder and this module's child process reads them there, with limits set by the
-operating system on memory, CPU time and file size. It needs neither torch nor a supervisor and starts in under a second.
+Parsing a hostile file may take unlimited memory and time, and even an honest one keeps Python's interpreter busy for seconds.
+So the web server writes the bytes to a folder and this module's child process reads them there, with limits that the
+operating system sets on memory, CPU time and file size. It needs neither torch nor a supervisor and starts in under a second.
 """
 
 from __future__ import annotations
@@ -23,42 +23,38 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from trainer.data.images import MAX_BYTES as MAX_ARCHIVE_BYTES
-from trainer.data.samples import DataError
+from trainer.data.samples import DataError, silent
 from trainer.data.tables import MAX_BYTES as MAX_TABLE_BYTES
 from trainer.data.uploads import MANIFEST_VERSION, find_manifest, upload_folder
 from trainer.formatting import format_bytes
 from trainer.settings import Settings
 
-MEMORY: Final = 3 * 1024**3  # bytes of address space; NumPy and pandas alone reserve about one
-CPU_SECONDS: Final = 120
-WALL_SECONDS: Final = 180.0
-AT_ONCE: Final = 2  # files in checking; a class that uploads together waits its turn
-SPARE: Final = 300_000_000  # bytes that stay free on the disk
-STALE: Final = 3600.0  # seconds after which a folder that was never finished is swept away
+MAX_MEMORY: Final = 3 * 1024**3  # bytes of address space; NumPy and pandas alone reserve about a third of it
+MAX_CPU_SECONDS: Final = 120
+MAX_SECONDS: Final = 180.0
+MAX_CHECKS: Final = 2  # files that are checked at the same time, when a whole class uploads together
+MIN_FREE: Final = 300_000_000  # bytes that stay free on the disk
+STALE: Final = 3600.0  # seconds after which a folder that was never finished is removed
 CHUNK: Final = 1 << 20
 ROOT: Final = Path(__file__).parents[2]
 
 Progress = Callable[[float, str], None]
-_turns = threading.BoundedSemaphore(AT_ONCE)
-
-
-def silent(share: float, words: str) -> None:
-    """The progress of something that nobody watches."""
+_turns = threading.BoundedSemaphore(MAX_CHECKS)
 
 
 class CancelledError(Exception):
-    """The person does not want the file any more."""
+    """The owner has cancelled the upload."""
 
 
-def take_in(
+def receive_file(
     source: BinaryIO,
     settings: Settings,
     report: Progress = silent,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> str:
-    """Stores a file after checking it, and returns its digest. `report` gets a share of 1 and a word on what is done.
+    """Stores a file after checking it, and returns its digest. `report` gets the share that is done and what is being done.
 
-    Raises DataError with one sentence for a file that cannot be used, CancelledError when `cancelled` says so.
+    Raises DataError with one sentence for a file that cannot be used, and CancelledError once `cancelled` returns True.
     """
     report(0.0, "Saving")
     folder = _staging(settings)
@@ -71,14 +67,14 @@ def take_in(
         return digest
     except OSError as error:
         raise DataError(
-            f"The file could not be kept: {error.strerror or error}. Check that the disk has space."
+            f"The file could not be saved: {error.strerror or error}. Check that the disk has space."
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _staging(settings: Settings) -> Path:
-    """A new folder beside the finished ones, swept of what earlier processes left unfinished."""
+    """Returns a new folder beside the finished ones, and removes those that earlier processes left unfinished."""
     place = settings.uploads / "incoming"
     place.mkdir(parents=True, exist_ok=True)
     for old in place.iterdir():
@@ -104,7 +100,7 @@ def _save(source: BinaryIO, path: Path, cancelled: Callable[[], bool]) -> str:
             file.write(chunk)
     if not size:
         raise DataError("The file is empty.")
-    if shutil.disk_usage(path.parent).free < 2 * size + SPARE:
+    if shutil.disk_usage(path.parent).free < 2 * size + MIN_FREE:
         raise DataError("There is too little space on this machine's disk to keep the file.")
     return digest.hexdigest()
 
@@ -122,23 +118,23 @@ def _turn(report: Progress, cancelled: Callable[[], bool]) -> Iterator[None]:
 
 
 def _check(folder: Path, report: Progress, cancelled: Callable[[], bool]) -> None:
-    """Runs the child and passes on what it says. Raises DataError with its sentence, or when it had to be ended."""
-    said = bounded("trainer.processes.sandboxed_reader", folder, report, cancelled)
+    """Runs the child. Raises DataError with its sentence, or when it had to be killed."""
+    result = run_bounded("trainer.processes.sandboxed_reader", folder, report, cancelled)
     if cancelled():
         raise CancelledError
-    if "problem" in said:
-        raise DataError(said["problem"])
-    if not said.get("done"):
+    if "problem" in result:
+        raise DataError(result["problem"])
+    if not result.get("done"):
         raise DataError(
             "The file could not be checked within the limits on memory and time. Upload a smaller part of it."
         )
 
 
-def bounded(
+def run_bounded(
     module: str, folder: Path, report: Progress = silent, cancelled: Callable[[], bool] = lambda: False
 ) -> dict[str, Any]:
-    """Runs `python -m module FOLDER`, whose `main` calls `limit_itself`, and returns the last thing it said: a JSON object
-    on a line of its own. Empty when the child had to be ended."""
+    """Runs `python -m module FOLDER`, whose `main` calls `limit_itself`, and returns its last line of output, a JSON object;
+    an empty one when the child had to be killed."""
     child = subprocess.Popen(  # noqa: S603 - our own module on a path of our own making
         [sys.executable, "-m", module, str(folder)],
         cwd=ROOT,
@@ -148,27 +144,27 @@ def bounded(
         stderr=subprocess.DEVNULL,
         text=True,
     )
-    watchdog = threading.Thread(target=_watch, args=(child, cancelled), daemon=True)
+    watchdog = threading.Thread(target=_kill_when_due, args=(child, cancelled), daemon=True)
     watchdog.start()
-    said: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     try:
         assert child.stdout is not None
         for line in child.stdout:
-            said = json.loads(line)
-            if "share" in said:
-                report(said["share"], said["words"])
-    except ValueError:  # it was ended in the middle of a line
-        said = {}
+            result = json.loads(line)
+            if "share" in result:
+                report(result["share"], result["words"])
+    except ValueError:  # it was killed in the middle of a line
+        result = {}
     finally:
         child.kill()
         child.wait()
         watchdog.join()
-    return said
+    return result
 
 
-def _watch(child: subprocess.Popen[str], cancelled: Callable[[], bool]) -> None:
-    """Ends the child when nobody wants its answer any more, or it takes too long."""
-    deadline = time.monotonic() + WALL_SECONDS
+def _kill_when_due(child: subprocess.Popen[str], cancelled: Callable[[], bool]) -> None:
+    """Kills the child when it is cancelled or takes too long."""
+    deadline = time.monotonic() + MAX_SECONDS
     while child.poll() is None:
         if cancelled() or time.monotonic() > deadline:
             child.kill()
@@ -176,7 +172,7 @@ def _watch(child: subprocess.Popen[str], cancelled: Callable[[], bool]) -> None:
 
 
 def _finish(folder: Path, digest: str) -> None:
-    """Gives the folder its name; one that came first, or is damaged, makes room."""
+    """Renames the folder to its digest. A damaged one of that name is replaced, a good one stays."""
     target = upload_folder(digest)
     if target.exists() and find_manifest(digest) is None:
         shutil.rmtree(target, ignore_errors=True)
@@ -191,34 +187,34 @@ def _finish(folder: Path, digest: str) -> None:
 
 
 def main(folder: Path) -> int:
-    """Reads `folder`/original, writes what it holds beside it, and says on standard output how far it is."""
+    """Reads `folder`/original, writes what it holds beside it, and reports progress on standard output."""
     limit_itself()
     try:
-        manifest = inspect(folder, lambda share, words: say(share=round(share, 3), words=words))
+        manifest = read_upload(folder, lambda share, words: emit(share=round(share, 3), words=words))
         (folder / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=True, allow_nan=False))
-        say(done=True)
+        emit(done=True)
     except DataError as error:
-        say(problem=str(error))
+        emit(problem=str(error))
     except MemoryError:
-        say(problem="The file needs more memory than a check may take. Upload a smaller part of it.")
+        emit(problem="The file needs more memory than a check may take. Upload a smaller part of it.")
     except Exception as error:  # no traceback for a person who uploaded a strange file
-        say(
+        emit(
             problem=f"The file cannot be read ({type(error).__name__}). Save it again in a plain form and retry."
         )
     return 0
 
 
 def limit_itself() -> None:
-    """Sets this process's bounds, and lets everybody else go first."""
+    """Limits this process's memory, CPU time and files, and lowers its priority."""
     os.nice(10)
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_FSIZE, (1024**3, 1024**3))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def inspect(folder: Path, report: Progress) -> dict[str, Any]:
-    """Checks and converts one file; returns its manifest. Raises DataError."""
+def read_upload(folder: Path, report: Progress) -> dict[str, Any]:
+    """Checks and converts one file, and returns its manifest. Raises DataError."""
     import numpy as np
 
     path = folder / "original"
@@ -247,7 +243,8 @@ def inspect(folder: Path, report: Progress) -> dict[str, Any]:
     }
 
 
-def say(**facts: Any) -> None:
+def emit(**facts: Any) -> None:
+    """Writes a line for the parent process."""
     print(json.dumps(facts), flush=True)
 
 

@@ -1,13 +1,12 @@
-"""The supervisor: `python -m trainer.processes.supervisor` starts a worker for each queued run and looks after them.
+"""The supervisor: `python -m trainer.processes.supervisor` starts a worker for each queued run and watches them.
 
-One serves a database; a second start says so and leaves. It imports torch once, so that a fork of it begins to train
-at once. It never trains itself, holds no state that the database does not hold, and may be killed at any moment.
+Only one serves a database; a second one logs that and exits. It imports torch once, so that its forks begin to train at
+once. It never trains itself, holds no state that the database does not hold, and may be killed at any moment.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import logging
 import os
 import signal
@@ -17,85 +16,78 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import DBAPIError
 
+from trainer.lifecycle.states import JobState, RunState
+from trainer.processes.fairness import next_run
 from trainer.processes.inspector import unanswered
 from trainer.processes.launcher import Child, Children
+from trainer.processes.prewarm import prewarm
 from trainer.settings import Settings, SettingsError, get_settings
 from trainer.store import Run, Store, StoreError
-from trainer.store.database import Watch
+from trainer.store.database import StampReader
 from trainer.store.file_lock import is_locked
-from trainer.store.supervisor_lock import Guard, supervisor_guard
+from trainer.store.supervisor_lock import SupervisorLock, supervisor_lock
 
 POLL = 0.025
-"""Seconds between two looks at the database's change stamp."""
-CARE_INTERVAL = 0.5
-"""Seconds between two looks for hung workers and for runs whose process is gone."""
-SILENCE = 3.0
-"""Seconds without a beat after which a run that nobody here trains is taken for lost."""
-INSPECTORS = 2
-"""Questions that are answered at once, beside the runs: each takes a moment, and somebody waits for it."""
+"""Seconds between two reads of the database's change stamp."""
+CHECK_INTERVAL = 0.5
+"""Seconds between two checks for hung workers and for runs whose process is gone."""
+MAX_SILENCE = 3.0
+"""Seconds without a heartbeat after which a run that is trained elsewhere is lost."""
+MAX_INSPECTORS = 2
+"""Questions that are answered at the same time, beside the runs: each takes a moment, and somebody waits for it."""
 GRACE = 15.0
-"""Seconds that workers have to save and leave when the supervisor stops; less than the web server waits for it."""
-
-WORKER_IMPORTS = ("trainer.engine.loop", "trainer.health.observer", "trainer.processes.inspection")
+"""Seconds in which workers must save and leave when the supervisor stops; less than the web server waits for it."""
 
 log = logging.getLogger("trainscope.supervisor")
 
 
-def next_run(queued: Sequence[Run], training: Sequence[str], served: dict[str, int]) -> Run | None:
-    """The run to start next. Owners take turns: first whoever has the fewest runs in training, then whoever was
-    served longest ago (`served`: owner → number of the turn); within an owner first come, first served."""
-
-    def turn(run: Run) -> tuple[int, int, int]:
-        return training.count(run.owner), served.get(run.owner, -1), run.place
-
-    return min(queued, key=turn, default=None)
-
-
 class Supervisor:
-    """The loop of the process. `guard` is held already."""
+    """The loop of the process. It holds the `lock` already; `server` is the process id of the web server that started it."""
 
-    def __init__(self, settings: Settings, store: Store, guard: Guard, server: int | None = None) -> None:
-        self.settings, self.store, self.guard, self.server = settings, store, guard, server
-        self.children = Children(settings, self._disconnect, guard.abandon)
+    def __init__(
+        self, settings: Settings, store: Store, lock: SupervisorLock, server: int | None = None
+    ) -> None:
+        self.settings, self.store, self.lock, self.server = settings, store, lock, server
+        self.children = Children(settings, self._disconnect, lock.abandon)
         self.stopping = False
-        self._watch: Watch | None = None
+        self._stamp_reader: StampReader | None = None
         self._stamp = -1
         self._turns: dict[str, int] = {}
         self._beats: dict[int, tuple[tuple[int, int], float]] = {}
-        self._care_at = 0.0
+        self._next_check = 0.0
         self._trouble = ""
 
     def run(self) -> None:
-        """Serve until `stopping` is set (SIGTERM, SIGINT), the lock is lost, or the server that started it is gone."""
-        self._safely(lambda: self._note(self.store.requeue_downloads()))
+        """Serves until `stopping` is set (SIGTERM, SIGINT), the lock is lost, or the server that started it is gone."""
+        self._safely(self._requeue_downloads)
         self._safely(self.store.requeue_inspections)
         while not (self.stopping or self._abandoned()):
             self._safely(self._serve_once)
-            self.children.wait(POLL if not self._trouble else CARE_INTERVAL)
+            self.children.wait(POLL if not self._trouble else CHECK_INTERVAL)
         self._stop()
 
     def _abandoned(self) -> bool:
-        """A killed server cannot say goodbye; its successor starts a supervisor of its own, perhaps a newer one."""
+        """Whether the server was killed: the next one starts a supervisor of its own, perhaps a newer one."""
         return self.server is not None and os.getppid() != self.server
 
     # -- one round ------------------------------------------------------------------------------------------
 
     def _serve_once(self) -> None:
-        self._bury_all()
-        care = time.monotonic() >= self._care_at
-        if care:  # first, so that runs taken up again come before those that were queued after them
-            self._care_at = time.monotonic() + CARE_INTERVAL
-            self._care()
+        self._reap()
+        check = time.monotonic() >= self._next_check
+        if check:  # first, so that runs that continue start before those that were queued after them
+            self._next_check = time.monotonic() + CHECK_INTERVAL
+            self._check_runs()
         stamp = self._read_stamp()
-        if stamp != self._stamp or care:
+        if stamp != self._stamp or check:
             self._stamp = stamp
             self._answer_questions()
             self._start_queued()
 
     def _read_stamp(self) -> int:
-        if self._watch is None:
-            self._watch = self.store.watch()
-        return self._watch.stamp()
+        if self._stamp_reader is None:
+            self._stamp_reader = self.store.stamp_reader()
+        return self._stamp_reader.read()
 
     def _start_queued(self) -> None:
         training = [child.owner for child in self.children.workers()]
@@ -107,25 +99,25 @@ class Supervisor:
                 self._start(run)
                 training.append(run.owner)
                 waiting.remove(run)
-        if not self.children.downloading and (jobs := self.store.downloads("queued")):
+        if not self.children.downloading and (jobs := self.store.downloads(JobState.QUEUED)):
             self.children.fork_download(jobs[0].id, jobs[0].dataset)
             log.info("Downloading %s.", jobs[0].dataset)
 
     def _answer_questions(self) -> None:
-        """People wait for these while they look at the page: each starts at once, beside the runs, a few at a time.
-        One that was withdrawn, because its asker moved on, makes room."""
-        wanted = self.store.inspections("queued", "running")
+        """Starts inspections beside the runs, a few at a time, because people wait for them on a page. One that was
+        withdrawn makes room."""
+        wanted = self.store.inspections(JobState.QUEUED, JobState.RUNNING)
         ids, ours = {job.id for job in wanted}, self.children.inspectors()
         for child in ours:
             if child.job_id not in ids and child.status is None:
                 self.children.kill(child)
         known = {child.job_id for child in ours}
-        waiting = [job.id for job in wanted if job.status == "queued" and job.id not in known]
-        for inspection_id in waiting[: max(0, INSPECTORS - len(ours))]:
+        waiting = [job.id for job in wanted if job.status is JobState.QUEUED and job.id not in known]
+        for inspection_id in waiting[: max(0, MAX_INSPECTORS - len(ours))]:
             self.children.fork_inspector(inspection_id)
 
     def _startable(self) -> list[Run]:
-        """Queued runs that no process holds any more; one may still be on its way out."""
+        """Returns the queued runs whose lock is free: an earlier worker may still be about to leave."""
         ours = {child.run_id for child in self.children.workers()}
         waiting = [run for run in self.store.queued() if run.id not in ours]
         return [run for run in waiting if not is_locked(self.settings.run_folder(run.id) / "lock")]
@@ -136,103 +128,103 @@ class Supervisor:
         log.info("Run %d started (process %d).", run.id, child.pid)
 
     def _disconnect(self) -> None:
-        """No SQLite connection may be open across a fork, see `Database.close`."""
-        if self._watch is not None:
-            self._watch.close()
-            self._watch = None
+        """Closes all connections: none to SQLite may be open across a fork, see `Database.close`."""
+        if self._stamp_reader is not None:
+            self._stamp_reader.close()
+            self._stamp_reader = None
         self.store.close()
 
-    # -- workers that ended ---------------------------------------------------------------------------------
+    # -- children that ended --------------------------------------------------------------------------------
 
-    def _bury_all(self) -> None:
-        """Find out what became of the runs of children that are gone; act for those that left without a word."""
+    def _reap(self) -> None:
+        """Writes the end states of runs and jobs whose processes ended without doing so."""
         ended = self.children.reap()
         while ended:
             try:
-                self._settle(ended[0])
+                self._finalize(ended[0])
             except DBAPIError:
                 self.children.keep(ended)  # try again when the database answers
                 raise
             ended.pop(0)
 
-    def _settle(self, child: Child) -> None:
+    def _finalize(self, child: Child) -> None:
         if child.job != "run" or child.run_id is None:
-            if not self.stopping:  # else the next start takes it up
-                self._settle_job(child)
+            if not self.stopping:  # else the next supervisor starts it again
+                self._finalize_job(child)
             return
-        if child.was_busy:  # stays queued; looked at again with the next care
+        if child.was_busy:  # stays queued until the next check
             return
         try:
             run = self.store.run(child.run_id)
         except StoreError:  # deleted meanwhile
             return
-        if run.status == "interrupted":
+        if run.status is RunState.INTERRUPTED:
             self.store.requeue_interrupted(run.id)
-            log.info("Run %d left with a checkpoint and is queued again.", run.id)
-        elif run.status == "running" or (run.status == "queued" and child.failed):
-            self._report(run, self.store.lost(run.id, run.attempt, child.reason), child.reason)
+            log.info("Run %d saved a checkpoint and is queued again.", run.id)
+        elif run.status is RunState.RUNNING or (run.status is RunState.QUEUED and child.failed):
+            self._lose(run, child.reason)
         else:
             log.info("Run %d: %s.", run.id, run.status)
 
-    def _settle_job(self, child: Child) -> None:
-        """A download or an inspection whose process left without writing its end has failed."""
+    def _finalize_job(self, child: Child) -> None:
+        """Fails a download or an inspection whose process ended without writing an end state."""
         if child.job == "inspection":
             self.store.finish_inspection(child.job_id, error=unanswered(child.code, child.reason))
-        elif self.store.download(child.job_id).status in ("queued", "running"):
+        elif not self.store.download(child.job_id).is_over:
             self.store.finish_download(child.job_id, f"The download was ended: {child.reason}")
 
-    def _report(self, run: Run, status: str, reason: str) -> None:
-        log.warning("The worker of run %d is lost: %s The run is %s.", run.id, reason, status)
+    def _lose(self, run: Run, reason: str) -> None:
+        state = self.store.lost(run.id, run.attempt, reason)
+        log.warning("The worker of run %d is lost: %s The run is %s.", run.id, reason, state)
 
-    # -- hung workers, orphans, the lock --------------------------------------------------------------------
+    # -- hung workers, runs without a worker, the lock ------------------------------------------------------
 
-    def _care(self) -> None:
+    def _check_runs(self) -> None:
         for child in self.children.kill_hung():
-            log.warning("The worker of run %s stands still and is ended.", child.run_id)
-        for run in self.store.with_status("running", "interrupted"):
+            log.warning("The worker of run %s is hung and was killed.", child.run_id)
+        for run in self.store.with_status(RunState.RUNNING, RunState.INTERRUPTED):
             if run.id not in {child.run_id for child in self.children.workers()}:
                 self._adopt(run)
-        if not self.guard.still_held():
-            log.error("The lock on the database is lost; leaving, so that another supervisor can serve it.")
+        if not self.lock.still_held():
+            log.error("The lock on the database is lost; stopping, so that another supervisor can serve it.")
             self.stopping = True
 
     def _adopt(self, run: Run) -> None:
-        """A run that no child of ours trains: leave it to whoever holds its lock, else queue it."""
+        """Queues a run that no child of this process trains, unless another process holds its lock."""
         locked = is_locked(self.settings.run_folder(run.id) / "lock")
         if locked:
             self._beats.pop(run.id, None)
             return
-        if run.status == "interrupted":
+        if run.status is RunState.INTERRUPTED:
             self.store.requeue_interrupted(run.id)
-            log.info("Run %d is queued again and goes on from its checkpoint.", run.id)
+            log.info("Run %d is queued again and continues from its checkpoint.", run.id)
             return
-        # A lock file without a holder: gone. No lock file: perhaps about to begin, or on another machine; listen.
-        patience = CARE_INTERVAL / 2 if locked is False else SILENCE
+        # A lock file that nobody holds: the worker is gone. No lock file: it may be about to begin, or on another machine.
+        patience = CHECK_INTERVAL / 2 if locked is False else MAX_SILENCE
         beat, now = (run.attempt, run.beat), time.monotonic()
         seen, since = self._beats.get(run.id, (None, now))
         if seen != beat:
             self._beats[run.id] = (beat, now)
         elif now - since >= patience:
             del self._beats[run.id]
-            reason = "the process that trained it is gone."
-            self._report(run, self.store.lost(run.id, run.attempt, reason), reason)
+            self._lose(run, "the process that trained it is gone.")
 
     # -- stopping -------------------------------------------------------------------------------------------
 
     def _stop(self) -> None:
-        """Ask the workers to save and leave, wait for them, queue their runs for the next start."""
+        """Tells the workers to save and leave, waits for them, and queues their runs for the next start."""
         if self.children:
             log.info("Stopping: %d processes save and leave.", len(self.children))
         deadline = time.monotonic() + GRACE
         while self.children:
-            self.children.terminate()  # again and again: a child just forked may not listen yet
-            self._safely(self._bury_all)
+            self.children.terminate()  # repeatedly: a child just forked may not handle the signal yet
+            self._safely(self._reap)
             if time.monotonic() > deadline:
-                log.warning("Some workers did not leave in %.0f s and are ended.", GRACE)
+                log.warning("Some workers did not leave within %.0f s and are killed.", GRACE)
                 self.children.kill()
                 deadline += GRACE
             if self._trouble and not self.children.alive:
-                break  # the database is out of reach; the next start sorts it out
+                break  # the database is out of reach; the next supervisor writes the end states
             self.children.wait(POLL)
             time.sleep(POLL)
         self._safely(lambda: self.store.set_supervisor("absent"))
@@ -242,52 +234,30 @@ class Supervisor:
     # -- helpers --------------------------------------------------------------------------------------------
 
     def _safely(self, action: Callable[[], object]) -> None:
-        """Do it; a database in trouble is said once and tried again in the next round."""
+        """Does it; a failing database is logged once, and the next round tries again."""
         try:
             action()
         except DBAPIError as error:
             trouble = str(error.orig).splitlines()[0]
             if trouble != self._trouble:
-                log.warning("The database says %r; trying again.", trouble)
+                log.warning("The database reports %r; trying again.", trouble)
             self._trouble = trouble
         else:
             if self._trouble:
                 log.info("The database answers again.")
             self._trouble = ""
 
-    @staticmethod
-    def _note(requeued: int) -> None:
-        if requeued:
+    def _requeue_downloads(self) -> None:
+        if requeued := self.store.requeue_downloads():
             log.info("%d unfinished downloads are queued again.", requeued)
 
 
-def prewarm() -> None:
-    """Import what a worker needs, and make torch's lazy imports happen now: forks share all of it."""
-    os.environ.setdefault("PYTORCH_NVML_BASED_CUDA_CHECK", "1")  # CUDA must not be initialized before a fork
-    import sklearn.datasets
-    import sklearn.model_selection  # noqa: F401 (both: what reading and splitting the data would wait for)
-    import torch
-
-    torch.set_num_threads(1)  # one thread a worker, as many workers as cores
-    torch.set_num_interop_threads(1)
-    import torch._dynamo  # an optimizer's first construction imports it: a second, if left to the worker
-
-    for name in WORKER_IMPORTS:
-        importlib.import_module(name)
-    weight = torch.nn.Parameter(torch.zeros(1))
-    torch.optim.AdamW([weight]).step()
-    with torch.no_grad():
-        torch.nn.functional.cross_entropy(
-            torch.nn.Linear(4, 2)(torch.zeros(2, 4)), torch.zeros(2, dtype=torch.long)
-        )
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve the database that the environment names, until SIGTERM or SIGINT."""
+    """Serves the database that the environment names, until SIGTERM or SIGINT, and returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m trainer.processes.supervisor", description="Start and watch workers."
     )
-    parser.add_argument("--server", type=int, metavar="PID", help="leave when this parent process is gone")
+    parser.add_argument("--server", type=int, metavar="PID", help="exit when this parent process is gone")
     server = parser.parse_args(arguments).server
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s supervisor: %(message)s", stream=sys.stderr
@@ -302,11 +272,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except DBAPIError as error:
         log.error("The database %s cannot be used: %s.", settings.url.split("@")[-1], error.orig)
         return 1
-    guard = supervisor_guard(store)
-    if not guard.acquire():
+    lock = supervisor_lock(store)
+    if not lock.acquire():
         log.info("Another supervisor serves this database already; nothing to do.")
         return 0
-    supervisor = Supervisor(settings, store, guard, server)
+    supervisor = Supervisor(settings, store, lock, server)
 
     def stop(*_: object) -> None:
         supervisor.stopping = True
@@ -322,11 +292,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         store.engine.url.render_as_string(),
     )
     supervisor.run()
-    guard.release()
+    lock.release()
     return 0
 
 
 if __name__ == "__main__":
     code = main()
     sys.stderr.flush()
-    os._exit(code)  # all is written; torch's libraries would spend the time on complaints about each other
+    os._exit(code)  # everything is written; torch's libraries would only log complaints about each other

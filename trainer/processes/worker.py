@@ -1,7 +1,7 @@
 """A worker: one process that trains one run, from its claim in the store to its end state.
 
-Everything that people ask of it arrives as a row that it reads between two steps. SIGTERM, and the death of its
-supervisor, mean: save an exact checkpoint and leave; the run goes on later, from there.
+It reads what people request of the run between two steps. On SIGTERM, and when its supervisor is gone, it saves an exact
+checkpoint and leaves; the run continues later from there.
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import OperationalError
 
-from trainer.processes.recorder import LEAVE_SECONDS, Control, Recorder, RecordingError, say
+from trainer.config import RunConfig
+from trainer.lifecycle.requests import Request, RequestKind
+from trainer.lifecycle.states import RunState
+from trainer.processes.control import Control
+from trainer.processes.log import error_sentence, log_line
+from trainer.processes.recorder import LEAVE_SECONDS, Recorder, RecordingError
 from trainer.settings import Settings
 from trainer.store import Store, Superseded
 from trainer.store.file_lock import FileLock
@@ -29,26 +34,31 @@ if TYPE_CHECKING:
     from trainer.engine.report import Results
 
 BUSY = 75  # exit code: another process still holds the run's lock (EX_TEMPFAIL)
-UNRECORDED = 74  # exit code: points or the end could not be written (EX_IOERR)
-LOG_BYTES = 1_000_000
-NICENESS = 5  # pages and the answers that people wait for go first; a core that nobody else wants is a worker's as before
-ENDS = {"stop": "stopped", "pause": "paused", "interrupt": "interrupted", "non_finite_loss": "failed"}
-"""The status that a reason to end leads to; every other reason is a finish."""
+UNRECORDED = 74  # exit code: points or the end state could not be written (EX_IOERR)
+MAX_LOG_BYTES = 1_000_000
+NICENESS = 5  # pages, and the inspections that people wait for, go first
+END_STATES = {
+    RequestKind.STOP: RunState.STOPPED,
+    RequestKind.PAUSE: RunState.PAUSED,
+    RequestKind.INTERRUPT: RunState.INTERRUPTED,
+    "non_finite_loss": RunState.FAILED,
+}
+"""The state that a run is left in, by what stopped it; anything else finishes it."""
 
 
 class Pulse:
-    """A counter in memory shared with the supervisor, moved on by a thread of the worker: it stands still only when
-    the whole process does. Neither the database nor the system's clock has a part in it."""
+    """A counter in memory shared with the supervisor, incremented by a thread of the worker: it stops only when the whole
+    process does. It depends neither on the database nor on the system's clock."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 8)
 
     def count(self) -> int:
-        """The count now."""
+        """Returns the count."""
         return int(struct.unpack("Q", self._memory[:])[0])
 
-    def beat_forever(self, interval: float = 0.2) -> None:
-        """Start the thread; in the worker."""
+    def start(self, interval: float = 0.2) -> None:
+        """Starts the thread; in the worker."""
 
         def beat() -> None:
             while True:
@@ -59,69 +69,78 @@ class Pulse:
 
 
 def work(run_id: int, settings: Settings, parent: int, pulse: Pulse) -> int:
-    """Train a queued run in this process, which the supervisor has forked for it. Return the exit code."""
+    """Trains a queued run in this process, which the supervisor has forked for it, and returns the exit code."""
     folder = settings.run_folder(run_id)
     control = Control()
-    signal.signal(signal.SIGTERM, lambda *_: control.set("interrupt"))
+    signal.signal(signal.SIGTERM, lambda *_: control.request(Request(RequestKind.INTERRUPT)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     os.nice(NICENESS)
-    pulse.beat_forever()
+    pulse.start()
     lock = FileLock(folder / "lock")
     if not lock.acquire():
         return BUSY
-    _write_errors_to(folder / "worker.log")
+    _redirect_output(folder / "worker.log")
     store = Store(settings.url)
     attempt = store.claim(run_id)
     if attempt is None:
         return 0
-    code = train_attempt(store, run_id, attempt, settings, control, parent)
+    code = train_attempt(store, run_id, attempt, settings, control, parent=parent)
     store.close()
     return code
 
 
 def train_attempt(
-    store: Store, run_id: int, attempt: int, settings: Settings, control: Control, parent: int | None = None
+    store: Store,
+    run_id: int,
+    attempt: int,
+    settings: Settings,
+    control: Control,
+    *,
+    parent: int | None = None,
+    config: RunConfig | None = None,
 ) -> int:
-    """Train a claimed run whose lock the caller holds, and write its end. Return the exit code."""
+    """Trains a claimed run whose lock the caller holds, writes its end state, and returns the exit code. A caller that has
+    the run's configuration passes it on; otherwise it is read from the store."""
     recorder = Recorder(store, run_id, attempt, control, parent)
     end: dict[str, Any]
     try:
         with recorder:
-            results = _train(store, run_id, settings, recorder, control)
+            config = config or RunConfig.parse(store.run(run_id).config)
+            results = _train(config, settings.data, settings.run_folder(run_id), recorder, control)
         end = _end_of(results)
     except Superseded:
         return 0
     except RecordingError:
         if recorder.superseded:
             return 0
-        _explain(parent)
+        _log_traceback(parent)
         return UNRECORDED
     except Exception as error:
-        _explain(parent)
-        end = {"status": "failed", "error": sentence(error), "traceback": traceback.format_exc()}
+        _log_traceback(parent)
+        reason = error_sentence(error, "Training")
+        end = {"status": RunState.FAILED, "error": reason, "traceback": traceback.format_exc()}
     return _write_end(store, run_id, attempt, end)
 
 
-def _explain(parent: int | None) -> None:
-    """The present exception's traceback for the worker's log; a person at a terminal gets its sentence alone."""
+def _log_traceback(parent: int | None) -> None:
+    """Logs the current exception's traceback, but not in a terminal, where the sentence alone is shown."""
     if parent is not None:
-        say(traceback.format_exc())
+        log_line(traceback.format_exc())
 
 
-def _train(store: Store, run_id: int, settings: Settings, recorder: Recorder, control: Control) -> Results:
-    from trainer.config import RunConfig
+def _train(
+    config: RunConfig, data_folder: Path, run_folder: Path, recorder: Recorder, control: Control
+) -> Results:
     from trainer.engine.loop import train
     from trainer.engine.lr_finder import train_range_test
     from trainer.health.observer import HealthObserver
 
-    config = RunConfig.parse(store.run(run_id).config)
-    folder = settings.run_folder(run_id)
     how = train_range_test if config.technique("schedule").facts.get("probe") else train
     observe = partial(HealthObserver, recorder=recorder)
     return how(
         config,
-        data_folder=settings.data,
-        run_folder=folder,
+        data_folder=data_folder,
+        run_folder=run_folder,
         recorder=recorder,
         control=control,
         observe=observe,
@@ -129,13 +148,14 @@ def _train(store: Store, run_id: int, settings: Settings, recorder: Recorder, co
 
 
 def _end_of(results: Results) -> dict[str, Any]:
-    status = ENDS.get(results.stopped_by, "finished")
+    status = END_STATES.get(results.stopped_by, RunState.FINISHED)
     return {"status": status, "results": results.to_dict(), "error": results.error}
 
 
 def _write_end(store: Store, run_id: int, attempt: int, end: dict[str, Any]) -> int:
-    """Write the end state, trying as long as the database is in trouble; not for ever when told to leave."""
-    deadline = time.monotonic() + (LEAVE_SECONDS if end["status"] == "interrupted" else 3600)
+    """Writes the end state, again and again while the database fails; only for some seconds when told to leave."""
+    interrupted = end["status"] is RunState.INTERRUPTED
+    deadline = time.monotonic() + (LEAVE_SECONDS if interrupted else 3600)
     while True:
         try:
             store.finish(run_id, attempt, **end)
@@ -143,27 +163,17 @@ def _write_end(store: Store, run_id: int, attempt: int, end: dict[str, Any]) -> 
             return 0
         except OperationalError as error:
             if time.monotonic() > deadline:
-                say(f"The end of run {run_id} could not be written: {error}")
+                log_line(f"The end state of run {run_id} could not be written: {error}")
                 return UNRECORDED
             time.sleep(0.25)
         else:
             return 0
 
 
-def sentence(error: Exception) -> str:
-    """What went wrong, for a person. The engine's own errors are sentences already."""
-    if type(error).__module__.startswith("trainer."):
-        return str(error)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return "Memory ran out. Try a smaller model or a smaller batch size."
-    first = str(error).strip().splitlines()[0] if str(error).strip() else "no details"
-    return f"Training failed with {type(error).__name__}: {first}"
-
-
-def _write_errors_to(path: Path) -> None:
-    """Send this process's output to the run's log, which is begun anew when it has grown long."""
+def _redirect_output(path: Path) -> None:
+    """Sends this process's output to the run's log; one that has grown too long is deleted first."""
     with contextlib.suppress(OSError):  # a full disk must not keep a run from training
-        if path.exists() and path.stat().st_size > LOG_BYTES:
+        if path.exists() and path.stat().st_size > MAX_LOG_BYTES:
             path.unlink()
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         os.dup2(log, 1)

@@ -7,15 +7,15 @@ import socket
 
 import sqlalchemy as sa
 
-from trainer.store.attempts import LOSSES_ALLOWED, AttemptStore, Superseded
+from trainer.store.attempts import MAX_LOSSES, AttemptStore, Superseded
 from trainer.store.database import StoreError, tick
 from trainer.store.downloads import Download, DownloadStore
 from trainer.store.imports import ImportStore
 from trainer.store.inspections import Inspection, InspectionStore
 from trainer.store.points import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Points
-from trainer.store.runs import COMMAND_LINE, ENDED, LIVE, STATUSES, Changes, Run, RunStore
+from trainer.store.runs import COMMAND_LINE, ENDED, LIVE, Changes, Run, RunStore
 from trainer.store.schema import supervisor
-from trainer.store.supervisor_lock import supervisor_guard
+from trainer.store.supervisor_lock import supervisor_lock
 from trainer.store.uploads import Upload, UploadStore
 from trainer.store.views import View, ViewStore
 
@@ -24,8 +24,7 @@ __all__ = [
     "ENDED",
     "EPOCH_COLUMNS",
     "LIVE",
-    "LOSSES_ALLOWED",
-    "STATUSES",
+    "MAX_LOSSES",
     "STEP_COLUMNS",
     "Batch",
     "Changes",
@@ -42,14 +41,14 @@ __all__ = [
 
 
 class Store(RunStore, AttemptStore, DownloadStore, ImportStore, InspectionStore, UploadStore, ViewStore):
-    """The store at a database URL. Opening it brings the schema up to date, safely when several open it at once.
+    """The store at a database URL. Opening it migrates the schema, safely when several processes open it at once.
 
-    Threads may share one; a process that forks calls `close` before. Errors of use are `StoreError`, a write by an
-    attempt that is not current is `Superseded`, trouble of the database itself is SQLAlchemy's `DBAPIError`.
+    Threads may share one; a process calls `close` before it forks. Errors of use raise `StoreError`, a write by an
+    attempt that is not the current one raises `Superseded`, and a failing database SQLAlchemy's `DBAPIError`.
     """
 
     def set_supervisor(self, state: str) -> None:
-        """The supervisor says of itself: "starting", "ready" or "absent"."""
+        """Writes the supervisor's own state: "starting", "ready" or "absent"."""
         values = {"state": state, "pid": os.getpid(), "host": socket.gethostname()}
         with self.writing() as connection:
             tick(connection)
@@ -59,10 +58,10 @@ class Store(RunStore, AttemptStore, DownloadStore, ImportStore, InspectionStore,
                 connection.execute(sa.insert(supervisor).values(id=1, **values))
 
     def supervisor_status(self) -> str:
-        """ "starting" or "ready" while a supervisor serves this database, else "absent": its lock says whether it
-        lives, its row how far it has come."""
-        if not supervisor_guard(self).held_by_anyone():
+        """Returns "starting" or "ready" while a supervisor serves this database, else "absent": its lock tells whether it
+        is alive, its row whether it is ready."""
+        if not supervisor_lock(self).held_by_anyone():
             return "absent"
         with self.reading() as connection:
-            said = connection.execute(sa.select(supervisor.c.state)).scalar()
-        return "ready" if said == "ready" else "starting"
+            state = connection.execute(sa.select(supervisor.c.state)).scalar()
+        return "ready" if state == "ready" else "starting"

@@ -21,11 +21,11 @@ _MIGRATION_LOCK = 0x7472_6D69  # any number that only this program uses, for Pos
 
 
 class StoreError(Exception):
-    """What was asked of the store cannot be done; the text is a sentence for a person."""
+    """The store cannot do what was asked of it; the text is a sentence for a person."""
 
 
 class Database:
-    """A connection pool and the two kinds of transaction. Threads may share it; processes must not (see `close`)."""
+    """A connection pool and the two kinds of transaction. Threads may share it; processes may not (see `close`)."""
 
     def __init__(self, url: str, *, migrate: bool = True) -> None:
         self.url = normalized(url)
@@ -41,31 +41,31 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A transaction that sees one consistent state and writes nothing."""
+        """Opens a transaction that sees one consistent state and writes nothing."""
         with self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that may write, committed at the end. On SQLite it takes the write lock at once
+        """Opens a transaction that may write, and commits it at the end. On SQLite it takes the write lock at once
         (BEGIN IMMEDIATE): a lock taken halfway could fail without waiting."""
         with self._writing.begin() as connection:
             yield connection
 
     def change_stamp(self) -> int:
-        """A number that moves on with every write to the store, by any process. Cheap enough to poll."""
+        """Returns a number that increases with every write to the store, by any process. Cheap enough to poll."""
         with self.reading() as connection:
             return int(connection.execute(_CLOCK).scalar_one())
 
-    def watch(self) -> Watch:
-        """An open connection that reads the change stamp in microseconds, for one thread that polls often."""
-        return Watch(self.engine)
+    def stamp_reader(self) -> StampReader:
+        """Opens a connection that reads the change stamp in microseconds, for one thread that polls often."""
+        return StampReader(self.engine)
 
     def close(self) -> None:
-        """Close every connection. The store may be used again after; it then connects anew.
+        """Closes every connection; the next use of the store opens new ones.
 
         Needed before a fork: SQLite keeps its file locks per process and would take a child's for its parent's,
-        so that the write-ahead log could be deleted under a child that still writes to it.
+        so that the write-ahead log could be deleted while a child still writes to it.
         """
         self.engine.dispose()
 
@@ -82,12 +82,12 @@ class Database:
                 version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
                 return None if version is None else str(version)
         except (OperationalError, ProgrammingError) as error:
-            if "alembic_version" in str(error.orig):  # the table is missing: an empty database
+            if "alembic_version" in str(error.orig):  # no such table: an empty database
                 return None
             raise
 
     def _migrate(self) -> None:
-        """Bring the schema to HEAD in one transaction: killed halfway, nothing of it remains."""
+        """Migrates the schema to HEAD in one transaction: killed halfway, it leaves nothing behind."""
         from alembic.script import ScriptDirectory
 
         config = alembic_config()
@@ -101,37 +101,37 @@ class Database:
                     f"The database {self.engine.url.render_as_string()} has schema {current}, which this version "
                     f"(schema {HEAD}) does not know. Use the newer Trainscope that wrote it, or another database."
                 )
-            if current != HEAD:  # another process may have been faster
+            if current != HEAD:  # else another process was faster
                 _upgrade(config, connection)
 
 
-class Watch:
+class StampReader:
     """Reads the change stamp over a connection of its own. Close it before a fork."""
 
     def __init__(self, engine: Engine) -> None:
         self._connection = engine.raw_connection()
         self._cursor = self._connection.cursor()
 
-    def stamp(self) -> int:
-        """As `Database.change_stamp`."""
+    def read(self) -> int:
+        """Returns what `Database.change_stamp` returns."""
         self._cursor.execute("SELECT value FROM clock")
         (value,) = self._cursor.fetchall()[0]
         self._connection.rollback()
         return int(value)
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Returns the connection to the pool."""
         self._cursor.close()
         self._connection.close()
 
 
 def tick(connection: Connection) -> int:
-    """Move the clock on and return its new value. The first statement of every write, see `schema.clock`."""
+    """Increments the clock and returns its new value. The first statement of every write, see `schema.clock`."""
     return int(connection.execute(_TICK).scalar_one())
 
 
 def alembic_config() -> Any:
-    """Alembic's configuration for the migrations that lie beside this package."""
+    """Returns Alembic's configuration for the migrations beside this package."""
     from alembic.config import Config
 
     config = Config()
@@ -144,12 +144,12 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(
-            f"The folder {folder} cannot be made: {error.strerror}. Name one that may be written to with TRAINSCOPE_HOME."
+            f"The folder {folder} cannot be created: {error.strerror}. Set TRAINSCOPE_HOME to a writable folder."
         ) from None
 
 
 def normalized(url: str) -> str:
-    """The URL with the driver that is installed: plain postgresql:// and postgres:// mean psycopg 3."""
+    """Returns the URL with the installed driver: plain postgresql:// and postgres:// mean psycopg 3."""
     for prefix in ("postgresql://", "postgres://"):
         if url.startswith(prefix):
             return "postgresql+psycopg://" + url.removeprefix(prefix)
@@ -188,14 +188,13 @@ def _engine(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
-    """All pragmas, in one place."""
+    """Sets all pragmas."""
     connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver's guess
     connection.execute("PRAGMA foreign_keys=ON")
-    connection.execute(
-        "PRAGMA synchronous=NORMAL"
-    )  # with WAL: safe against a killed process, no fsync a commit
+    # With WAL this is safe against a killed process, and a commit needs no fsync.
+    connection.execute("PRAGMA synchronous=NORMAL")
     deadline = time.monotonic() + BUSY_SECONDS
-    while True:  # turning WAL on does not wait for a busy database by itself
+    while True:  # this pragma does not wait for a busy database by itself
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             return

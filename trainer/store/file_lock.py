@@ -11,10 +11,10 @@ _FLOCK = struct.Struct("hhqqi4x")  # struct flock: type, whence, start, length (
 
 
 class FileLock:
-    """An exclusive lock on a file, with the holder's process id written into it for a person to read.
+    """An exclusive lock on a file, into which the holder's process id is written for people to read.
 
     It is an open file description lock (fcntl(2), F_OFD_SETLK), so that `is_locked` can ask without taking it.
-    A child made by fork shares its parent's lock and would keep it after the parent's death: it must `abandon` it.
+    A forked child shares its parent's lock and would keep it after the parent's death: it must `abandon` it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -22,7 +22,7 @@ class FileLock:
         self._file: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock without waiting; False when another process holds it."""
+        """Takes the lock without waiting, and returns whether it could: False when another process holds it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
@@ -31,11 +31,11 @@ class FileLock:
             os.close(file)
             return False
         self._file = file
-        self._sign()
+        self._write_pid()
         return True
 
     def release(self) -> None:
-        """Let go. Without the lock: nothing."""
+        """Releases the lock, if this object holds it."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -48,22 +48,22 @@ class FileLock:
         return self._file is not None
 
     def held_by_anyone(self) -> bool:
-        """Whether any process holds the lock; asking disturbs nobody."""
+        """Whether any process holds the lock. Asking never makes another's attempt fail."""
         return bool(is_locked(self.path))
 
-    def _sign(self) -> None:
+    def _write_pid(self) -> None:
         assert self._file is not None
         try:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
         except OSError:
-            pass  # a full disk: the lock holds all the same
+            pass  # the disk is full; the lock holds all the same
 
 
 def is_locked(path: Path) -> bool | None:
-    """Whether any process holds the lock on this file; None when there is no such file.
+    """Returns whether any process holds the lock on this file, or None when there is no such file.
 
-    Only asks (F_OFD_GETLK): a lock taken to find out, even a shared one, would make another's single attempt fail.
+    It only asks (F_OFD_GETLK): a lock taken to find out, even a shared one, would make another's single attempt fail.
     """
     try:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -1,4 +1,4 @@
-"""A run that was trained elsewhere, put into this store as it ended there."""
+"""Runs that were trained elsewhere, added to this store as they ended there."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from trainer.store.schema import runs
 
 
 class ImportStore(Database):
-    """Taking runs in."""
+    """Imports runs."""
 
     def import_run(self, owner: str, values: Mapping[str, Any], batches: Iterable[Batch]) -> int:
-        """Add a run that is over, with its points, in one transaction; return its id.
+        """Adds a run that is over, with its points, in one transaction, and returns its id.
 
         `values`: name, notes, status, config, created, started, ended, progress, results, error and notices.
-        Raises ValueError for a run that is not over, or points that do not fit together.
+        Raises ValueError for a run that is not over, and for points that do not fit together.
         """
         if values["status"] not in ENDED:
             raise ValueError(f"Only a run that is over can be imported, not one that is {values['status']}.")

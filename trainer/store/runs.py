@@ -1,8 +1,7 @@
-"""Runs as people see them: create, list, ask to stop or pause, resume, rename, delete."""
+"""Runs as people see them: create, list, request a stop or a pause, resume, rename, delete."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -11,36 +10,38 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from trainer.config import RunConfig
+from trainer.lifecycle.requests import RequestKind
+from trainer.lifecycle.states import TRANSITIONS, Event, RunState
 from trainer.store.database import Database, StoreError, tick
 from trainer.store.schema import clock, deletions, runs
 
 COMMAND_LINE = "command line"
 """Owner of the runs that are started in a terminal. Pages show them to every visitor."""
 
-LIVE = ("queued", "running", "paused", "interrupted")
-ENDED = ("finished", "stopped", "failed")
-STATUSES = LIVE + ENDED
+LIVE = tuple(state for state in RunState if not state.is_over)
+ENDED = tuple(state for state in RunState if state.is_over)
 
-LARGEST_ID = 2**31 - 1  # what the column holds on PostgreSQL
+MAX_ID = 2**31 - 1  # what the column holds on PostgreSQL
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run as the store knows it. Moments are aware datetimes in UTC."""
+    """One run as the store knows it. Times are aware datetimes in UTC. `request` is what its worker has still to answer."""
 
     id: int
     owner: str
     name: str
     notes: str
     archived: bool
-    status: str
+    status: RunState
     config: dict[str, Any]
     created: datetime
     started: datetime | None
     ended: datetime | None
     attempt: int
     beat: int
-    request: str | None
+    request: RequestKind | None
     progress: dict[str, Any]
     results: dict[str, Any] | None
     error: str | None
@@ -51,8 +52,8 @@ class Run:
 
     @property
     def is_over(self) -> bool:
-        """Finished, stopped or failed: nothing will happen by itself any more."""
-        return self.status in ENDED
+        """Whether the run is finished, stopped or failed."""
+        return self.status.is_over
 
 
 @dataclass(frozen=True)
@@ -69,17 +70,18 @@ class RunStore(Database):
 
     def create_run(
         self,
-        config: Mapping[str, Any] | str,
+        config: RunConfig | Mapping[str, Any],
         owner: str,
         name: str = "",
-        status: str = "queued",
+        status: RunState | str = RunState.QUEUED,
         notes: str = "",
     ) -> int:
-        """Add a run, return its id. `config` is a mapping or its JSON. With status "running" the run is created
-        already claimed, with attempt 1: for a caller that trains it itself and holds its lock."""
-        if status not in ("queued", "running"):
-            raise ValueError(f"A run is created queued or running, not {status!r}.")
-        claimed = status == "running"
+        """Adds a run and returns its id. `config` may also be the nested form of one. With status "running" the run is
+        created claimed, as attempt 1: for a caller that trains it itself and holds its lock."""
+        status = RunState(status)
+        if status not in (RunState.QUEUED, RunState.RUNNING):
+            raise ValueError(f"A run is created queued or running, not {status}.")
+        claimed = status is RunState.RUNNING
         now = datetime.now(UTC)
         with self.writing() as connection:
             version = tick(connection)
@@ -89,7 +91,7 @@ class RunStore(Database):
                 "notes": clean(notes),
                 "archived": False,
                 "status": status,
-                "config": json.loads(config) if isinstance(config, str) else dict(config),
+                "config": config.to_dict() if isinstance(config, RunConfig) else dict(config),
                 "created": now,
                 "started": now if claimed else None,
                 "attempt": int(claimed),
@@ -104,12 +106,12 @@ class RunStore(Database):
             return int(connection.execute(sa.insert(runs).returning(runs.c.id), values).scalar_one())
 
     def run(self, run_id: int) -> Run:
-        """One run; `StoreError` when there is none with this id."""
+        """Returns one run. Raises StoreError when there is none with this id."""
         with self.reading() as connection:
             return get_run(connection, run_id)
 
     def runs(self, owner: str | Collection[str] | None = None, archived: bool | None = False) -> list[Run]:
-        """Runs, newest first: of one owner, of some or of all; not archived, archived (True), or both (None)."""
+        """Returns runs, newest first: of one owner, of some or of all; not archived, archived (True), or both (None)."""
         statement = sa.select(*_COLUMNS).order_by(runs.c.id.desc())
         if owner is not None:
             owners = [owner] if isinstance(owner, str) else owner
@@ -118,81 +120,78 @@ class RunStore(Database):
             statement = statement.where(runs.c.archived == archived)
         return self._select(statement)
 
-    def with_status(self, *statuses: str) -> list[Run]:
-        """Runs in any of these states, in the order in which they were queued."""
-        return self._select(sa.select(*_COLUMNS).where(runs.c.status.in_(statuses)).order_by(runs.c.place))
+    def with_status(self, *states: RunState) -> list[Run]:
+        """Returns the runs in any of these states, in the order in which they were queued."""
+        return self._select(sa.select(*_COLUMNS).where(runs.c.status.in_(states)).order_by(runs.c.place))
 
     def queued(self) -> list[Run]:
-        """Runs that wait for a worker, first come first."""
-        return self.with_status("queued")
+        """Returns the runs that wait for a worker, first come first."""
+        return self.with_status(RunState.QUEUED)
 
     def live(self) -> list[Run]:
-        """Runs that are not over: queued, running, paused or interrupted."""
+        """Returns the runs that are not over: queued, running, paused or interrupted."""
         return self.with_status(*LIVE)
 
     def changed_since(self, version: int) -> Changes:
-        """Runs changed or deleted after `version` (0: all). Pass the answer's `version` next time."""
+        """Returns the runs changed or deleted after `version` (0: all). Pass the answer's `version` next time."""
         with self.reading() as connection:
             now = int(connection.execute(_CLOCK).scalar_one())
             changed = connection.execute(_CHANGED, {"after": version}).all()
-            gone = connection.execute(_DELETED, {"after": version}).scalars().all()
-        return Changes(now, [as_run(row) for row in changed], list(gone))
+            deleted = connection.execute(_DELETED, {"after": version}).scalars().all()
+        return Changes(now, [as_run(row) for row in changed], list(deleted))
 
-    def request(self, run_id: int, what: str) -> str:
-        """Ask for "stop" or "pause"; return the run's status after. A running run is asked and its worker obeys
-        between two steps; one that is not running changes at once. On a run that is over: `StoreError`."""
-        if what not in ("stop", "pause"):
-            raise ValueError(f"A run can be asked to stop or pause, not to {what!r}.")
+    def request(self, run_id: int, kind: RequestKind | str) -> RunState:
+        """Requests a stop or a pause, and returns the state that the run is in then. The worker of a running run obeys
+        between two steps; any other run changes at once. Raises StoreError for a run that is over."""
+        kind = RequestKind(kind)
+        if kind not in (RequestKind.STOP, RequestKind.PAUSE):
+            raise ValueError(f"Request a stop or a pause, not {kind!r}.")
         with self.writing() as connection:
             version = tick(connection)
             run = get_run(connection, run_id)
-            if run.is_over:
-                raise StoreError(f"Run {run_id} is {run.status} already; there is nothing to {what}.")
-            if run.status == "running":
-                asked = "stop" if run.request == "stop" else what  # a stop is not softened by a later pause
-                update_run(connection, run_id, version, request=asked)
-                return run.status
-            status = "stopped" if what == "stop" else "paused"
-            update_run(connection, run_id, version, status=status, request=None, ended=end_of(status))
-            return status
-
-    def resume(self, run_id: int) -> str:
-        """Put a paused, interrupted, stopped or failed run back into the queue; it goes on from its checkpoint.
-        A pause that its worker has not yet obeyed is taken back. Return the status after."""
-        with self.writing() as connection:
-            version = tick(connection)
-            run = get_run(connection, run_id)
-            if run.status == "finished":
-                raise StoreError(f"Run {run_id} is finished; start a new run with its knobs instead.")
-            if run.status == "running" and run.request is not None:
-                update_run(connection, run_id, version, request="resume")
-            elif run.status not in ("queued", "running"):
-                fresh = {"losses": 0, "lost_step": -1, "error": None, "traceback": None, "ended": None}
-                update_run(connection, run_id, version, status="queued", place=version, request=None, **fresh)
-                return "queued"
+            if run.status is not RunState.RUNNING:
+                return move(connection, run, Event(kind), version)
+            if run.request is not RequestKind.STOP:  # a later pause does not soften a stop
+                update_run(connection, run_id, version, request=kind)
             return run.status
 
+    def resume(self, run_id: int) -> RunState:
+        """Queues a paused, interrupted, stopped or failed run, which continues from its checkpoint, and returns the state
+        that it is in then. A request that its worker has not obeyed yet is taken back. Raises StoreError for a finished
+        run."""
+        with self.writing() as connection:
+            version = tick(connection)
+            run = get_run(connection, run_id)
+            if run.status is RunState.FINISHED:
+                raise StoreError(f"Run {run_id} is finished; start a new run with its knobs instead.")
+            if run.status is RunState.RUNNING and run.request is not None:
+                update_run(connection, run_id, version, request=RequestKind.RESUME)
+            if run.status in (RunState.QUEUED, RunState.RUNNING):
+                return run.status
+            fresh = {"place": version, "losses": 0, "lost_step": -1, "error": None, "traceback": None}
+            return move(connection, run, Event.RESUME, version, **fresh)
+
     def rename(self, run_id: int, name: str) -> None:
-        """Set the name."""
+        """Sets the name."""
         self._set(run_id, name=clean(name))
 
     def set_notes(self, run_id: int, notes: str) -> None:
-        """Set the notes."""
+        """Sets the notes."""
         self._set(run_id, notes=clean(notes))
 
     def archive(self, run_id: int, archived: bool = True) -> None:
-        """Hide the run from the usual list, or (False) show it again."""
+        """Hides the run from the usual list, or (False) shows it again."""
         self._set(run_id, archived=archived)
 
     def delete(self, run_id: int) -> None:
-        """Delete the run and its points for good. Its folder is `Settings.remove_run_folder`'s to delete."""
+        """Deletes the run and its points for good; `Settings.remove_run_folder` deletes its folder. Raises StoreError while
+        it trains."""
         with self.writing() as connection:
             version = tick(connection)
-            if get_run(connection, run_id).status == "running":
+            if get_run(connection, run_id).status is RunState.RUNNING:
                 raise StoreError(f"Run {run_id} is training; stop it before you delete it.")
-            connection.execute(
-                sa.delete(runs).where(runs.c.id == run_id)
-            )  # points go with it, by foreign key
+            # The run's points are deleted with it, by foreign key.
+            connection.execute(sa.delete(runs).where(runs.c.id == run_id))
             connection.execute(sa.insert(deletions), {"run_id": run_id, "version": version})
 
     def _select(self, statement: sa.Select[Any]) -> list[Run]:
@@ -206,32 +205,44 @@ class RunStore(Database):
             update_run(connection, run_id, version, **values)
 
 
-def get_run(connection: Connection, run_id: int) -> Run:
-    """The run inside a transaction; `StoreError` when there is none."""
-    known = 0 < run_id <= LARGEST_ID  # a larger number is refused by the database's driver
+def find_run(connection: Connection, run_id: int) -> Run | None:
+    """Returns the run inside a transaction, or None."""
+    known = 0 < run_id <= MAX_ID  # a larger number is refused by the database's driver
     row = connection.execute(_GET, {"run": run_id}).first() if known else None
-    if row is None:
+    return None if row is None else as_run(row)
+
+
+def get_run(connection: Connection, run_id: int) -> Run:
+    """Returns the run inside a transaction. Raises StoreError when there is none."""
+    run = find_run(connection, run_id)
+    if run is None:
         raise StoreError(f"There is no run {run_id}.")
-    return as_run(row)
+    return run
+
+
+def move(connection: Connection, run: Run, event: Event, version: int, **values: Any) -> RunState:
+    """Moves a run to its next state, with changes to other columns, and returns the state. Raises StoreError where the
+    table of transitions has none."""
+    state = TRANSITIONS[run.status].get(event)
+    if state is None:
+        raise StoreError(f"Run {run.id} is {run.status} already; there is nothing to {event}.")
+    ended = datetime.now(UTC) if state.is_over else None
+    update_run(connection, run.id, version, status=state, request=None, ended=ended, **values)
+    return state
 
 
 def update_run(connection: Connection, run_id: int, version: int, **values: Any) -> None:
-    """Change columns of a run and stamp it with this write's version."""
+    """Changes columns of a run and stamps it with this write's version."""
     connection.execute(sa.update(runs).where(runs.c.id == run_id), {"version": version, **values})
 
 
 def as_run(row: sa.Row[Any]) -> Run:
-    """A row of `runs` as a `Run`."""
+    """Returns a row of `runs` as a `Run`."""
     return Run(**row._mapping)
 
 
-def end_of(status: str) -> datetime | None:
-    """The `ended` that belongs to a status set now."""
-    return datetime.now(UTC) if status in ENDED else None
-
-
 def clean(text: str) -> str:
-    """Text as any database takes it: PostgreSQL refuses NUL characters and lone surrogates."""
+    """Returns text that every database accepts: PostgreSQL refuses NUL characters and lone surrogates."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 

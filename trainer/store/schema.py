@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
+
+from trainer.lifecycle.requests import RequestKind
+from trainer.lifecycle.states import JobState, RunState
 
 HEAD = "0003"
 """Newest migration. Known here so that opening a current database does not import Alembic."""
@@ -20,22 +24,22 @@ class Json(sa.types.TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        """Python value to text; non-ASCII and NUL are escaped, so any string is safe in any database."""
+        """Returns the value as text; non-ASCII and NUL are escaped, so any string is safe in any database."""
         return None if value is None else json.dumps(value, separators=(",", ":"))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        """Text back to the same Python value, NaN and infinity included."""
+        """Returns the same Python value again, NaN and infinity included."""
         return None if value is None else json.loads(value)
 
 
 class Utc(sa.types.TypeDecorator[datetime]):
-    """A moment in UTC. SQLite forgets time zones, so they are taken off on the way in and put back after."""
+    """A time in UTC. SQLite has no time zones, so they are removed on the way in and restored on the way out."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Convert to UTC; refuse a naive datetime, whose meaning nobody knows."""
+        """Converts to UTC. Raises ValueError for a naive datetime, which may mean any time zone."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -44,10 +48,17 @@ class Utc(sa.types.TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Always an aware datetime in UTC."""
+        """Returns an aware datetime in UTC."""
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _member_of(kind: type[StrEnum]) -> sa.Enum:
+    """A column of a StrEnum's members, kept as their values."""
+    return sa.Enum(
+        kind, native_enum=False, length=20, values_callable=lambda members: [one.value for one in members]
+    )
 
 
 metadata = sa.MetaData(
@@ -65,8 +76,8 @@ clock = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("value", sa.BigInteger, nullable=False),
 )
-"""One row: a counter that every write moves on. Taking it first also puts writers in one order on PostgreSQL,
-so a reader that has seen version n can never miss a change that became visible later with a smaller number."""
+"""One row: a counter that every write increments. Updating it first also puts writers in one order on PostgreSQL,
+so a reader that has seen version n cannot miss a change that became visible later with a smaller version."""
 
 runs = sa.Table(
     "runs",
@@ -76,14 +87,14 @@ runs = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("notes", sa.Text, nullable=False),
     sa.Column("archived", sa.Boolean, nullable=False),
-    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("status", _member_of(RunState), nullable=False),
     sa.Column("config", Json, nullable=False),
     sa.Column("created", Utc, nullable=False),
     sa.Column("started", Utc),
     sa.Column("ended", Utc),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("beat", sa.BigInteger, nullable=False),
-    sa.Column("request", sa.String(20)),
+    sa.Column("request", _member_of(RequestKind)),
     sa.Column("progress", Json, nullable=False),
     sa.Column("results", Json),
     sa.Column("error", sa.Text),
@@ -96,7 +107,7 @@ runs = sa.Table(
     sa.Index(None, "version"),
     sa.Index(None, "status", "place"),
     sa.Index(None, "owner", "id"),
-    sqlite_autoincrement=True,  # an id is never given twice: folders and cursors are named by it
+    sqlite_autoincrement=True,  # an id is never reused: folders and cursors are named by it
 )
 
 chunks = sa.Table(
@@ -123,7 +134,7 @@ views = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
-"""What a run shows besides its curves, such as a confusion matrix: of each view only the newest is kept."""
+"""What a run shows besides its curves, such as a confusion matrix; only the newest of each name."""
 
 inspections = sa.Table(
     "inspections",
@@ -132,7 +143,7 @@ inspections = sa.Table(
     sa.Column("kind", sa.String(40), nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
     sa.Column("question", Json, nullable=False),
-    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("status", _member_of(JobState), nullable=False),
     sa.Column("answer", Json),
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("created", Utc, nullable=False),
@@ -150,14 +161,14 @@ deletions = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False),
     sa.Index(None, "version"),
 )
-"""Runs that are gone, so that a reader by version learns of it."""
+"""Runs that were deleted, for readers by version."""
 
 downloads = sa.Table(
     "downloads",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("dataset", sa.String(200), nullable=False),
-    sa.Column("status", sa.String(20), nullable=False),
+    sa.Column("status", _member_of(JobState), nullable=False),
     sa.Column("done_bytes", sa.BigInteger, nullable=False),
     sa.Column("total_bytes", sa.BigInteger),
     sa.Column("message", sa.Text, nullable=False),
@@ -181,7 +192,7 @@ uploads = sa.Table(
     sa.Index(None, "digest"),
     sqlite_autoincrement=True,
 )
-"""Whose list a file is in; its content lies on disk under its digest."""
+"""Which files each owner has; their contents lie on disk, named by digest."""
 
 supervisor = sa.Table(
     "supervisor",
@@ -191,4 +202,4 @@ supervisor = sa.Table(
     sa.Column("pid", sa.Integer),
     sa.Column("host", sa.String(255), nullable=False),
 )
-"""One row: what the supervisor last said of itself. Whether it lives is its lock's to say (guard.py)."""
+"""One row: the state that the supervisor last wrote. Its lock tells whether it is alive (supervisor_lock.py)."""

@@ -16,34 +16,34 @@ from trainer.store.file_lock import FileLock
 _KEY = 0x7472_7376  # any number that only this program uses; advisory locks are per database
 
 
-class Guard(Protocol):
-    """The supervisor's lock."""
+class SupervisorLock(Protocol):
+    """The lock that makes a process the supervisor of a database."""
 
     def acquire(self) -> bool:
-        """Take it without waiting; False when another process holds it."""
+        """Takes the lock without waiting, and returns whether it could: False when another process holds it."""
 
     def release(self) -> None:
-        """Let go."""
+        """Releases the lock."""
 
     def abandon(self) -> None:
-        """In a forked child: leave it with the parent."""
+        """In a forked child: leaves the lock with the parent."""
 
     def held_by_anyone(self) -> bool:
-        """Whether any process holds it; asking disturbs nobody."""
+        """Whether any process holds the lock. Asking never makes another's attempt fail."""
 
     def still_held(self) -> bool:
-        """False when it was lost, which a broken connection to PostgreSQL can do."""
+        """Whether this object still holds the lock: a broken connection to PostgreSQL loses it."""
 
 
-def supervisor_guard(database: Database) -> Guard:
-    """The lock of the supervisor of this database, not yet taken."""
+def supervisor_lock(database: Database) -> SupervisorLock:
+    """Returns the lock of this database's supervisor, not yet taken."""
     if database.is_sqlite:
         return FileLock(Path(f"{database.engine.url.database}.supervisor"))
     return _AdvisoryLock(database.url)
 
 
 class _AdvisoryLock:
-    """PostgreSQL's session lock: it lasts as long as the connection that took it."""
+    """A session lock of PostgreSQL: it lasts as long as the connection that took it."""
 
     def __init__(self, url: str) -> None:
         self._engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")

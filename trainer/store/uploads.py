@@ -1,4 +1,4 @@
-"""Which files belong to whom. Their content lies on disk under its digest (trainer/data/uploads.py), once for all owners."""
+"""Which uploads belong to whom. Their content lies on disk, named by its digest, once for all (trainer/data/uploads.py)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainer.store.schema import runs, uploads
 
 @dataclass(frozen=True)
 class Upload:
-    """One file in somebody's list: `kind` is "table" or "images", `bytes` what it takes on disk."""
+    """One file in an owner's list: `kind` is "table" or "images", `bytes` the space that it takes on disk."""
 
     id: int
     owner: str
@@ -27,10 +27,10 @@ class Upload:
 
 
 class UploadStore(Database):
-    """Methods on lists of files. Each is one transaction."""
+    """Methods on owners' lists of files. Each is one transaction."""
 
     def add_upload(self, owner: str, digest: str, name: str, kind: str, size: int) -> None:
-        """Put a file into somebody's list; one that is there already takes the new name and comes first."""
+        """Adds a file to an owner's list; one that is there already gets the new name and comes first."""
         values = {"name": clean(name), "kind": kind, "bytes": size, "created": datetime.now(UTC)}
         key = (uploads.c.owner == clean(owner)) & (uploads.c.digest == digest)
         with self.writing() as connection:
@@ -39,13 +39,13 @@ class UploadStore(Database):
             connection.execute(sa.insert(uploads), {"owner": clean(owner), "digest": digest, **values})
 
     def uploads(self, owners: Collection[str]) -> list[Upload]:
-        """The files in these people's lists, newest first."""
+        """Returns the files of these owners, newest first."""
         statement = sa.select(*_COLUMNS).where(uploads.c.owner.in_(owners)).order_by(uploads.c.id.desc())
         with self.reading() as connection:
             return [Upload(**row._mapping) for row in connection.execute(statement)]
 
     def runs_using(self, digest: str, owner: str | None = None) -> list[int]:
-        """Ids of the runs, of one owner or of all, whose configuration names the file."""
+        """Returns the ids of the runs, of one owner or of all, whose configuration names the file."""
         statement = sa.select(runs.c.id).where(_names(digest)).order_by(runs.c.id)
         if owner is not None:
             statement = statement.where(runs.c.owner == owner)
@@ -53,9 +53,9 @@ class UploadStore(Database):
             return [int(number) for number in connection.execute(statement).scalars()]
 
     def remove_upload(self, owner: str, digest: str) -> bool:
-        """Take a file from somebody's list. Return whether nobody needs its content any more: no list, no run.
+        """Removes a file from an owner's list, and returns whether its content is an orphan now.
 
-        `StoreError` while runs of theirs use it: without it they could not be repeated.
+        Raises StoreError while the owner's runs use it: without it they could not be repeated.
         """
         with self.writing() as connection:
             tick(connection)
@@ -72,7 +72,7 @@ class UploadStore(Database):
             return self._orphan(connection, digest)
 
     def is_orphan(self, digest: str) -> bool:
-        """Whether no list has the file and no run names it."""
+        """Whether no list and no run needs the file's content any more."""
         with self.reading() as connection:
             return self._orphan(connection, digest)
 
@@ -86,7 +86,7 @@ class UploadStore(Database):
 
 
 def _names(digest: str) -> sa.ColumnElement[bool]:
-    """Whether a run's configuration, kept as JSON text, names the digest; nothing else in it looks like one."""
+    """The condition that a run's configuration names the digest: in its JSON nothing else is like one."""
     return sa.cast(runs.c.config, sa.Text).contains(f'"{digest}"')
 
 

@@ -1,4 +1,4 @@
-"""Views: what a run shows besides its curves, such as a confusion matrix. Of each the newest is kept, by name."""
+"""Views: pictures of what a run has learned, such as a confusion matrix. Of each name only the newest is kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainer.store.schema import views
 
 @dataclass(frozen=True)
 class View:
-    """A picture of a run as it was after `step`; what the bytes mean is its maker's affair (trainer/curves/packing.py)."""
+    """A picture of a run as it was after `step`; trainer/curves/packing.py tells what the bytes mean."""
 
     name: str
     step: int
@@ -23,10 +23,10 @@ class View:
 
 
 class ViewStore(Database):
-    """Reading views; `AttemptStore.record` writes them, together with the points of the same moment."""
+    """Reads views; `AttemptStore.record` writes them, together with the points of the same moment."""
 
     def views(self, run_id: int, after_version: int = -1) -> list[View]:
-        """A run's views, those changed after a version: only what is new is read."""
+        """Returns a run's views that changed after a version, and reads no other."""
         with self.reading() as connection:
             found = connection.execute(_CHANGED, {"run": run_id, "after": after_version}).all()
         return [View(*row) for row in found]
@@ -35,7 +35,7 @@ class ViewStore(Database):
 def put_views(
     connection: Connection, run_id: int, version: int, changed: Mapping[str, tuple[int, bytes]]
 ) -> None:
-    """Replace a run's views: name → (step, data). The caller has proved that its attempt is the current one."""
+    """Replaces a run's views: name → (step, data). The caller has proved that its attempt is the current one."""
     for name, (step, data) in changed.items():
         values = {"step": step, "version": version, "data": data}
         key = (views.c.run_id == run_id) & (views.c.name == name)
