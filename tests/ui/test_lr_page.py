@@ -5,7 +5,6 @@ from page_testing import VISITOR, has, text_of, widget
 
 from trainer.config import RunConfig
 from trainer.engine.lr_finder import NAME, finder_config
-from trainer.store import STEP_COLUMNS
 
 
 def open_finder(lab):
@@ -20,8 +19,8 @@ def finished_test(lab):
     )
     rates = np.logspace(-7, 0, 100)
     losses = 2.3 - 1.8 / (1 + np.exp(-4 * (np.log10(rates) + 3)))
-    rows = np.column_stack([np.arange(1, 101), np.arange(100), losses, rates, losses, losses, losses])
-    lab.store.append_points(run_id, 1, "step", STEP_COLUMNS, rows)
+    rows = np.column_stack([np.arange(1, 101), losses, rates])
+    lab.store.append_points(run_id, 1, "step", ("step", "loss", "lr"), rows)
     lab.store.finish(run_id, 1, "finished", {"stopped_by": "range_test"})
 
 

@@ -9,7 +9,10 @@ from sqlalchemy.exc import OperationalError
 from pages import train
 from pages.widgets import launch
 from trainer.config import RunConfig
-from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
+from trainer.metrics.registry import columns
+from trainer.store import Batch, Store
+
+STEP_COLUMNS, EPOCH_COLUMNS = columns("step"), columns("epoch")
 
 
 def test_the_first_visit_is_ready_to_start(lab):

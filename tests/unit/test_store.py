@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from trainer.store import EPOCH_COLUMNS, LOSSES_ALLOWED, STEP_COLUMNS, Batch, Store, StoreError, Superseded
+from trainer.metrics.registry import columns
+from trainer.store import LOSSES_ALLOWED, Batch, Store, StoreError, Superseded
 from trainer.store import points as layout
 from trainer.store.schema import chunks, metadata
+
+STEP_COLUMNS, EPOCH_COLUMNS = columns("step"), columns("epoch")
 
 POSTGRES = os.environ.get("TRAINSCOPE_TEST_POSTGRES_URL", "")
 CONFIG = {"seed": 0, "schedule": {"name": "cosine", "final_lr": 1e-4}}
