@@ -22,6 +22,7 @@ from pages.live.tokens import Grant, TokenError, Tokens
 from pages.live.viewer import Viewer
 from trainer.curves import deltas as live
 from trainer.health.messages import Seen
+from trainer.metrics.registry import KINDS
 
 LOG = logging.getLogger(__name__)
 
@@ -222,7 +223,7 @@ class Connection:
 
     async def _range(self, message: dict[str, Any]) -> None:
         runs = self._watched(message.get("runs"))
-        known = {name for names in live.SERIES.values() for name in names}
+        known = {name for kind in KINDS for name in live.drawn(kind)}
         series = message.get("series")
         if not isinstance(series, list) or not all(
             isinstance(name, str) and name in known for name in series
@@ -292,4 +293,4 @@ def _whole(value: Any, low: int, high: int) -> int:
 def _cursors(value: Any) -> dict[str, int]:
     if not isinstance(value, dict):
         raise RefusedError("bad_cursors", "cursors must be an object of kind and step")
-    return {kind: _whole(value.get(kind, -1), -1, 2**31 - 1) for kind in live.SERIES}
+    return {kind: _whole(value.get(kind, -1), -1, 2**31 - 1) for kind in KINDS}

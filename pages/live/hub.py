@@ -21,6 +21,7 @@ import orjson
 from pages.live.health_feed import HealthDesk
 from pages.live.viewer import Cursors, Viewer, Watch
 from trainer.curves import deltas as live
+from trainer.metrics.registry import KINDS
 from trainer.store import Run, Store, StoreError
 
 LOG = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ class Hub:
 
     def resync(self, viewer: Viewer, run: int, cursors: Cursors) -> None:
         """Take a viewer's word for what it has, and send the rest."""
-        viewer.cursors[run] = {kind: cursors.get(kind, -1) for kind in live.SERIES}
+        viewer.cursors[run] = {kind: cursors.get(kind, -1) for kind in KINDS}
         viewer.wanted.pop(run, None)
         viewer.lagging[run] = None
         viewer.wake.set()

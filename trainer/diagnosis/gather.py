@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import orjson
 
 from trainer.config import ConfigError, RunConfig
 from trainer.diagnosis.evidence import Evidence, Table, facts, may_be_judged, milestone_epochs
+from trainer.store.points import Points, concatenate
 
 if TYPE_CHECKING:
-    from trainer.store import Points, Run, Store
+    from trainer.store import Run, Store
 
 END = 5_000  # steps read at either end of a run; what lies between is told by its epochs
 
@@ -37,11 +37,11 @@ def milestone(run: Run) -> int:
 
 def join(start: Points, store: Store, run_id: int) -> Table:
     """The first steps and the last ones."""
-    first, last = table(start), store.last_step(run_id, "step")
+    last = store.last_step(run_id, "step")
     if last <= start.last_step:
-        return first
-    rest = table(store.read_points(run_id, "step", after_step=max(start.last_step, last - END)))
-    return {name: np.concatenate([values, rest[name]]) for name, values in first.items()}
+        return table(start)
+    rest = store.read_points(run_id, "step", after_step=max(start.last_step, last - END))
+    return table(concatenate([start, rest]))
 
 
 def table(points: Points) -> dict[str, Any]:
