@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from trainer.metrics.charts import GRADIENT_NORM, LEARNING_RATE, LOSS
+from trainer.metrics.charts import GRADIENT_NORM, LEARNING_RATE, LOSS, Chart
 from trainer.metrics.context import Step
 from trainer.metrics.registry import metric
 
@@ -61,3 +61,17 @@ def clipped(step: Step) -> Number:
 def loss_scale(step: Step) -> Number:
     """What the loss was multiplied by, so that small gradients survive float16."""
     return step.loss_scale
+
+
+@metric(
+    "step",
+    label="Samples per second",
+    unit="samples/s",
+    chart=Chart(),
+    smoothed=True,
+    clock=True,
+    aggregation="mean",
+)
+def samples_per_second(step: Step) -> Number:
+    """How fast training goes, with the pauses of slow motion."""
+    return step.samples / step.elapsed
