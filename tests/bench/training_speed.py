@@ -108,13 +108,14 @@ def with_recorder(config: RunConfig, home: Path, use: Callable[[Recorder], float
 
 def record_cost(config: RunConfig, home: Path, steps: int = 5000) -> float:
     """Microseconds that measuring and recording one step take on the training thread, the writer thread at work."""
-    meter = Meter(0.0)
+    meter = Meter(build(config, home).weights, 0.0)
 
     def use(recorder: Recorder) -> float:
         spent = 0.0
         for step in range(1, steps + 1):
             meter.step.number, meter.step.samples = step, 64
             begun = time.perf_counter()
+            meter.before_update()
             recorder.step(meter.point(begun))
             spent += time.perf_counter() - begun
             if step % 100 == 0:

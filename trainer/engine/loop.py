@@ -107,7 +107,7 @@ class Trainer:
         self.sizes = batch_sizes(len(run.data.train), run.config.batch_size)
         self.started = time.perf_counter() - state.seconds
         self.saved_at = time.perf_counter()
-        self.guard, self.meter = Guard(run), Meter(state.seconds)
+        self.guard, self.meter = Guard(run), Meter(run.weights, state.seconds)
         self.observer = observe(run, state.step)
 
     def run_epochs(self) -> str:
@@ -154,6 +154,7 @@ class Trainer:
             step.number, step.samples, step.lr = state.step, len(index), rate.lr
             step.clipped = math.nan if clipped is None else clipped
             step.loss_scale = self.guard.loss_scale(state.step)
+            meter.before_update()
             try:
                 self.guard.check(state, step.lr, step.loss, step.grad_norm)
                 scaler.step(optimizer)  # skips the step where float16 overflowed

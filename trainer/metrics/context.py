@@ -35,6 +35,10 @@ class Step:
     """1 where the gradient was clipped, 0 where not, NaN without clipping."""
     loss_scale: float = math.nan
     """NaN without loss scaling."""
+    weight_norm: Number = math.nan
+    """Global L2 norm of the weights before the step; only for metrics declared with `watches_update`, as the next one."""
+    update_norm: Number = math.nan
+    """Global L2 norm of what the step changed; 0 where it was skipped."""
 
 
 @dataclass(frozen=True, slots=True)

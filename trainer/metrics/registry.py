@@ -52,6 +52,7 @@ class Metric:
     clock: bool = False
     always: bool = False
     every: int = 1
+    watches_update: bool = False
 
     @property
     def whole(self) -> bool:
@@ -75,6 +76,7 @@ def metric(kind: Kind, *, label: str, chart: Chart | None = None, **facts: Any) 
     - `always`: every run has it, and NaN is a failure, which charts mark; otherwise NaN, or no column at all, means that it
       was not measured: where it does not apply, or by a version before there was such a metric
     - `every`: measured at the first step and each so many after it
+    - `watches_update`: reads `Step.weight_norm` and `Step.update_norm`, which cost a copy of the weights
 
     Raises ValueError for a function without a docstring, or a second one of the same kind and name.
     """

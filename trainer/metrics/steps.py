@@ -65,6 +65,22 @@ def loss_scale(step: Step) -> Number:
 
 @metric(
     "step",
+    label="Update-to-weight ratio",
+    chart=Chart(log=True),
+    smoothed=True,
+    every=10,
+    watches_update=True,
+)
+def update_ratio(step: Step) -> Number:
+    """How far a step moves the weights, relative to their size; often about 0.001.
+
+    Global L2 norms. Every tenth step tells enough: copying the weights at each would slow down a small network.
+    """
+    return step.update_norm / step.weight_norm
+
+
+@metric(
+    "step",
     label="Samples per second",
     unit="samples/s",
     chart=Chart(),
