@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from trainer.config import ConfigError, RunConfig, diff
 from trainer.diagnosis import Evidence, Finding, mark_label
+from trainer.metrics.registry import metrics
 from trainer.preflight.findings import bytes_text, findings, short
 from trainer.store import Run, Store
 
@@ -27,7 +28,14 @@ def show_progress(store: Store, run_id: int, over: threading.Event) -> None:
             bar.set_description(
                 f"epoch {progress.get('epoch', 0)}/{progress.get('epochs', '?')}", refresh=False
             )
+            bar.set_postfix_str(measured(progress), refresh=False)
             bar.update(progress.get("step", 0) - bar.n)
+
+
+def measured(progress: Mapping[str, Any]) -> str:
+    """The newest values of the metrics that are shown in a run's progress."""
+    shown = (one for one in metrics("step").values() if one.name in progress and not one.axis)
+    return ", ".join(f"{one.label.lower()} {short(progress[one.name])}" for one in shown)
 
 
 @contextmanager
