@@ -15,6 +15,7 @@ import torch
 from engine_runs import go, same_weights, saved_weights, small, trainer_of
 from test_transfer import events_in
 
+from trainer.cli.terminal import measured
 from trainer.curves import deltas as live
 from trainer.curves.charts import chart_specs
 from trainer.engine.loop import train
@@ -153,6 +154,12 @@ def test_the_charts_are_those_that_the_metrics_name():
     }
     assert all(spec["hint"] and spec["title"] for spec in specs if spec["name"] != "loss")
     assert chart_specs()[3]["percent"]
+
+
+def test_the_progress_bar_shows_the_newest_values():
+    progress = {"step": 3, "seconds": 1.5, "device": "cpu", "loss": 0.25, "samples_per_second": 12345.6}
+    assert measured(progress) == "batch loss 0.25, samples per second 12,346"
+    assert measured({"step": 3}) == ""
 
 
 def test_the_metric_in_the_readme_is_the_real_one():

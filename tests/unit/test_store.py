@@ -291,6 +291,7 @@ def test_columns_may_be_added_later(store: Store) -> None:
     assert np.isfinite(found.column("health")[40:]).all()
     with pytest.raises(KeyError, match="nothing"):
         found.column("nothing")
+    assert found.column("nothing", missing=7.0).tolist() == [7.0] * len(found)
 
 
 def test_several_kinds_are_one_transaction(store: Store) -> None:
