@@ -12,7 +12,7 @@ from pages.widgets.chart_selection import Place, chart_selection, hide_other_dat
 from pages.widgets.download import data_is_ready
 from pages.widgets.history import changes_by_run, config_of, is_probe, legend_label, task_of
 from pages.widgets.launch import launch
-from pages.widgets.live_chart import Metric, ShownRun, live_panel
+from pages.widgets.live_chart import Score, ShownRun, live_panel
 from pages.widgets.markup import chips
 from pages.widgets.page_context import PageContext
 from pages.widgets.preflight import preflight_section
@@ -122,7 +122,7 @@ def _draw_charts(context: PageContext, runs: Sequence[Run], places: Places, chan
         [_shown(by_id[run_id], place, changes[run_id]) for run_id, place in places.items()],
         page_token(get_settings().home, context.owner, places),
         planned=_drawn(plan) if plan else None,
-        metric=_metric(config_of(by_id[max(places)]) if places else config),
+        score=_score(config_of(by_id[max(places)]) if places else config),
         follow=max(places, default=None),
         empty="Press Start: the curves appear here within a second.",
     )
@@ -138,10 +138,10 @@ def _shown(run: Run, place: Place, changes: Sequence[Change]) -> ShownRun:
     return ShownRun(run.id, legend_label(run, changes), place.color, place.visible, clip)
 
 
-def _metric(config: RunConfig | None) -> Metric:
+def _score(config: RunConfig | None) -> Score:
     if task_of(config) == "classification":
-        return Metric("Accuracy", percent=True)
-    return Metric("Mean absolute error", percent=False)
+        return Score("Accuracy", percent=True)
+    return Score("Mean absolute error", percent=False)
 
 
 def _draw_cards(context: PageContext, runs: Sequence[Run], places: Places, changes: Changes) -> None:

@@ -11,8 +11,9 @@ from typing import Any, Final
 import orjson
 
 from pages.live.store_reads import Cursors
-from trainer.curves.deltas import SERIES
+from trainer.curves.deltas import drawn
 from trainer.health.messages import Seen
+from trainer.metrics.registry import KINDS
 
 MAX_CHARACTERS: Final = 16 * 1024  # of one message
 MAX_RUNS: Final = 100  # in one message
@@ -80,7 +81,7 @@ def cursors(value: Any) -> Cursors:
     """Returns the last step that the client has of each kind of row (default: -1). Raises `RefusedError`."""
     if not isinstance(value, dict):
         raise RefusedError("bad_cursors", "cursors must be an object of kind and step")
-    return {kind: integer(value.get(kind, -1), -1, MAX_STEP) for kind in SERIES}
+    return {kind: integer(value.get(kind, -1), -1, MAX_STEP) for kind in KINDS}
 
 
 def cursors_by_run(value: Any, runs: list[int]) -> dict[int, Cursors]:
@@ -92,7 +93,7 @@ def cursors_by_run(value: Any, runs: list[int]) -> dict[int, Cursors]:
 
 def series_names(value: Any) -> list[str]:
     """Returns names of series. Raises `RefusedError`."""
-    known = {name for names in SERIES.values() for name in names}
+    known = {name for kind in KINDS for name in drawn(kind)}
     if not isinstance(value, list) or not all(isinstance(name, str) and name in known for name in value):
         raise RefusedError("bad_series", f"series must be a list of {', '.join(sorted(known))}")
     return value

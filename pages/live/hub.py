@@ -23,6 +23,7 @@ from pages.live.viewer import FollowedRun, Viewer
 from trainer.curves import deltas
 from trainer.curves.deltas import Segment
 from trainer.curves.messages import encode
+from trainer.metrics.registry import KINDS
 from trainer.store import ENDED, Store
 
 LOG = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ class Hub:
 
     def resync(self, viewer: Viewer, run: int, cursors: Cursors) -> None:
         """Accepts the cursors that a viewer reports; the points after them become due."""
-        viewer.cursors[run] = {kind: cursors.get(kind, -1) for kind in deltas.SERIES}
+        viewer.cursors[run] = {kind: cursors.get(kind, -1) for kind in KINDS}
         viewer.snapshots_due.pop(run, None)
         viewer.deltas_due[run] = None
         viewer.wake.set()

@@ -18,7 +18,7 @@ from streamlit import config
 
 from pages.server.assets import assets_version
 from pages.widgets.run_states import run_states
-from trainer.curves.deltas import SMOOTHED
+from trainer.curves.charts import chart_specs
 
 PALETTE: Final[dict[str, list[str]]] = {
     "light": ["#0072B2", "#D55E00", "#009E73", "#B8588F", "#C98500", "#3D97CC", "#8C6D00", "#6B6B6B"],
@@ -41,79 +41,11 @@ class ShownRun:
 
 
 @dataclass(frozen=True)
-class Metric:
+class Score:
     """What the chart of the metric shows: its title, and whether its values are shares, written as percent."""
 
-    label: str = "Accuracy"
+    title: str = "Accuracy"
     percent: bool = True
-
-
-@dataclass(frozen=True)
-class ChartPart:
-    """One curve of each run: a series of `trainer.curves.deltas.SERIES`, and how it is drawn."""
-
-    kind: str
-    name: str
-    label: str = ""
-    dashed: bool = False
-    smoothed: bool = False
-
-
-@dataclass(frozen=True)
-class Chart:
-    """What one chart shows of each run."""
-
-    name: str
-    title: str
-    parts: tuple[ChartPart, ...]
-    log: bool = False
-    """Whether the reader may choose a logarithmic y axis."""
-    percent: bool = False
-    planned: bool = False
-    """Whether the planned curve is drawn dotted behind the runs."""
-    clip: bool = False
-    """Whether the norm at which a run clips is drawn as a line."""
-    hint: str = ""
-    """Shown on the empty chart before there is any run."""
-
-
-def charts(metric: Metric) -> list[dict[str, Any]]:
-    """Returns the live charts as JSON, in reading order."""
-    found = (
-        Chart("loss", "Loss", (_step("loss", "train"), _validation("val_loss")), log=True),
-        Chart(
-            "lr",
-            "Learning rate",
-            (_step("lr"),),
-            log=True,
-            planned=True,
-            hint="The schedule, as it was followed",
-        ),
-        Chart(
-            "grad_norm",
-            "Gradient norm",
-            (_step("grad_norm"),),
-            log=True,
-            clip=True,
-            hint="How large the gradient is at each step",
-        ),
-        Chart(
-            "metric",
-            metric.label,
-            (ChartPart("epoch", "train_metric", "train"), _validation("val_metric")),
-            percent=metric.percent,
-            hint="Training and validation after each epoch",
-        ),
-    )
-    return [asdict(chart) for chart in found]
-
-
-def _step(name: str, label: str = "") -> ChartPart:
-    return ChartPart("step", name, label, smoothed=name in SMOOTHED)
-
-
-def _validation(name: str) -> ChartPart:
-    return ChartPart("epoch", name, "validation", dashed=True)
 
 
 @lru_cache(maxsize=1)
@@ -145,7 +77,7 @@ def live_panel(
     token: str,
     *,
     planned: Mapping[str, Any] | None = None,
-    metric: Metric = Metric(),  # frozen: one default for all is safe
+    score: Score = Score(),  # frozen: one default for all is safe
     follow: int | None = None,
     empty: str = "No runs yet — press Start",
     key: str = "live",
@@ -159,7 +91,7 @@ def live_panel(
     """
     data = shared_data("curves/chart_panel", token) | {
         "runs": [asdict(run) for run in runs],
-        "charts": charts(metric),
+        "charts": chart_specs(metric=asdict(score)),
         "planned": None if planned is None else dict(planned),
         "follow": follow,
         "empty": empty,

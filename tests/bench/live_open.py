@@ -20,7 +20,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tests.bench.live_server import Served, open_socket
 from trainer.curves.messages import decode
-from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
+from trainer.metrics.registry import columns
+from trainer.store import Batch, Store
+
+STEP_COLUMNS, EPOCH_COLUMNS = columns("step"), columns("epoch")
 
 RUNS, STEPS, EPOCHS = 20, 100_000, 500
 OPENINGS = 5

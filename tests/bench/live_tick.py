@@ -21,7 +21,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 from trainer.curves import deltas as live
 from trainer.curves.messages import encode
 from trainer.health.messages import Seen, news
-from trainer.store import STEP_COLUMNS, Batch, Store
+from trainer.metrics.registry import columns
+from trainer.store import Batch, Store
+
+STEP_COLUMNS = columns("step")
 
 ROUNDS = 9
 TICKS = 60

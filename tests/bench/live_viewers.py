@@ -23,7 +23,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent.parent))
 
 from tests.bench.live_server import ROOT, ServedApp, open_session, open_socket
 from trainer.curves.messages import decode
-from trainer.store import STEP_COLUMNS, Batch, Store
+from trainer.metrics.registry import columns
+from trainer.store import Batch, Store
+
+STEP_COLUMNS = columns("step")
 
 VIEWERS, WRITERS, RATE, SECONDS = 30, 2, 500, 20
 

@@ -19,9 +19,12 @@ import sqlalchemy as sa
 from interleaved import ratio, rounds
 from tsdownsample import MinMaxLTTBDownsampler
 
-from trainer.store import STEP_COLUMNS, Batch, Store
+from trainer.metrics.registry import columns
+from trainer.store import Batch, Store
 from trainer.store.attempts import _beat
 from trainer.store.database import Database, tick
+
+STEP_COLUMNS = columns("step")
 
 STEPS, COMMIT, THINNED = 100_000, 50, 1000
 VALUES = np.random.default_rng(0).normal(size=(STEPS, len(STEP_COLUMNS)))
@@ -79,7 +82,7 @@ class Rows:
 def thinned(layout: Chunks | Rows) -> np.ndarray:
     """The loss curve of the whole run, thinned for a chart."""
     points = layout.read(-1)
-    steps, loss = points[:, 0].copy(), points[:, 2].copy()
+    steps, loss = points[:, 0].copy(), points[:, STEP_COLUMNS.index("loss")].copy()
     return steps[MinMaxLTTBDownsampler().downsample(steps, loss, n_out=THINNED)]
 
 

@@ -16,8 +16,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from trainer.store import STEP_COLUMNS, Batch, Store
+from trainer.metrics.registry import columns
+from trainer.store import Batch, Store
 from trainer.store.supervisor_lock import supervisor_lock
+
+STEP_COLUMNS = columns("step")
 
 HERE = Path(__file__).parent
 HOSTILE = "<b>bold</b> %{y} <img src=x onerror=alert(1)>"

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from trainer.metrics.registry import metrics
 from trainer.settings import Settings
 from trainer.store import Run, Store
 from trainer.store.file_lock import is_locked
@@ -111,11 +112,12 @@ class Lab:
         return self.store.run(run_id)
 
     def curves(self, run_id: int) -> dict[str, np.ndarray]:
-        """All points without the seconds, which no two runs share."""
+        """All points without what depends on the clock, which no two runs share."""
         found = {}
         for kind in ("step", "epoch"):
             points = self.store.read_points(run_id, kind)
-            keep = [index for index, name in enumerate(points.columns) if name != "seconds"]
+            known = metrics(kind)
+            keep = [index for index, name in enumerate(points.columns) if not known[name].clock]
             found[kind] = points.array[:, keep]
         return found
 

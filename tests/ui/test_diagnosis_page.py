@@ -7,7 +7,10 @@ from page_testing import VISITOR, has, text_of, widget
 from pages.widgets import diagnosis_cache
 from trainer.config import RunConfig, diff
 from trainer.diagnosis import IMPOSSIBLE, rules
-from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch
+from trainer.metrics.registry import columns
+from trainer.store import Batch
+
+STEP_COLUMNS, EPOCH_COLUMNS = columns("step"), columns("epoch")
 
 SICK = {"learning_rate": 1.0, "epochs": 20, "seed": 5, "schedule": "cosine", "schedule.final_lr": 0.1}
 FIX = "lr_too_high"
@@ -19,7 +22,8 @@ def trained(store, values, losses, status="finished", epochs=None):
     attempt = store.claim(run_id)
     losses, per_epoch = np.array(losses, float), 20
     steps = np.zeros((len(losses) * per_epoch, len(STEP_COLUMNS)))
-    steps[:, 0], steps[:, 2] = np.arange(1, len(steps) + 1), np.repeat(losses, per_epoch)
+    steps[:, 0] = np.arange(1, len(steps) + 1)
+    steps[:, STEP_COLUMNS.index("loss")] = np.repeat(losses, per_epoch)
     rows = np.zeros((len(losses), len(EPOCH_COLUMNS)))
     rows[:, 0] = per_epoch * np.arange(1, len(losses) + 1)
     rows[:, EPOCH_COLUMNS.index("train_loss")] = rows[:, EPOCH_COLUMNS.index("val_loss")] = losses

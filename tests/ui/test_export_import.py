@@ -8,6 +8,7 @@ from page_testing import VISITOR, text_of, widget
 
 from trainer.config import RunConfig
 from trainer.export.formats import FORMATS
+from trainer.metrics.registry import columns, point_type
 from trainer.settings import get_settings
 from trainer.store import Batch
 
@@ -17,11 +18,7 @@ def measured(lab):
     """A finished run with a hostile name and a few points."""
     config = RunConfig().to_dict()
     run_id = lab.store.create_run(config, VISITOR, '<b>"""*x*', status="running")
-    steps = Batch(
-        "step",
-        ("step", "seconds", "loss", "lr", "grad_norm", "clipped", "loss_scale"),
-        [[1, 0.1, 2, 0.1, 1, 0, 1]],
-    )
+    steps = Batch("step", columns("step"), [point_type("step")(1, seconds=0.1, loss=2, lr=0.1)])
     lab.store.record(run_id, 1, [steps], {"step": 1}, [])
     lab.store.finish(run_id, 1, status="finished")
     return run_id

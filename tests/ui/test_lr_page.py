@@ -5,7 +5,7 @@ from page_testing import VISITOR, has, text_of, widget
 
 from trainer.config import RunConfig
 from trainer.engine.lr_finder import NAME, finder_config
-from trainer.store import STEP_COLUMNS, Batch
+from trainer.store import Batch
 
 
 def open_finder(lab):
@@ -19,8 +19,8 @@ def finished_test(lab):
     run_id = lab.store.create_run(config, VISITOR, name=NAME, status="running")
     rates = np.logspace(-7, 0, 100)
     losses = 2.3 - 1.8 / (1 + np.exp(-4 * (np.log10(rates) + 3)))
-    rows = np.column_stack([np.arange(1, 101), np.arange(100), losses, rates, losses, losses, losses])
-    lab.store.record(run_id, 1, [Batch("step", STEP_COLUMNS, rows)])
+    rows = np.column_stack([np.arange(1, 101), losses, rates])
+    lab.store.record(run_id, 1, [Batch("step", ("step", "loss", "lr"), rows)])
     lab.store.finish(run_id, 1, "finished", {"stopped_by": "range_test"})
 
 

@@ -10,7 +10,10 @@ from pages import train
 from pages.widgets import launch
 from trainer.config import RunConfig
 from trainer.engine.datasplit import steps_per_epoch
-from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
+from trainer.metrics.registry import columns
+from trainer.store import Batch, Store
+
+STEP_COLUMNS, EPOCH_COLUMNS = columns("step"), columns("epoch")
 
 
 def test_the_first_visit_is_ready_to_start(lab):

@@ -16,6 +16,7 @@ from trainer.engine.loop import Trainer, train
 from trainer.engine.state import State
 from trainer.health.observer import HealthObserver
 from trainer.lifecycle.requests import Request, RequestKind
+from trainer.metrics.registry import metrics
 from trainer.registry import families, find
 
 torch.set_num_threads(1)
@@ -53,7 +54,7 @@ class Log:
     """A recorder that keeps everything in memory."""
 
     def __init__(self) -> None:
-        self.steps: list[tuple[float, ...]] = []  # step, loss, lr, grad_norm, clipped, loss_scale
+        self.steps: list[dict[str, float]] = []  # without metrics that depend on the clock, as are epochs
         self.epochs: list[dict[str, float]] = []
         self.patience: list[float | None] = []  # early stopping's, after each epoch
         self.samples: list[dict[str, float]] = []
@@ -63,12 +64,11 @@ class Log:
         self.handled_requests: list[Request] = []
         self.flushes = 0
 
-    def step(self, step, seconds, loss, lr, grad_norm, clipped, loss_scale):
-        self.steps.append(tuple(float(value) for value in (step, loss, lr, grad_norm, clipped, loss_scale)))
+    def step(self, point):
+        self.steps.append(repeatable("step", point))
 
-    def epoch(self, step, epoch, seconds, patience_left, **values):
-        self.patience.append(patience_left)
-        self.epochs.append({"step": step, "epoch": epoch, **values})
+    def epoch(self, point):
+        self.epochs.append(repeatable("epoch", point))
 
     def health(self, step, layout, sample):
         row = layout.rows([step], [sample.numpy()])[0]
@@ -89,12 +89,19 @@ class Log:
     def flush(self):
         self.flushes += 1
 
-    def column(self, index: int) -> list[float]:
-        return [row[index] for row in self.steps]
+    def column(self, name: str) -> list[float]:
+        return [row[name] for row in self.steps]
 
     @property
     def losses(self) -> list[float]:
-        return self.column(1)
+        return self.column("loss")
+
+
+def repeatable(kind: str, point: Any) -> dict[str, float]:
+    """A point's values that are the same in every run of one configuration."""
+    names = [one.name for one in metrics(kind).values() if not one.clock]
+    values = {name: getattr(point, name) for name in names}
+    return {name: value.item() if hasattr(value, "item") else value for name, value in values.items()}
 
 
 class Killed(BaseException):

@@ -29,7 +29,10 @@ from pages.server import assets
 from pages.server.assets import assets_version
 from pages.server.visitor import COOKIE, VisitorCookie, known_visitor
 from trainer.curves.messages import decode
-from trainer.store import STEP_COLUMNS, Batch, Store
+from trainer.metrics.registry import columns
+from trainer.store import Batch, Store
+
+STEP_COLUMNS = columns("step")
 
 
 class Server:

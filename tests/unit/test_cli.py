@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 from trainer.cli.main import main
+from trainer.metrics.registry import columns
 from trainer.registry import families
-from trainer.store import STEP_COLUMNS, Batch, Store
+from trainer.store import Batch, Store
+
+STEP_COLUMNS = columns("step")
 
 ROOT = Path(__file__).parents[2]
 FAST = ["data=two_moons", "data.samples=60", "model.layers=8", "epochs=3", "device=cpu", "dropout=0.2"]

@@ -16,7 +16,10 @@ from trainer.config import RunConfig, diff
 from trainer.diagnosis import IMPOSSIBLE, Evidence, diagnose, evidence_label, gather, milestone, rules
 from trainer.diagnosis.evidence import milestone_epochs
 from trainer.diagnosis.verdict import findings, upstream
-from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
+from trainer.metrics.registry import columns
+from trainer.store import Batch, Store
+
+STEP_COLUMNS, EPOCH_COLUMNS = columns("step"), columns("epoch")
 
 BATCHES = 20  # steps of an epoch
 GUESS = {"digits": np.log(10), "two_moons": np.log(2), "delivery_time": 1.0, "adding": 1.0}
@@ -221,11 +224,12 @@ def recorded(values) -> Evidence:
     """A real run's evidence."""
     config = RunConfig.from_flat({"device": "cpu", **values})
     results, log = go(config)
-    steps = np.array([(row[0], row[1], row[2], row[3], row[5]) for row in log.steps]).T
-    epochs = {name: np.array([row[name] for row in log.epochs]) for name in (log.epochs or [{}])[0]}
+    steps, epochs = (
+        {name: np.array([row[name] for row in rows]) for name in (rows or [{}])[0]}
+        for rows in (log.steps, log.epochs)
+    )
     health = {name: np.array([row.get(name, np.nan) for row in log.samples]) for name in log.samples[0]}
-    names = ("step", "loss", "lr", "grad_norm", "loss_scale")
-    return Evidence(config, dict(zip(names, steps, strict=True)), epochs, health, ending=results.stopped_by)
+    return Evidence(config, steps, epochs, health, ending=results.stopped_by)
 
 
 MOONS = {"data": "two_moons", "data.samples": 400, "epochs": 60}
@@ -269,7 +273,7 @@ def test_reading_a_long_run_is_bounded(tmp_path):
     run_id = store.create_run(RunConfig(), "somebody", status="running")
     steps = np.zeros((40_000, len(STEP_COLUMNS)))
     steps[:, 0] = np.arange(1, 40_001)
-    steps[:, 2] = np.linspace(5, 1, 40_000)
+    steps[:, STEP_COLUMNS.index("loss")] = np.linspace(5, 1, 40_000)
     epochs = np.zeros((1000, len(EPOCH_COLUMNS)))
     epochs[:, 0] = 40 * np.arange(1, 1001)
     store.record(

@@ -13,7 +13,10 @@ from test_api import Server, go
 from pages.live import health_feed
 from trainer.curves.packing import pack, unpack
 from trainer.health.messages import COLUMNS, EPOCHS, Seen, news
-from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
+from trainer.metrics.registry import columns
+from trainer.store import Batch, Store
+
+STEP_COLUMNS, EPOCH_COLUMNS = columns("step"), columns("epoch")
 
 LOOK = ("step", "grad_norm/a", "grad_norm/b", "act_std/a")
 

@@ -13,7 +13,7 @@ FILES = [*sorted((ROOT / "trainer").rglob("*.py")), *sorted((ROOT / "pages").rgl
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES
 }
-DECLARATIONS = ("trainer.techniques", "trainer.models", "trainer.data")
+DECLARATIONS = ("trainer.techniques", "trainer.models", "trainer.data", "trainer.metrics")
 # Files at the top and folders, from the ground up: each may import the rows before its own, and its own.
 FLOORS = [
     (

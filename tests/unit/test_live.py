@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from trainer.curves import deltas as live
 from trainer.curves.messages import decode, encode
 from trainer.curves.thinning import thin
-from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Points, Store
+from trainer.metrics.registry import columns
+from trainer.store import Batch, Points, Store
+
+STEP_COLUMNS, EPOCH_COLUMNS = columns("step"), columns("epoch")
 
 
 @dataclass

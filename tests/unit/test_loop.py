@@ -58,7 +58,7 @@ def test_the_loop_is_the_textbook_loop(model, data, norm, clip):
                 float(criterion(network(run.data.validation.inputs), run.data.validation.targets))
             )
     assert log.losses == pytest.approx(losses, rel=2e-3)
-    assert log.column(3) == pytest.approx(norms, rel=5e-3, abs=1e-5)
+    assert log.column("grad_norm") == pytest.approx(norms, rel=5e-3, abs=1e-5)
     assert [row["val_loss"] for row in log.epochs] == pytest.approx(validation, rel=1e-2)
 
 
@@ -98,7 +98,7 @@ def test_every_sample_is_seen_once_an_epoch_in_an_order_of_its_own():
 def test_what_a_run_reports():
     results, log = go(small(epochs=2))
     batches = len(log.steps) // 2
-    assert log.column(0) == [float(step) for step in range(1, 2 * batches + 1)]
+    assert log.column("step") == [float(step) for step in range(1, 2 * batches + 1)]
     assert [(row["epoch"], row["step"]) for row in log.epochs] == [(1, batches), (2, 2 * batches)]
     assert log.facts["total_steps"] == len(log.steps) == results.steps
     assert log.facts["steps_per_epoch"] == batches

@@ -22,7 +22,7 @@ def run(config, tmp_path, control=lambda: None):
 
 def test_the_rate_grows_by_one_factor_from_end_to_end(tmp_path):
     _, log = run(finder_config(small(), 1e-6, 1e-2, 50), tmp_path)
-    rates = np.array(log.column(2))
+    rates = np.array(log.column("lr"))
     assert rates[0] == pytest.approx(1e-6)
     assert rates[-1] == pytest.approx(1e-2)
     assert np.diff(np.log(rates)) == pytest.approx(np.full(49, math.log(1e4) / 49))

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from trainer.lifecycle.requests import Request, RequestKind
+from trainer.metrics.registry import point_type
 from trainer.processes import recorder as module
 from trainer.processes.control import Control
 from trainer.processes.recorder import Recorder, RecordingError, fetch, to_array
@@ -22,6 +23,7 @@ from trainer.store import Store, database
 STOP, RESUME, INTERRUPT = (
     Request(kind) for kind in (RequestKind.STOP, RequestKind.RESUME, RequestKind.INTERRUPT)
 )
+StepPoint, EpochPoint = point_type("step"), point_type("epoch")
 
 
 @pytest.fixture
@@ -48,9 +50,10 @@ def test_everything_arrives_in_order(store: Store) -> None:
     with recorder:
         recorder.progress({"device": "cpu", "total_steps": 3000})
         for step in range(1, 3001):
-            recorder.step(step, step / 100, 1.0 / step, 0.1, math.nan if step == 7 else 2.0, 0.0, math.nan)
+            norm = math.nan if step == 7 else 2.0
+            recorder.step(StepPoint(step, seconds=step / 100, loss=1.0 / step, grad_norm=norm))
             if step % 1000 == 0:
-                recorder.epoch(step, step // 1000, step / 100, 1.0, 0.5, 1.1, 0.4, 0.1)
+                recorder.epoch(EpochPoint(step, epoch=step // 1000, seconds=step / 100))
         recorder.notice("hello")
     points = store.read_points(run_id, "step")
     assert np.array_equal(points.column("step"), np.arange(1, 3001))
@@ -67,7 +70,7 @@ def test_flush_returns_once_all_is_committed(store: Store) -> None:
     run_id, recorder, _ = begin(store)
     with recorder:
         for step in range(1, 50):
-            recorder.step(step, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+            recorder.step(StepPoint(step))
             recorder.flush()
             assert store.last_step(run_id, "step") == step
 
@@ -75,9 +78,10 @@ def test_flush_returns_once_all_is_committed(store: Store) -> None:
 def test_tensors_become_the_same_floats() -> None:
     values = [torch.tensor(0.1), 0.5, torch.tensor(0.1, dtype=torch.float64), None, torch.tensor(math.inf)]
     assert fetch(values) == [float(torch.tensor(0.1)), 0.5, 0.1, None, math.inf]
-    array = to_array([(1, torch.tensor(2.5)), (2, None)], ("step", "loss"))
-    assert array[0, 1] == 2.5
-    assert math.isnan(array[1, 1])
+    array = to_array([StepPoint(1, loss=torch.tensor(2.5)), StepPoint(2, loss=None)])
+    loss = array[:, StepPoint._fields.index("loss")]
+    assert loss[0] == 2.5
+    assert math.isnan(loss[1])
 
 
 @pytest.mark.parametrize("what", ["stop", "pause"])
@@ -103,7 +107,7 @@ def test_a_superseded_recorder_leaves_and_writes_nothing(store: Store) -> None:
     until(lambda: control() == INTERRUPT)
     until(lambda: not recorder._thread.is_alive())
     with pytest.raises(RecordingError):
-        recorder.step(1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        recorder.step(StepPoint(1))
     with pytest.raises(RecordingError):
         recorder.close()
     assert recorder.superseded
@@ -130,7 +134,7 @@ def test_training_waits_for_a_locked_database_and_loses_nothing(
 
     def train() -> None:
         for step in range(1, 501):
-            recorder.step(step, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+            recorder.step(StepPoint(step))
             done.append(step)
 
     thread = threading.Thread(target=train)
@@ -155,7 +159,7 @@ def test_leaving_with_an_unwritable_database_gives_up(
     locker = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
     locker.execute("BEGIN IMMEDIATE")
     recorder.open()
-    recorder.step(1, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    recorder.step(StepPoint(1))
     control.request(INTERRUPT)
     with pytest.raises(RecordingError, match="before leaving"):
         recorder.flush()

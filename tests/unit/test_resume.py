@@ -58,7 +58,7 @@ def assert_ends_alike(config, request, cuts, folder, spoil=lambda folder: None):
         except Killed:
             results = None
         for row in log.steps:  # a step computed twice must come out the same
-            assert exact(steps.setdefault(row[0], row)) == exact(row)
+            assert exact(steps.setdefault(row["step"], row)) == exact(row)
         for row in log.epochs:
             assert exact(epochs.setdefault(row["epoch"], row)) == exact(row)
         notices += log.notices

@@ -221,7 +221,7 @@ def test_the_loop_uses_the_schedule_step_for_step(name):
     batches = len(log.steps) // 4
     losses = [row["val_loss"] for row in log.epochs]
     expected = [rate.lr for rate in ours(name, 0.01, 4, batches, losses=losses)]
-    assert log.column(2) == expected
+    assert log.column("lr") == expected
 
 
 def test_plateau_in_a_run_answers_to_validation():
@@ -230,7 +230,7 @@ def test_plateau_in_a_run_answers_to_validation():
     losses = [row["val_loss"] for row in log.epochs]
     expected = theirs(lambda o: lr_scheduler.ReduceLROnPlateau(o, factor=0.5, patience=1), 1e-7, 8, losses)
     batches = len(log.steps) // 8
-    assert log.column(2)[::batches] == [rate for rate, _ in expected]
+    assert log.column("lr")[::batches] == [rate for rate, _ in expected]
 
 
 @pytest.mark.parametrize("name", list(families()["optimizer"].techniques))

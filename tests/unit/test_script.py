@@ -103,7 +103,7 @@ def test_a_range_test_leaves_as_a_script_with_the_same_curve(end, runner, tmp_pa
     _, log = range_test(config, tmp_path)
     code, printed = runner(script(config), tmp_path)
     assert [line for line in printed if line.startswith("step")] == [
-        f"step {step:.0f}: learning rate {lr!r}, loss {loss!r}" for step, loss, lr, *_ in log.steps
+        f"step {row['step']}: learning rate {row['lr']!r}, loss {row['loss']!r}" for row in log.steps
     ]
     assert (len(log.steps) == 20) == (end < 1)
     assert code == 0
@@ -152,7 +152,7 @@ def test_a_run_that_explodes_ends_at_the_same_step(runner, tmp_path):
     code, printed = runner(script(config, "", results.to_dict()), tmp_path)
     assert code == 1
     assert printed[:-1] == lines(results, log)[: len(log.epochs)]
-    assert printed[-1].startswith(f"step {log.steps[-1][0]:.0f}: loss")
+    assert printed[-1].startswith(f"step {log.steps[-1]['step']}: loss")
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 from trainer.lifecycle.requests import Request, RequestKind
-from trainer.store import EPOCH_COLUMNS, MAX_LOSSES, STEP_COLUMNS, Batch, Store, StoreError, Superseded
+from trainer.metrics.registry import columns
+from trainer.store import MAX_LOSSES, Batch, Store, StoreError, Superseded
 from trainer.store import points as layout
 from trainer.store.schema import chunks
+
+STEP_COLUMNS, EPOCH_COLUMNS = columns("step"), columns("epoch")
 
 CONFIG = {"seed": 0, "schedule": {"name": "cosine", "final_lr": 1e-4}}
 
@@ -288,6 +291,7 @@ def test_columns_may_be_added_later(store: Store) -> None:
     assert np.isfinite(found.column("health")[40:]).all()
     with pytest.raises(KeyError, match="nothing"):
         found.column("nothing")
+    assert found.column("nothing", missing=7.0).tolist() == [7.0] * len(found)
 
 
 def test_several_kinds_are_one_transaction(store: Store) -> None:

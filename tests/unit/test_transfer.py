@@ -19,6 +19,7 @@ from safetensors.torch import load
 
 from trainer.cli.main import main
 from trainer.config import RunConfig
+from trainer.curves import deltas
 from trainer.export.events import crc32c, event_file
 from trainer.export.formats import FORMATS, ExportError
 from trainer.export.sandboxed_import import receive
@@ -234,6 +235,40 @@ def test_a_run_on_a_file_that_is_elsewhere_says_so(home):
         "not on this machine" in text
         for text in read_bundle(io.BytesIO(written(home, "zip"))).values["notices"]
     )
+
+
+def test_a_run_exported_before_there_were_more_metrics_comes_over(home, other):
+    """With the columns of version 0.1, whose runs must open for good."""
+    settings, store = other
+    columns = {
+        "metrics/step.csv": ["step", "seconds", "loss", "lr", "grad_norm", "clipped", "loss_scale"],
+        "metrics/epoch.csv": ["step", "epoch", "seconds", "train_loss", "train_metric", "val_loss", "val_metric", "lr",
+                              "patience_left"],
+    }  # fmt: skip
+
+    def older(files):
+        for name, known in columns.items():
+            table = pd.read_csv(io.BytesIO(files[name]), dtype=str)
+            files[name] = table[known].to_csv(index=False, na_rep="nan").encode()
+
+    new = import_bundle(store, settings, io.BytesIO(changed(written(home, "zip"), older)), "you")
+    steps, epochs = (store.read_points(new, kind) for kind in ("step", "epoch"))
+    assert [list(steps.columns), list(epochs.columns)] == list(columns.values())
+    assert steps.column("loss").tobytes() == home[1].read_points(1, "step").column("loss").tobytes()
+    (frame, _) = deltas.delta(store, new, {"step": -1, "epoch": -1})
+    assert {series.name for series in frame.series} == {"seconds", "loss", "lr", "grad_norm"}
+    assert not any(series.marks for series in frame.series)
+    assert "update_ratio" not in pd.read_csv(io.BytesIO(written(other, "csv", new)))
+    assert import_bundle(store, settings, io.BytesIO(written(other, "zip", new)), "you") == new + 1
+
+
+def test_a_run_without_a_metric_that_all_runs_have_is_refused(home, other):
+    def without(files):
+        table = pd.read_csv(io.BytesIO(files["metrics/step.csv"]), dtype=str).drop(columns="grad_norm")
+        files["metrics/step.csv"] = table.to_csv(index=False).encode()
+
+    with pytest.raises(BundleError, match="columns"):
+        import_bundle(other[1], other[0], io.BytesIO(changed(written(home, "zip"), without)), "you")
 
 
 def changed(data, change=lambda files: None, sign=True, **entries):

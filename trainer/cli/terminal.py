@@ -14,6 +14,7 @@ from trainer.config import RunConfig, diff
 from trainer.diagnosis import Evidence, Finding, evidence_label
 from trainer.formatting import format_bytes, format_duration, format_number
 from trainer.lifecycle.states import RunState
+from trainer.metrics.registry import metrics
 from trainer.preflight.findings import observations, short
 from trainer.store import Run, Store
 
@@ -29,7 +30,14 @@ def show_progress(store: Store, run_id: int, over: threading.Event) -> None:
             bar.set_description(
                 f"epoch {progress.get('epoch', 0)}/{progress.get('epochs', '?')}", refresh=False
             )
+            bar.set_postfix_str(measured(progress), refresh=False)
             bar.update(progress.get("step", 0) - bar.n)
+
+
+def measured(progress: Mapping[str, Any]) -> str:
+    """The newest values of the metrics that are shown in a run's progress."""
+    shown = (one for one in metrics("step").values() if one.name in progress and not one.axis)
+    return ", ".join(f"{one.label.lower()} {short(progress[one.name])}" for one in shown)
 
 
 @contextmanager

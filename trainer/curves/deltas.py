@@ -20,23 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.curves.thinning import Floats, Means, bucket_means, thin
-
-SERIES: Final[dict[str, dict[str, float]]] = {
-    "step": {"loss": 4.0, "grad_norm": 4.0, "lr": 2.0, "seconds": 0.5},
-    "epoch": {
-        "train_loss": 1.0,
-        "val_loss": 1.0,
-        "train_metric": 1.0,
-        "val_metric": 1.0,
-        "epoch": 0.25,
-        "seconds": 0.25,
-    },
-}
-"""What charts draw, by kind of row; the number is the series' share of the point budget (noisy curves need
-more)."""
-
-SMOOTHED: Final = frozenset({"loss", "grad_norm"})
-"""Noisy series that charts smooth; where they are thinned, bucket means go with them."""
+from trainer.metrics.registry import KINDS, Metric, metrics
 
 TOTAL_POINTS: Final = 34_000  # 8 bytes each: all the curves of one page stay below 300 kB
 POINT_AND_MEAN: Final = 1.5  # a mean takes half of a point's bytes, as its step is known
@@ -101,17 +85,23 @@ class Segment:
     series: tuple[Series, ...]
 
 
+def drawn(kind: str) -> dict[str, Metric]:
+    """The metrics of a kind that charts need, by name."""
+    return {name: one for name, one in metrics(kind).items() if one.share}
+
+
 def budget(runs: int, total: int = TOTAL_POINTS) -> dict[str, dict[str, int]]:
     """Returns the points for each series when `runs` runs share one page, by kind and series name."""
+    series = {kind: drawn(kind) for kind in KINDS}
     cost = sum(
-        weight * (POINT_AND_MEAN if name in SMOOTHED else 1.0)
-        for names in SERIES.values()
-        for name, weight in names.items()
+        one.share * (POINT_AND_MEAN if one.smoothed else 1.0)
+        for named in series.values()
+        for one in named.values()
     )
     unit = total / (max(1, runs) * cost)
     return {
-        kind: {name: int(min(MAX_POINTS, max(MIN_POINTS, unit * weight))) for name, weight in names.items()}
-        for kind, names in SERIES.items()
+        kind: {name: int(min(MAX_POINTS, max(MIN_POINTS, unit * one.share))) for name, one in named.items()}
+        for kind, named in series.items()
     }
 
 
@@ -153,7 +143,7 @@ def deltas(
     for (run_id, kind), rows in source.read_tails(cursors).items():
         # After a pause in reading there is more to send than in one tick.
         most = min(MAX_POINTS, points * max(1, len(rows.array) // _ROWS_OF_A_TICK))
-        segment = _segment(run_id, kind, cursors[run_id, kind], rows, dict.fromkeys(SERIES[kind], most))
+        segment = _segment(run_id, kind, cursors[run_id, kind], rows, dict.fromkeys(drawn(kind), most))
         found.setdefault(run_id, []).append(segment)
     return found
 
@@ -169,10 +159,10 @@ def _segment(
     if x1 is not None:
         inside = int(np.searchsorted(steps, x1, side="right")) + 1
         steps, array = steps[:inside], array[:inside]
-    unmeasured = _unmeasured(columns, array)
+    known, unmeasured = drawn(kind), _unmeasured(columns, array)
     names = [name for name in points if name in columns and name not in unmeasured]
-    series = tuple(_series(name, steps, array[:, columns.index(name)], points[name]) for name in names)
-    return Segment(run_id, kind, after, int(steps[-1]), len(steps), series)
+    series = (_series(known[name], steps, array[:, columns.index(name)], points[name]) for name in names)
+    return Segment(run_id, kind, after, int(steps[-1]), len(steps), tuple(one for one in series if one))
 
 
 def _unmeasured(columns: list[str], array: Floats) -> frozenset[str]:
@@ -184,9 +174,14 @@ def _unmeasured(columns: list[str], array: Floats) -> frozenset[str]:
     return frozenset(("val_loss", "val_metric")) if healthy else frozenset()
 
 
-def _series(name: str, steps: Floats, values: Floats, points: int) -> Series:
-    """One thinned curve; a value beyond float32 counts as infinite, since that is what the browser would
-    get."""
+def _series(metric: Metric, steps: Floats, values: Floats, points: int) -> Series | None:
+    """One thinned curve, or None where nothing was measured; a value beyond float32 counts as infinite, since that is
+    what the browser would get."""
+    if not metric.always:
+        measured = ~np.isnan(values)
+        steps, values = steps[measured], values[measured]
+    if not len(steps):
+        return None
     with np.errstate(over="ignore"):
         small = values.astype(np.float32)
     finite = np.isfinite(small)
@@ -194,9 +189,9 @@ def _series(name: str, steps: Floats, values: Floats, points: int) -> Series:
     first, last = int(steps[0]), int(steps[-1])
     steps, values, small = steps[finite], values[finite], small[finite]
     keep = thin(steps, values, points)
-    thinned = len(keep) < len(steps) and name in SMOOTHED
+    thinned = len(keep) < len(steps) and metric.smoothed
     means = bucket_means(first, last, steps, values, points) if thinned else None
-    return Series(name, steps[keep].astype(np.int32), small[keep], marks, means)
+    return Series(metric.name, steps[keep].astype(np.int32), small[keep], marks, means)
 
 
 def _marks(steps: Floats, values: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]) -> tuple[Mark, ...]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from trainer.config import RunConfig
 from trainer.diagnosis.evidence import Evidence, Table, may_be_judged, milestone_epochs, outcome
+from trainer.store.points import Points, concatenate
 
 if TYPE_CHECKING:
-    from trainer.store import Points, Run, Store
+    from trainer.store import Run, Store
 
 STEPS_PER_END = 5_000  # steps read at either end of a run; the epochs cover those between
 
@@ -35,11 +34,11 @@ def milestone(run: Run) -> int:
 
 def join(start: Points, store: Store, run_id: int) -> Table:
     """The first steps and the last ones."""
-    first, last = table(start), store.last_step(run_id, "step")
+    last = store.last_step(run_id, "step")
     if last <= start.last_step:
-        return first
-    rest = table(store.read_points(run_id, "step", after_step=max(start.last_step, last - STEPS_PER_END)))
-    return {name: np.concatenate([values, rest[name]]) for name, values in first.items()}
+        return table(start)
+    rest = store.read_points(run_id, "step", after_step=max(start.last_step, last - STEPS_PER_END))
+    return table(concatenate([start, rest]))
 
 
 def table(points: Points) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from typing import Any
 
 from trainer.config import RunConfig, label_of
 from trainer.diagnosis.evidence import Evidence
+from trainer.metrics.registry import metrics
 
 
 @dataclass(frozen=True)
@@ -104,16 +105,7 @@ IMPOSSIBLE = {
 }
 """Well-known failures that cannot happen here, with the reason; for the Reference page."""
 
-_LABELS = {
-    "step/loss": "Loss by step",
-    "step/lr": "Learning rate by step",
-    "step/grad_norm": "Gradient norm",
-    "step/loss_scale": "Loss scale",
-    "epoch/train_loss": "Training loss",
-    "epoch/val_loss": "Validation loss",
-    "health/grad_norm": "Gradient of",
-    "health/act_dead": "Dead units in",
-}
+_OF_LAYERS = {"grad_norm": "Gradient of", "act_dead": "Dead units in"}
 
 
 def evidence_label(item: EvidenceItem, config: RunConfig) -> str:
@@ -122,7 +114,7 @@ def evidence_label(item: EvidenceItem, config: RunConfig) -> str:
     if kind == "config":
         return label_of(name, config)
     column, _, layer = name.partition("/")
-    label = f"{_LABELS[f'{kind}/{column}']} {layer}".strip()
+    label = f"{_OF_LAYERS[column]} {layer}" if kind == "health" else metrics(kind)[name].label
     steps = f"step {item.last}" if item.first == item.last else f"steps {item.first} to {item.last}"
     return f"{label}, {steps}"
 

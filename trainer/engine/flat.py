@@ -40,12 +40,7 @@ class Weights:
 
     def norm(self) -> torch.Tensor:
         """The global L2 norm of all gradients, zero-dimensional."""
-        gradients = self.gradients()
-        if len(gradients) == 1:
-            norm: torch.Tensor = torch.linalg.vector_norm(gradients[0])
-        else:
-            norm = torch.nn.utils.get_total_norm(gradients)
-        return norm
+        return global_norm(self.gradients())
 
     def copies(self) -> list[torch.Tensor]:
         """Returns copies of all values."""
@@ -55,6 +50,16 @@ class Weights:
     def count(self) -> int:
         """Number of trainable parameters."""
         return sum(parameter.numel() for parameter in self.parameters)
+
+
+def global_norm(tensors: list[torch.Tensor]) -> torch.Tensor:
+    """The L2 norm of all elements of all tensors, zero-dimensional."""
+    norm: torch.Tensor
+    if len(tensors) == 1:  # a small network is one vector: one call will do
+        norm = torch.linalg.vector_norm(tensors[0])
+    else:
+        norm = torch.nn.utils.get_total_norm(tensors)
+    return norm
 
 
 def flatten(model: torch.nn.Module) -> Weights:

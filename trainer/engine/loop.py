@@ -17,12 +17,14 @@ from trainer.config import RunConfig
 from trainer.engine import checkpoint
 from trainer.engine.build import Experiment, build
 from trainer.engine.datasplit import Part, batch_order, batch_sizes
+from trainer.engine.meter import Meter, measure_epoch
 from trainer.engine.non_finite_guard import NonFiniteError, NonFiniteGuard
 from trainer.engine.observer import MakeObserver, NoObserver
 from trainer.engine.report import Results, RunReporter, facts, not_begun, results
 from trainer.engine.state import State, restore, snapshot, weights_copy
 from trainer.lazy import lazy
 from trainer.lifecycle.requests import Request, RequestKind
+from trainer.metrics.context import Epoch
 from trainer.techniques.precision import autocast
 from trainer.techniques.schedules import Moment, Rates, set_rates
 
@@ -107,7 +109,7 @@ class Trainer:
         self.sizes = batch_sizes(len(run.data.train), run.config.batch_size)
         self.started = time.perf_counter() - state.seconds
         self.saved_at = time.perf_counter()
-        self.guard = NonFiniteGuard(run)
+        self.guard, self.meter = NonFiniteGuard(run), Meter(run.weights, state.seconds)
         self.observer = observe(run, state.step)
 
     def run_epochs(self) -> str:
@@ -127,6 +129,7 @@ class Trainer:
         model, optimizer, scaler, weights = run.model, run.optimizer, run.precision.scaler, run.weights
         inputs, targets = run.data.train.inputs, run.data.train.targets
         augment, mixes, observer = run.augment, run.config.mixing.name != "none", self.observer
+        meter, step = self.meter, self.meter.step
         model.train()
         forward = autocast(run.precision, run.device)
         for index, rate in zip(self.batches(), self.rates(), strict=True):
@@ -148,25 +151,23 @@ class Trainer:
             scaler.unscale_(optimizer)  # so that norm and clipping see true gradients
             norm = weights.norm()
             observer.after_backward(state.step + 1)
-            loss_value, norm_value = self.guard.read(loss, norm)
+            step.loss, step.grad_norm = self.guard.read(loss, norm)
             clipped = run.clip(weights.gradients(), norm)
             state.step += 1
             state.batch += 1
-            recorder.step(
-                state.step,
-                time.perf_counter() - self.started,
-                loss_value,
-                rate.lr,
-                norm_value,
-                math.nan if clipped is None else clipped,
-                self.guard.loss_scale(state.step),
-            )
-            self.guard.check(state, rate.lr, loss_value, norm_value)
-            scaler.step(optimizer)  # skips the step where float16 overflowed
-            scaler.update()
-            self.guard.after_step()
+            step.number, step.samples, step.lr = state.step, len(index), rate.lr
+            step.clipped = math.nan if clipped is None else clipped
+            step.loss_scale = self.guard.loss_scale(state.step)
+            meter.before_update()
+            try:
+                self.guard.check(state, step.lr, step.loss, step.grad_norm)
+                scaler.step(optimizer)  # skips the step where float16 overflowed
+                scaler.update()
+                self.guard.after_step()
+            finally:  # the step at which training fails is recorded, too
+                recorder.step(meter.point(time.perf_counter() - self.started))
             observer.after_step(state.step)
-            state.batch_losses.append(loss_value)
+            state.batch_losses.append(step.loss)
             state.outputs.append(outputs.detach())
             if mixes:
                 state.mixed_targets.append(wanted)
@@ -224,8 +225,8 @@ class Trainer:
         state.seconds = time.perf_counter() - self.started
         state.skipped_steps += self.guard.skipped_steps()
         patience = run.patience_left(state.validation_losses)
-        left = patience if math.isfinite(patience) else None
-        self.recorder.epoch(state.step, state.epoch, state.seconds, **values, patience_left=left)
+        epoch = Epoch(state.epoch, state.step, state.seconds, patience_left=patience, **values)
+        self.recorder.epoch(measure_epoch(epoch))
         if values["val_loss"] < state.best_loss:
             state.best = {"epoch": state.epoch, "step": state.step, **values}
             if run.config.early_stopping.name != "none":

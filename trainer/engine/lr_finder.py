@@ -18,6 +18,7 @@ from trainer.engine.datasplit import steps_per_epoch
 from trainer.engine.loop import RequestSource, train
 from trainer.engine.report import Results, RunReporter
 from trainer.lifecycle.requests import Request, RequestKind
+from trainer.metrics.registry import Point
 
 NAME = "LR finder"
 MEMORY = 0.9  # of the smoothed loss: it averages over about ten steps
@@ -74,14 +75,14 @@ class RangeTest:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.recorder, name)
 
-    def step(self, step: int, seconds: float, loss: Any, *rest: Any) -> None:
+    def step(self, point: Point) -> None:
         """Passes the step on and checks the smoothed loss."""
-        self.recorder.step(step, seconds, loss, *rest)
-        smoothed = self.smooth.add(float(loss))
-        if step > WARMING_UP:
+        self.recorder.step(point)
+        smoothed = self.smooth.add(float(point.loss))
+        if point.step > WARMING_UP:
             self.over = self.over or smoothed > WORSE * self.best
         self.best = min(self.best, smoothed)
-        self.over = self.over or step >= self.steps
+        self.over = self.over or point.step >= self.steps
 
     def control(self) -> Request | None:
         """Returns the next request, or a stop once the test is over."""

@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from trainer.config import RunConfig
 from trainer.engine.build import Experiment
 from trainer.engine.datasplit import batch_sizes
 from trainer.engine.state import State
 from trainer.lifecycle.requests import Request
-
-if TYPE_CHECKING:
-    import torch
-
-    Number = float | torch.Tensor
+from trainer.metrics.registry import Point
 
 
 class RunReporter(Protocol):
     """Receives what a run reports. All but `flush` return at once; writing happens elsewhere."""
 
-    def step(
-        self,
-        step: int,
-        seconds: float,
-        loss: Number,
-        lr: float,
-        grad_norm: Number,
-        clipped: Number,
-        loss_scale: float,
-    ) -> None:
-        """One optimizer step: the batch's loss and the gradient norm before clipping. NaN where a value does not apply."""
+    def step(self, point: Point) -> None:
+        """One optimizer step: a value for each per-step metric."""
 
-    def epoch(
-        self, step: int, epoch: int, seconds: float, train_loss: float, train_metric: float,
-        val_loss: float, val_metric: float, lr: float, patience_left: float | None,
-    ) -> None:  # fmt: skip
-        """One finished epoch, with its last step; the train values are means over its batches. `patience_left` says how many
-        more epochs early stopping would bear; None without it."""
+    def epoch(self, point: Point) -> None:
+        """One finished epoch: a value for each per-epoch metric."""
 
     def progress(self, facts: dict[str, Any]) -> None:
         """Facts of the run besides its curves: device, precision, parameters, total steps, epoch."""

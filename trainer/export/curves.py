@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from trainer.export.events import event_file
 from trainer.lazy import lazy
+from trainer.metrics.registry import KINDS, metrics
 from trainer.store import Points, Run, Store
 
 if TYPE_CHECKING:
@@ -17,30 +18,31 @@ else:
 
 def frame(points: Points) -> pd.DataFrame:
     """Points as a table; whole numbers stay whole."""
-    table = pd.DataFrame(points.array, columns=list(points.columns))
-    whole = [name for name in ("step", "epoch") if name in table]
-    return table.astype(dict.fromkeys(whole, "int64"))
+    whole = {one.name for kind in KINDS for one in metrics(kind).values() if one.whole}
+    found = pd.DataFrame(points.array, columns=list(points.columns))
+    return found.astype(dict.fromkeys(whole & set(points.columns), "int64"))
 
 
-def metrics(store: Store, run: Run) -> pd.DataFrame:
+def table(store: Store, run: Run) -> pd.DataFrame:
     """A row for each step; what is measured once an epoch stands in the row of its last step and is empty elsewhere."""
-    steps, epochs = (frame(store.read_points(run.id, kind)) for kind in ("step", "epoch"))
-    return steps.merge(epochs.drop(columns=["seconds", "lr"]), on="step", how="outer")
+    steps, epochs = (frame(store.read_points(run.id, kind)) for kind in KINDS)
+    both = [name for name in epochs if name in steps and name != "step"]
+    return steps.merge(epochs.drop(columns=both), on="step", how="outer")
 
 
 def as_csv(store: Store, run: Run) -> bytes:
     """Comma-separated values; every number has all its digits."""
-    return bytes(metrics(store, run).astype({"epoch": "Int64"}).to_csv(index=False).encode())
+    return bytes(table(store, run).astype({"epoch": "Int64"}).to_csv(index=False).encode())
 
 
 def as_parquet(store: Store, run: Run) -> bytes:
     """Apache Parquet, compressed by columns."""
     out = io.BytesIO()
-    metrics(store, run).to_parquet(out, index=False)
+    table(store, run).to_parquet(out, index=False)
     return out.getvalue()
 
 
 def as_events(store: Store, run: Run) -> bytes:
     """An event file for TensorBoard."""
     began = (run.started or run.created).timestamp()
-    return event_file([(kind, store.read_points(run.id, kind)) for kind in ("step", "epoch")], began)
+    return event_file([(kind, store.read_points(run.id, kind)) for kind in KINDS], began)

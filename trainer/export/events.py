@@ -15,6 +15,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.metrics.registry import metrics
 from trainer.store import Points
 
 CASTAGNOLI = 0x82F63B78  # the polynomial of CRC-32C, its bits reversed
@@ -24,7 +25,8 @@ def event_file(curves: Iterable[tuple[str, Points]], began: float) -> bytes:
     """One file with every column of every curve as `group/column`; `began` is the run's start in seconds since 1970."""
     events = [event(began, 0, b"\x1a\x0dbrain.Event:2")]
     for group, points in curves:
-        names = [name for name in points.columns if name not in ("step", "seconds", "epoch")]
+        axes = {name for name, one in metrics(group).items() if one.axis}
+        names = [name for name in points.columns if name not in axes]
         places = [points.columns.index(name) for name in names]
         tags = [f"{group}/{name}" for name in names]
         step, seconds = points.columns.index("step"), points.columns.index("seconds")

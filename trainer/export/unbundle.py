@@ -28,8 +28,9 @@ from trainer.engine import checkpoint
 from trainer.engine.report import Results
 from trainer.export.bundle import FORMAT, VERSION
 from trainer.export.pickles import problem_of_checkpoint, problem_of_weights
+from trainer.metrics.registry import metrics
 from trainer.settings import Settings
-from trainer.store import ENDED, EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store
+from trainer.store import ENDED, Batch, Store
 
 MB = 1_000_000
 ELSEWHERE = "This run trained on a file that is not on this machine. To repeat it, upload the same file on the Your data page."
@@ -53,8 +54,9 @@ LONGEST = {"name": 120, "notes": 5_000, "error": 5_000}
 MOST_NOTICES = 100
 KNOWN_PROGRESS = {
     **dict.fromkeys(("device", "precision", "metric", "unit"), str),
-    **dict.fromkeys(("parameters", "epochs", "total_steps", "steps_per_epoch", "step", "epoch"), int),
-    **dict.fromkeys(("seconds", "steps_per_s"), float),
+    **dict.fromkeys(("parameters", "epochs", "total_steps", "steps_per_epoch", "epoch"), int),
+    **{name: int if one.whole else float for name, one in metrics("step").items() if one.aggregation},
+    "steps_per_s": float,
 }
 
 
@@ -262,9 +264,7 @@ def curve(kind: str, data: bytes) -> Batch:
     """One kind of points. The store checks that its steps rise."""
     name = f"metrics/{kind}.csv"
     header = data.split(b"\n", 1)[0].decode("utf-8", "replace").strip().split(",")
-    known = {"step": list(STEP_COLUMNS), "epoch": list(EPOCH_COLUMNS)}.get(kind)
-    fits = header == known if known else header[:1] == ["step"] and all(map(LAYER.fullmatch, header))
-    if not fits or len(header) > MOST_COLUMNS or len(set(header)) != len(header):
+    if not fits(kind, header) or len(header) > MOST_COLUMNS or len(set(header)) != len(header):
         raise BundleError(f"{name} has columns that a run does not have: {shown(','.join(header))}.")
     if data.count(b",") + data.count(b"\n") > MOST_CELLS:  # of rows wider than the header, too
         raise BundleError(f"{name} has more than {MOST_CELLS // MB} million values.")
@@ -282,6 +282,14 @@ def curve(kind: str, data: bytes) -> Batch:
     if steps.min() < 0 or (np.diff(steps) <= 0).any():
         raise BundleError(f"{name} has steps that do not rise from row to row.")
     return Batch(kind, header, rows)
+
+
+def fits(kind: str, header: list[str]) -> bool:
+    """Whether a run can have these columns. Another version may not have measured all of them."""
+    if known := metrics(kind):
+        needed = {name for name, one in known.items() if one.always}
+        return header[0] == "step" and needed <= set(header) <= known.keys()
+    return header[0] == "step" and all(map(LAYER.fullmatch, header))
 
 
 def shown(value: object) -> str:

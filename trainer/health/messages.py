@@ -6,6 +6,7 @@ after that a message holds what is new, so its cost does not depend on how long 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Protocol
@@ -107,7 +108,8 @@ def norm_arrays(steps: Any, header: dict[str, Any]) -> dict[str, Array]:
     `skipped`: steps that the loss scaler left out. Header: `steps` and `clipped` of them, `non_finite` norms, and
     whether the run clips at all (`clipping`).
     """
-    norms, clipped, scale = (steps.column(name) for name in ("grad_norm", "clipped", "loss_scale"))
+    norms = steps.column("grad_norm")
+    clipped, scale = (steps.column(name, missing=math.nan) for name in ("clipped", "loss_scale"))
     finite = np.isfinite(norms)
     with np.errstate(divide="ignore"):
         places = np.clip(np.floor(PER_DECADE * np.log10(np.abs(norms[finite]))), LOWEST, HIGHEST)
@@ -134,9 +136,7 @@ def epoch_arrays(epochs: Any) -> dict[str, Array]:
     if len(array) > EPOCHS:
         best = int(np.argmin(np.where(np.isnan(loss), np.inf, loss)))
         keep = np.union1d(np.linspace(0, len(array) - 1, EPOCHS - 1).astype(int), [best])
-    patience = (
-        epochs.column("patience_left") if "patience_left" in epochs.columns else np.full(len(array), np.nan)
-    )
+    patience = epochs.column("patience_left", missing=math.nan)
     with np.errstate(over="ignore"):
         return {
             "epochs": epochs.column("epoch")[keep].astype(np.int32),

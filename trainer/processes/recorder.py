@@ -1,6 +1,6 @@
 """The recorder: takes points from the training thread for next to nothing and commits them from a thread of its own.
 
-`step` appends a tuple to a queue. The writer thread empties the queue about five times a second into one transaction,
+`step` appends a point to a queue. The writer thread empties the queue about five times a second into one transaction,
 together with progress, notices and a heartbeat, and fetches what is requested of the run. When the database cannot be
 written (locked, disk full) it tries again until it can; the queue is bounded, so training waits rather than losing a
 point.
@@ -20,10 +20,11 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, Operationa
 
 from trainer.health.layout import Layout
 from trainer.lifecycle.requests import Request, RequestKind
+from trainer.metrics.registry import Point
 from trainer.processes.control import Control
 from trainer.processes.log import log_line
 from trainer.processes.progress import Progress
-from trainer.store import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Store, Superseded
+from trainer.store import Batch, Store, Superseded
 from trainer.store.points import Array
 
 INTERVAL = 0.2
@@ -59,8 +60,8 @@ class Recorder:
         self.superseded = False
         self._store, self._run_id, self._attempt, self._control = store, run_id, attempt, control
         self._parent = parent
-        self._steps: deque[tuple[Any, ...]] = deque()
-        self._epochs: deque[tuple[Any, ...]] = deque()
+        self._steps: deque[Point] = deque()
+        self._epochs: deque[Point] = deque()
         self._looks: deque[tuple[int, Layout, Any]] = deque()
         self._views: dict[str, tuple[int, bytes]] = {}
         self._notices: deque[str] = deque()
@@ -80,25 +81,22 @@ class Recorder:
 
     def progress(self, facts: Mapping[str, Any]) -> None:
         """Reports facts of the run besides its curves: device, parameters, total_steps, epoch, … Those reported before
-        stay. Step, seconds and steps_per_s are added from the points themselves."""
+        stay. The points add step, seconds, steps_per_s and the metrics that have
+        an aggregation."""
         self._progress.report(facts)
 
-    def step(self, *row: Any) -> None:
-        """Record one optimizer step: (step, seconds, loss, lr, grad_norm, clipped, loss_scale)."""
-        self._steps.append(row)
+    def step(self, point: Point) -> None:
+        """Record one optimizer step."""
+        self._steps.append(point)
         if self._eager:  # the first point is committed at once
             self._eager = False
             self._wake.set()
         if len(self._steps) >= self._capacity:
             self._wait_for_room()
 
-    def epoch(
-        self, step: int, epoch: int, seconds: float, train_loss: float, train_metric: float,
-        val_loss: float, val_metric: float, lr: float, patience_left: float | None = None,
-    ) -> None:  # fmt: skip
+    def epoch(self, point: Point) -> None:
         """Record one finished epoch."""
-        row = (step, epoch, seconds, train_loss, train_metric, val_loss, val_metric, lr, patience_left)
-        self._epochs.append(row)
+        self._epochs.append(point)
 
     def health(self, step: int, layout: Layout, look: Any) -> None:
         """Record a look at a step's layers: a tensor as `layout` describes it."""
@@ -190,13 +188,10 @@ class Recorder:
         self._last_commit = time.monotonic()
 
     def _drain(self) -> list[Batch]:
-        taken = ((kind, columns, _take(rows)) for kind, columns, rows in self._queues())
-        found = [Batch(kind, columns, to_array(rows, columns)) for kind, columns, rows in taken if rows]
-        return [*health_batch(_take(self._looks)), *found]
-
-    def _queues(self) -> Sequence[tuple[str, Sequence[str], deque[tuple[Any, ...]]]]:
         # Epochs first: what a person sees of an epoch always has its steps behind it already or in the same commit.
-        return (("epoch", EPOCH_COLUMNS, self._epochs), ("step", STEP_COLUMNS, self._steps))
+        taken = [("epoch", _take(self._epochs)), ("step", _take(self._steps))]
+        found = [Batch(kind, points[0]._fields, to_array(points)) for kind, points in taken if points]
+        return [*health_batch(_take(self._looks)), *found]
 
     def _commit(
         self,
@@ -259,10 +254,10 @@ class Recorder:
             self._control.request(_INTERRUPT)
 
 
-def to_array(rows: Sequence[tuple[Any, ...]], columns: Sequence[str]) -> Array:
-    """Rows of floats, None and zero-dimensional tensors as float64, shape (rows, columns)."""
-    array = np.empty((len(rows), len(columns)))
-    for index, values in enumerate(zip(*rows, strict=True)):
+def to_array(points: Sequence[Point]) -> Array:
+    """Points of floats, None and zero-dimensional tensors as float64, shape (points, columns)."""
+    array = np.empty((len(points), len(points[0])))
+    for index, values in enumerate(zip(*points, strict=True)):
         array[:, index] = fetch(values)
     return array
 
@@ -294,6 +289,6 @@ def fetch(values: Sequence[Any]) -> Sequence[float | None]:
     return result
 
 
-def _take(rows: deque[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def _take(rows: deque[Any]) -> list[Any]:
     """Everything in the queue now. One at a time, because the training thread appends meanwhile."""
     return [rows.popleft() for _ in range(len(rows))]

@@ -12,7 +12,7 @@ from trainer.store.database import StoreError, tick
 from trainer.store.downloads import Download, DownloadStore
 from trainer.store.imports import ImportStore
 from trainer.store.inspections import Inspection, InspectionStore
-from trainer.store.points import EPOCH_COLUMNS, STEP_COLUMNS, Batch, Points
+from trainer.store.points import Batch, Points
 from trainer.store.runs import COMMAND_LINE, ENDED, LIVE, Changes, Run, RunStore
 from trainer.store.schema import supervisor
 from trainer.store.supervisor_lock import supervisor_lock
@@ -22,10 +22,8 @@ from trainer.store.views import View, ViewStore
 __all__ = [
     "COMMAND_LINE",
     "ENDED",
-    "EPOCH_COLUMNS",
     "LIVE",
     "MAX_LOSSES",
-    "STEP_COLUMNS",
     "Batch",
     "Changes",
     "Download",

@@ -19,22 +19,10 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from trainer.metrics.registry import columns as metric_columns
 from trainer.store.schema import chunks
 
 Array = npt.NDArray[np.float64]
-
-STEP_COLUMNS = ("step", "seconds", "loss", "lr", "grad_norm", "clipped", "loss_scale")
-EPOCH_COLUMNS = (
-    "step",
-    "epoch",
-    "seconds",
-    "train_loss",
-    "train_metric",
-    "val_loss",
-    "val_metric",
-    "lr",
-    "patience_left",
-)
 
 FANOUT = 16
 SEALED_ROWS = 4096
@@ -52,12 +40,14 @@ class Points:
     def __len__(self) -> int:
         return len(self.array)
 
-    def column(self, name: str) -> Array:
-        """One column as a view, shape (rows,). A column that was never recorded raises KeyError."""
-        if name not in self.columns:
+    def column(self, name: str, missing: float | None = None) -> Array:
+        """One column as a view, shape (rows,). Where it was never recorded, rows of `missing`; without that, raises KeyError."""
+        if name in self.columns:
+            result: Array = self.array[:, self.columns.index(name)]
+            return result
+        if missing is None:
             raise KeyError(f"No column {name!r}; there are {', '.join(self.columns)}.")
-        result: Array = self.array[:, self.columns.index(name)]
-        return result
+        return np.full(len(self.array), missing)
 
     @property
     def last_step(self) -> int:
@@ -72,11 +62,6 @@ class Batch:
     kind: str
     columns: Sequence[str]
     rows: Array
-
-
-def default_columns(kind: str) -> tuple[str, ...]:
-    """Columns of a kind before anything was recorded."""
-    return {"step": STEP_COLUMNS, "epoch": EPOCH_COLUMNS}.get(kind, ("step",))
 
 
 def last_step(connection: Connection, run_id: int, kind: str) -> int:
@@ -199,7 +184,7 @@ def _decode(columns: tuple[str, ...], data: bytes) -> Points:
 
 
 def _nothing(kind: str) -> Points:
-    columns = default_columns(kind)
+    columns = metric_columns(kind) or ("step",)
     return Points(columns, np.empty((0, len(columns))))
 
 
