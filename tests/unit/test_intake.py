@@ -55,7 +55,7 @@ def test_a_refused_file_leaves_nothing(data, words):
 
 
 def test_a_check_that_takes_too_long_is_ended(monkeypatch):
-    monkeypatch.setattr(intake, "WALL_SECONDS", 0.0)
+    monkeypatch.setattr(intake, "MAX_SECONDS", 0.0)
     with pytest.raises(DataError, match="within the limits on memory and time"):
         own_files.added(own_files.csv_bytes(5000))
     assert leftovers() == []

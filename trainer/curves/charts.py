@@ -34,6 +34,7 @@ def _spec(chart: Chart, members: list[Metric]) -> dict[str, Any]:
         "percent": chart.percent,
         "planned": chart.planned,
         "clip": chart.clip,
+        "ticks": chart.ticks,
         "parts": [_part(one) for one in members],
     }
 

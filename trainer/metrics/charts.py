@@ -13,7 +13,7 @@ class Chart:
     """One chart of the live panel. Its name, title and hint are its first metric's where they are empty.
 
     `hint` is shown before there is any run. `percent` writes shares as percent, `planned` draws the schedule before the
-    run, `clip` draws the norm at which the gradient is clipped.
+    run, `clip` draws the norm at which the gradient is clipped. `ticks` is a d3 format for the y axis.
     """
 
     name: str = ""
@@ -23,6 +23,7 @@ class Chart:
     percent: bool = False
     planned: bool = False
     clip: bool = False
+    ticks: str = ""
     place: int = field(default_factory=lambda: next(_places), init=False)
 
 

@@ -83,7 +83,7 @@ def update_ratio(step: Step) -> Number:
     "step",
     label="Samples per second",
     unit="samples/s",
-    chart=Chart(),
+    chart=Chart(ticks="~s"),  # 12k
     smoothed=True,
     clock=True,
     aggregation="mean",

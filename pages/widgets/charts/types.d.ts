@@ -36,6 +36,7 @@ interface ChartSpec {
   parts: ChartPart[];
   log: boolean;
   percent: boolean;
+  ticks: string;
   planned: boolean;
   clip: boolean;
   hint: string;

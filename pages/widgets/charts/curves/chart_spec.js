@@ -70,5 +70,6 @@ export function formatValue(spec, value) {
  */
 export function tickFormat(spec, log) {
   if (spec.percent) return ".0%";
+  if (spec.ticks) return spec.ticks;
   return log ? ".2~g" : ".3~g";
 }
