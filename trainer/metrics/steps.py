@@ -83,7 +83,7 @@ def update_ratio(step: Step) -> Number:
     "step",
     label="Samples per second",
     unit="samples/s",
-    chart=Chart(ticks="~s"),  # 12k
+    chart=Chart(ticks="~s"),
     smoothed=True,
     clock=True,
     aggregation="mean",
