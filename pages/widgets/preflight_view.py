@@ -58,7 +58,7 @@ def _rates(config: RunConfig) -> str:
 
 def _observations(found: Sequence[Observation]) -> str:
     rows = "".join(
-        f'<li class="{"tp-good" if one.good else "tp-look"}"><b>{"Fine" if one.good else "Check"}</b> '
+        f'<li class="{"tp-good" if one.good else "tp-check"}"><b>{"Fine" if one.good else "Check"}</b> '
         f"{escape_html(one.text)}</li>"
         for one in found
     )

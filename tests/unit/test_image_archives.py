@@ -226,7 +226,7 @@ def test_a_cnn_learns_dark_from_bright(own):
     assert exact(go(config.changed({"epochs": 8, "learning_rate": 0.01}))[1].steps) == exact(log.steps)
 
 
-def test_sizes_and_colours(own):
+def test_sizes_and_colors(own):
     config = own(side=16, color="grey")
     run = build(config, None)
     assert tuple(run.data.train.inputs.shape[1:]) == (1, 16, 16)

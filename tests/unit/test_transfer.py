@@ -388,7 +388,7 @@ def test_zips_that_lie_about_themselves_are_refused(home, monkeypatch):
     assert len(bomb) < 100_000
     with pytest.raises(BundleError, match=r"run\.json has 2 MB; the limit is 1 MB"):
         read_bundle(io.BytesIO(bomb))
-    monkeypatch.setattr("trainer.export.unbundle.LARGEST_SUM", 1000)
+    monkeypatch.setattr("trainer.export.unbundle.MAX_SUM", 1000)
     with pytest.raises(BundleError, match="too much for a run"):
         read_bundle(io.BytesIO(good))
 
@@ -396,7 +396,7 @@ def test_zips_that_lie_about_themselves_are_refused(home, monkeypatch):
 def test_rows_wider_than_their_header_cost_no_memory(home, monkeypatch):
     wide = b"step,grad_norm/a\n" + b"0," * 50_000 + b"0\n"
     data = changed(written(home, "zip"), lambda files: files.update({"metrics/health.csv": wide}))
-    monkeypatch.setattr("trainer.export.unbundle.MOST_CELLS", 20_000)
+    monkeypatch.setattr("trainer.export.unbundle.MAX_CELLS", 20_000)
     with pytest.raises(BundleError, match=r"health\.csv has more than"):
         read_bundle(io.BytesIO(data))
 

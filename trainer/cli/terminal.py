@@ -140,7 +140,7 @@ def columns(rows: Sequence[Sequence[str]], widest: int = 40) -> str:
 
 def before_text(answer: Mapping[str, Any]) -> str:
     """Returns what `inspect` found, as text."""
-    lines = [f"{'ok  ' if one.good else 'look'}  {one.text}" for one in observations(answer)]
+    lines = [f"{'ok   ' if one.good else 'check'}  {one.text}" for one in observations(answer)]
     lines += ["", f"{'Activations after':40} {'mean':>10} {'std':>10} {'zero':>6}"]
     lines += [
         f"{one['layer']:40} {short(one['mean']):>10} {short(one['std']):>10} {100 * one['zero']:5.0f}%"

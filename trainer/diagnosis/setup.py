@@ -70,7 +70,7 @@ def symptoms(run: Evidence, huge: bool) -> tuple[str, str, EvidenceItem]:
     if name == "zeros":
         return seen, "With every weight at zero no hidden layer gets a gradient", mark
     if name == "constant":
-        return seen, "With every weight alike all units of a layer learn the same thing for ever", mark
+        return seen, "With every weight alike all units of a layer learn the same thing indefinitely", mark
     return seen, "Weights of the wrong size let the signal die out or saturate from layer to layer", mark
 
 
@@ -81,7 +81,7 @@ def symptoms(run: Evidence, huge: bool) -> tuple[str, str, EvidenceItem]:
 )
 def batch_norm_tiny_batch(run: Evidence) -> Found | None:
     """Batch norm estimates mean and variance from the batch; from a handful of samples these are mostly noise, which training
-    must live with while evaluation uses running averages. Group or layer norm do not look at the batch."""
+    must live with while evaluation uses running averages. Group or layer norm do not depend on the batch."""
     config = run.config
     if config.normalization.name != "batch" or config.batch_size > 8 or not run.long_enough or run.non_finite:
         return None

@@ -200,7 +200,7 @@ class Trainer:
         return [at(0)] * (batches - state.batch)
 
     def end_epoch(self) -> None:
-        """Measures, remembers the best, and decides whether to go on; looks at train and validation only."""
+        """Measures, remembers the best, and decides whether to continue; uses the training and validation parts only."""
         run, state = self.run, self.state
         self.guard.check_pending(run.optimizer.param_groups[0]["lr"])
         if state.mixed_targets:
@@ -307,7 +307,7 @@ def judge(run: Experiment, outputs: torch.Tensor, part: Part) -> dict[str, float
 
 
 def finish(run: Experiment, state: State, reason: str, trainer: Trainer) -> Results:
-    """Restores the best weights if early stopping kept them, looks at the test part for the only time, and saves."""
+    """Restores the best weights if early stopping kept them, measures on the test part for the only time, and saves."""
     restored = state.best_weights is not None
     if state.best_weights is not None:
         run.model.load_state_dict(state.best_weights)

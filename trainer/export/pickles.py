@@ -9,7 +9,7 @@ import zlib
 
 from safetensors import SafetensorError, deserialize
 
-LARGEST_PICKLE = 50_000_000  # bytes; it holds names and shapes, the numbers lie beside it
+MAX_PICKLE_BYTES = 50_000_000  # bytes; it holds names and shapes, the numbers lie beside it
 STORAGES = {
     f"torch {kind}Storage"
     for kind in ("Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Byte", "Bool")
@@ -44,7 +44,7 @@ def problem_of_checkpoint(data: bytes) -> str:
             ):
                 return "is compressed, which torch never does"
             pickles = [entry for entry in entries if entry.filename.endswith(".pkl")]
-            if len(pickles) != 1 or pickles[0].file_size > LARGEST_PICKLE:
+            if len(pickles) != 1 or pickles[0].file_size > MAX_PICKLE_BYTES:
                 return "is no checkpoint of torch"
             return problem_of_pickle(archive.read(pickles[0]))
     except (

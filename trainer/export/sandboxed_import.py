@@ -1,4 +1,4 @@
-"""Taking in a run for the web server: read in a process with limits of its own, as all files are that strangers bring."""
+"""Importing a run for the web server: read in a process with limits of its own, like every file from a visitor."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainer.store import Store
 
 TOO_MUCH = (
     "The zip could not be read within the limits on memory and time of this page. "
-    "Take it in with python -m trainer import on the machine itself."
+    "Use python -m trainer import on the machine itself."
 )
 
 

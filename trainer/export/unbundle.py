@@ -1,4 +1,4 @@
-"""Taking in a run's zip from elsewhere. Whoever made it may mean harm: nothing is trusted, everything is bounded.
+"""Importing a run's zip from elsewhere. Whoever made it may mean harm: nothing is trusted, everything is bounded.
 
 Names are compared with a list and never used as paths; a file is read up to the size that it may have and no further; its
 checksum must fit; numbers must be numbers. Only then a run is created.
@@ -34,7 +34,7 @@ from trainer.store import ENDED, Batch, Store
 
 MB = 1_000_000
 ELSEWHERE = "This run trained on a file that is not on this machine. To repeat it, upload the same file on the Your data page."
-MOST_FILES = 40
+MAX_FILES = 40
 LIMITS = {
     "manifest.json": 1 * MB,
     "run.json": 1 * MB,
@@ -47,11 +47,11 @@ LIMITS = {
     checkpoint.CURRENT: 2_000 * MB,
 }
 """What a zip may hold, and how large each may be. Other files, such as the script, are left where they are."""
-LARGEST_SUM = 2_000 * MB
-LAYER = re.compile(r"[a-z_]{1,40}(/[\w.\-]{1,200})?")
-MOST_COLUMNS, MOST_CELLS = 4_000, 60 * MB
-LONGEST = {"name": 120, "notes": 5_000, "error": 5_000}
-MOST_NOTICES = 100
+MAX_SUM = 2_000 * MB
+LAYER_COLUMN = re.compile(r"[a-z_]{1,40}(/[\w.\-]{1,200})?")
+MAX_COLUMNS, MAX_CELLS = 4_000, 60 * MB
+MAX_LENGTHS = {"name": 120, "notes": 5_000, "error": 5_000}
+MAX_NOTICES = 100
 KNOWN_PROGRESS = {
     **dict.fromkeys(("device", "precision", "metric", "unit"), str),
     **dict.fromkeys(("parameters", "epochs", "total_steps", "steps_per_epoch", "epoch"), int),
@@ -61,7 +61,7 @@ KNOWN_PROGRESS = {
 
 
 class BundleError(ValueError):
-    """The file is no run that can be taken in; the text is one sentence."""
+    """The file is not a run that can be imported; the text is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def import_bundle(store: Store, settings: Settings, file: IO[bytes], owner: str)
     incoming = read_bundle(file)
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
-        # Files first, under another name: a run that is killed in here must not begin anew on the curves of its past.
+        # Files first, under another name: a run whose import is killed here must not resume without its checkpoint.
         with tempfile.TemporaryDirectory(dir=settings.home, prefix="incoming-") as staged:
             files = Path(staged) / "files"
             files.mkdir()
@@ -127,14 +127,14 @@ def read_files(archive: zipfile.ZipFile) -> dict[str, bytes]:
     """The files that a run may have, by name, each as long and as whole as the manifest says."""
     entries = archive.infolist()
     names = [entry.filename for entry in entries]
-    if len(entries) > MOST_FILES or len(set(names)) != len(names):
+    if len(entries) > MAX_FILES or len(set(names)) != len(names):
         raise BundleError(
-            f"The zip has {len(entries):,} files, or two of one name; a run has at most {MOST_FILES}."
+            f"The zip has {len(entries):,} files, or two of one name; a run has at most {MAX_FILES}."
         )
     by_name = {entry.filename: entry for entry in entries if entry.filename in LIMITS}
-    if sum(entry.file_size for entry in by_name.values()) > LARGEST_SUM:
+    if sum(entry.file_size for entry in by_name.values()) > MAX_SUM:
         raise BundleError(
-            f"The zip would take more than {LARGEST_SUM // MB:,} MB; that is too much for a run."
+            f"The zip would take more than {MAX_SUM // MB:,} MB; that is too much for a run."
         )
     if "manifest.json" not in by_name:
         raise BundleError("The zip has no manifest.json: it is not a run that was exported here.")
@@ -201,7 +201,7 @@ def run_values(facts: dict[str, Any], config: RunConfig) -> dict[str, Any]:
     if facts.get("status") not in ENDED:
         raise BundleError(f"The run is {shown(facts.get('status'))}; only one that is over can be imported.")
     values: dict[str, Any] = {"status": facts["status"], "config": config.to_dict()}
-    for name, longest in LONGEST.items():
+    for name, longest in MAX_LENGTHS.items():
         text = facts.get(name) or ""
         if not isinstance(text, str):
             raise BundleError(f"The run's {name} is {shown(text)}, but must be text.")
@@ -209,7 +209,7 @@ def run_values(facts: dict[str, Any], config: RunConfig) -> dict[str, Any]:
     values["error"] = values["error"] or None
     notices = facts.get("notices")
     notices = notices if isinstance(notices, list) else []
-    values["notices"] = [text[:2_000] for text in notices[:MOST_NOTICES] if isinstance(text, str)]
+    values["notices"] = [text[:2_000] for text in notices[:MAX_NOTICES] if isinstance(text, str)]
     if config.technique("data").facts.get("own") and find_manifest(config.data.knobs["file"]) is None:
         values["notices"].append(ELSEWHERE)
     progress = facts.get("progress")
@@ -264,10 +264,10 @@ def curve(kind: str, data: bytes) -> Batch:
     """One kind of points. The store checks that its steps rise."""
     name = f"metrics/{kind}.csv"
     header = data.split(b"\n", 1)[0].decode("utf-8", "replace").strip().split(",")
-    if not fits(kind, header) or len(header) > MOST_COLUMNS or len(set(header)) != len(header):
+    if not fits(kind, header) or len(header) > MAX_COLUMNS or len(set(header)) != len(header):
         raise BundleError(f"{name} has columns that a run does not have: {shown(','.join(header))}.")
-    if data.count(b",") + data.count(b"\n") > MOST_CELLS:  # of rows wider than the header, too
-        raise BundleError(f"{name} has more than {MOST_CELLS // MB} million values.")
+    if data.count(b",") + data.count(b"\n") > MAX_CELLS:  # of rows wider than the header, too
+        raise BundleError(f"{name} has more than {MAX_CELLS // MB} million values.")
     if b"\n" not in data.strip():
         return Batch(kind, header, np.empty((0, len(header))))
     try:
@@ -289,7 +289,7 @@ def fits(kind: str, header: list[str]) -> bool:
     if known := metrics(kind):
         needed = {name for name, one in known.items() if one.always}
         return header[0] == "step" and needed <= set(header) <= known.keys()
-    return header[0] == "step" and all(map(LAYER.fullmatch, header))
+    return header[0] == "step" and all(map(LAYER_COLUMN.fullmatch, header))
 
 
 def shown(value: object) -> str:

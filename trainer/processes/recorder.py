@@ -62,7 +62,7 @@ class Recorder:
         self._parent = parent
         self._steps: deque[Point] = deque()
         self._epochs: deque[Point] = deque()
-        self._looks: deque[tuple[int, Layout, Any]] = deque()
+        self._samples: deque[tuple[int, Layout, Any]] = deque()
         self._views: dict[str, tuple[int, bytes]] = {}
         self._notices: deque[str] = deque()
         self._progress = Progress()
@@ -86,7 +86,7 @@ class Recorder:
         self._progress.report(facts)
 
     def step(self, point: Point) -> None:
-        """Record one optimizer step."""
+        """Records one optimizer step."""
         self._steps.append(point)
         if self._eager:  # the first point is committed at once
             self._eager = False
@@ -95,15 +95,15 @@ class Recorder:
             self._wait_for_room()
 
     def epoch(self, point: Point) -> None:
-        """Record one finished epoch."""
+        """Records one finished epoch."""
         self._epochs.append(point)
 
-    def health(self, step: int, layout: Layout, look: Any) -> None:
-        """Record a look at a step's layers: a tensor as `layout` describes it."""
-        self._looks.append((step, layout, look))
+    def health(self, step: int, layout: Layout, sample: Any) -> None:
+        """Records a sample of a step's layers: a tensor as `layout` describes it."""
+        self._samples.append((step, layout, sample))
 
     def view(self, name: str, step: int, data: bytes) -> None:
-        """Show the newest view of a name; one before that is not written yet is not written at all."""
+        """Keeps the newest view of a name; an earlier one that is not written yet is dropped."""
         self._views[name] = (step, data)
 
     def notice(self, text: str) -> None:
@@ -191,7 +191,7 @@ class Recorder:
         # Epochs first: what a person sees of an epoch always has its steps behind it already or in the same commit.
         taken = [("epoch", _take(self._epochs)), ("step", _take(self._steps))]
         found = [Batch(kind, points[0]._fields, to_array(points)) for kind, points in taken if points]
-        return [*health_batch(_take(self._looks)), *found]
+        return [*health_batch(_take(self._samples)), *found]
 
     def _commit(
         self,
@@ -262,12 +262,12 @@ def to_array(points: Sequence[Point]) -> Array:
     return array
 
 
-def health_batch(looks: Sequence[tuple[int, Layout, Any]]) -> list[Batch]:
-    """The looks of a run as one batch, or none."""
-    if not looks:
+def health_batch(samples: Sequence[tuple[int, Layout, Any]]) -> list[Batch]:
+    """The health samples of a run as one batch, or none."""
+    if not samples:
         return []
-    layout, steps = looks[0][1], [step for step, _, _ in looks]
-    rows = layout.rows(steps, [look.detach().cpu().numpy() for _, _, look in looks])
+    layout, steps = samples[0][1], [step for step, _, _ in samples]
+    rows = layout.rows(steps, [sample.detach().cpu().numpy() for _, _, sample in samples])
     return [Batch("health", layout.columns, rows)]
 
 

@@ -9,7 +9,7 @@ import { buildTraces, FEW } from "./traces.js";
 import { ZoomDetail } from "./zoom_detail.js";
 
 const REST = 1.5; // times as long as a drawing took
-const MOST_ENTRIES = 2000; // that are kept for those who measure the page
+const MAX_ENTRIES = 2000; // that are kept for those who measure the page
 
 export class Chart {
   /**
@@ -121,7 +121,7 @@ export class Chart {
 
 /** @param {object} detail */
 function markDrawn(detail) {
-  if (performance.getEntriesByName("trainscope-drawn").length > MOST_ENTRIES) {
+  if (performance.getEntriesByName("trainscope-drawn").length > MAX_ENTRIES) {
     performance.clearMarks("trainscope-drawn");
     performance.clearMarks("trainscope-received");
   }

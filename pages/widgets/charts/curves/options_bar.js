@@ -6,7 +6,7 @@ import { MODES } from "./axes.js";
 /** @typedef {import("./line.js").ChartOptions} ChartOptions */
 
 const STORED = "trainscope.charts";
-const MOST_SMOOTHING = 0.99;
+const MAX_SMOOTHING = 0.99;
 
 /** @implements {ChartOptions} */
 export class OptionsBar {
@@ -62,7 +62,7 @@ export class OptionsBar {
   #addSmoothing() {
     const label = element("label", { class: "ts-slider" }, this.root);
     element("span", {}, label).textContent = "Smoothing";
-    const range = { type: "range", min: "0", max: String(MOST_SMOOTHING), step: "0.01" };
+    const range = { type: "range", min: "0", max: String(MAX_SMOOTHING), step: "0.01" };
     const input = element("input", range, label);
     const output = element("output", {}, label);
     input.value = String(this.smooth);
@@ -82,7 +82,7 @@ function stored() {
   try {
     const { x, log, smooth } = JSON.parse(localStorage.getItem(STORED) ?? "{}");
     const good =
-      Object.hasOwn(MODES, x) && typeof log === "boolean" && smooth >= 0 && smooth <= MOST_SMOOTHING;
+      Object.hasOwn(MODES, x) && typeof log === "boolean" && smooth >= 0 && smooth <= MAX_SMOOTHING;
     return good ? { x, log, smooth } : {};
   } catch {
     return {};
