@@ -24,7 +24,7 @@ def choose(page: Page, knob: str, option: str) -> None:
 def test_weights_that_are_too_small_are_seen_before_training(shared_site, visitor):
     page = visitor().new_page()
     open_section(page, shared_site.url)
-    expect(page.get_by_text("The activations keep their size")).to_be_visible()
+    expect(page.get_by_text("The activations keep their scale")).to_be_visible()
     assert min(page.evaluate(WIDTHS)) > 0.1
     choose(page, "Initialization", "Too small")
     expect(page.get_by_text("the signal vanishes")).to_be_visible()
