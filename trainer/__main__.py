@@ -28,7 +28,7 @@ from trainer.data.own import data_problem
 from trainer.diagnosis import diagnose, gather
 from trainer.engine.augment import lacking
 from trainer.export.formats import FORMATS, ExportError
-from trainer.export.script import script
+from trainer.export.script import exact_script
 from trainer.export.unbundle import BundleError, import_bundle
 from trainer.presets import PRESETS, find_preset
 from trainer.processes.recorder import Control
@@ -415,7 +415,7 @@ def import_command(options: argparse.Namespace, settings: Settings) -> int:
 
 def script_command(options: argparse.Namespace, settings: Settings) -> int:
     """Prints the script of a configuration that need not have run."""
-    text = script(read_config(options.config).changed(read_sets(options.set, options.seed)))
+    text = exact_script(read_config(options.config).changed(read_sets(options.set, options.seed)))
     if options.out:
         options.out.write_text(text, encoding="utf-8")
     else:

@@ -192,6 +192,15 @@ def stands_in(original: Callable[..., Any]) -> Callable[[F], F]:
     return unchanged
 
 
+def short_form(original: Callable[..., Any]) -> Callable[[F], F]:
+    """Marks what a short script says in the place of `original`: what one would write by hand, most often a call of torch.
+
+    Of a technique it has the same knobs; its other arguments are those that trainer/export/script/short.py passes. A technique
+    without a short form needs none: its own source then stands in the script.
+    """
+    return stands_in(original)
+
+
 def read_knobs(function: Callable[..., Any]) -> dict[str, Knob]:
     """The keyword-only arguments of `function` as knobs. Other annotations stay unevaluated: they may name torch."""
     scope = getattr(function, "__globals__", {})

@@ -75,6 +75,7 @@ VERBS = ["was", "seemed", "felt", "looked"]
     task="classification",
     kind="text",
     outputs=2,
+    balanced=True,
     words=WORDS,
     formula=r"x \in V^{18}, \quad y \in \{\text{negative}, \text{positive}\}",
     when="Texts in which word order matters; a bag of words stops at three of four.",

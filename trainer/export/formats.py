@@ -10,7 +10,7 @@ from trainer.config import ConfigError, RunConfig
 from trainer.engine import checkpoint
 from trainer.export.bundle import write_bundle
 from trainer.export.curves import as_csv, as_events, as_parquet
-from trainer.export.script import script
+from trainer.export.script import exact_script
 from trainer.settings import Settings
 from trainer.store import Run, Store
 
@@ -38,7 +38,7 @@ class Format:
 def run_script(run: Run) -> str:
     """The script of a run. Raises ExportError when its knobs were set in another version."""
     try:
-        return script(RunConfig.parse(run.config), run.name or f"Run {run.id}", run.results)
+        return exact_script(RunConfig.parse(run.config), run.name or f"Run {run.id}", run.results)
     except ConfigError as error:
         raise ExportError(f"The knobs of run {run.id} were set in another version: {error}") from error
 

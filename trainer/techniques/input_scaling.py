@@ -44,7 +44,7 @@ def standardize(train: NDArray[np.generic]) -> Statistics:
 
     Returns both, shaped so that they broadcast over [n, ...].
     """
-    features = 1 if train.ndim == 4 else train.ndim - 1  # the axis of channels, or the last
+    features = 1 if are_images(train) else train.ndim - 1  # the axis of channels, or the last
     rows = np.moveaxis(train, features, -1).reshape(len(train), -1, train.shape[features])
     scaler = preprocessing.StandardScaler()
     for part in np.array_split(
@@ -54,6 +54,11 @@ def standardize(train: NDArray[np.generic]) -> Statistics:
     shape = [1] * train.ndim
     shape[features] = -1
     return scaler.mean_.reshape(shape).astype(np.float32), scaler.scale_.reshape(shape).astype(np.float32)
+
+
+def are_images(inputs: NDArray[np.generic]) -> bool:
+    """Whether inputs are [n, channels, height, width]."""
+    return inputs.ndim == 4
 
 
 @technique(

@@ -8,14 +8,15 @@ from __future__ import annotations
 import ast
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 PROJECT = "trainer"
-LAZY, STANDS_IN = "lazy", "stands_in"
+LAZY = "lazy"
+MARKS = ("short_form", "stands_in")  # the registry's decorators for what takes a function's place in a script
 
 
 class Item(NamedTuple):
@@ -47,7 +48,7 @@ Definition = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 class Source:
     """One module: its text, its top-level definitions by name, and what its imports bind.
 
-    `stand_ins` maps a function to the one that takes its place in a script (see `registry.stands_in`).
+    `stand_ins` maps a mark and a function to what takes the function's place in a script (see `registry.stands_in`).
     """
 
     name: str
@@ -55,16 +56,16 @@ class Source:
     summary: str
     definitions: dict[str, Definition]
     imports: dict[str, Import | Item | ModuleName]
-    stand_ins: dict[str, str]
+    stand_ins: dict[tuple[str, str], str]
 
-    def meaning(self, name: str) -> Meaning | None:
-        """What a global name of this module refers to; None for builtins and unknown names."""
-        name = self.stand_ins.get(name, name)
+    def meaning(self, name: str, marks: Sequence[str] = ()) -> Meaning | None:
+        """What a global name of this module refers to in a script of these marks; None for builtins and unknown names."""
+        name = next((self.stand_ins[mark, name] for mark in marks if (mark, name) in self.stand_ins), name)
         if name in self.definitions:
             return Item(self.name, name)
         found = self.imports.get(name)
-        if isinstance(found, Item):
-            return read(found.module).meaning(found.name)  # it may be imported there, too, or have a stand-in
+        if isinstance(found, Item):  # it may be imported there, too, or have a stand-in
+            return read(found.module).meaning(found.name, marks)
         return found
 
     def text_of(self, name: str) -> str:
@@ -158,10 +159,10 @@ def _is_module(name: str) -> bool:
     return path.is_dir() or path.with_suffix(".py").is_file()
 
 
-def _stand_ins(definitions: dict[str, Definition]) -> dict[str, str]:
+def _stand_ins(definitions: dict[str, Definition]) -> dict[tuple[str, str], str]:
     found = {}
     for name, node in definitions.items():
         for decorator in getattr(node, "decorator_list", ()):
-            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == STANDS_IN:
-                found[ast.unparse(decorator.args[0])] = name
+            if isinstance(decorator, ast.Call) and (mark := ast.unparse(decorator.func)) in MARKS:
+                found[mark, ast.unparse(decorator.args[0])] = name
     return found

@@ -1,4 +1,4 @@
-"""One definition, made ready for one configuration: knobs filled in, branches that it rules out taken away."""
+"""One definition, made ready for one configuration: knobs filled in, branches that it rules out left out."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any
 
 from trainer.config import Choice, RunConfig
 from trainer.engine.augment import chosen_changes
-from trainer.export.edits import Edit, Text, literal, signature
-from trainer.export.sources import Item, read
+from trainer.export.script.folding.branches import folded
+from trainer.export.script.network import Made, Writer
+from trainer.export.script.predicates import Predicate
+from trainer.export.script.source.edits import Edit, Text, literal, signature
+from trainer.export.script.source.modules import Item, read
+from trainer.export.script.source.references import References
 from trainer.registry import Technique, families
 
-REGISTERING = ("technique", "stands_in")
-PROGRAM = "trainer.export.program"
-PREPARED = Item(PROGRAM, "prepared")
+REGISTERING = ("technique", "stands_in", "short_form")
 NOTHING = object()
 
 
@@ -33,26 +35,30 @@ class Prepared:
 class Specializer:
     """Rewrites definitions for `config`.
 
-    `reference(item)` gives the name that an item of the project has in the script, `constant(knob)` the name of a plain knob.
-    `truths` decides conditions that hang on the data rather than on knobs, by their text, such as "parts.vocabulary".
+    `program` is the module with the script's main function, `marks` say which stand-ins take a function's place, `answers` what
+    predicates return, `values` what names mean that the program leaves open.
     """
 
     def __init__(
         self,
         config: RunConfig,
-        reference: Callable[[Item], str],
-        constant: Callable[[str], str],
-        truths: Mapping[str, bool],
+        program: str,
+        marks: tuple[str, ...],
+        answers: Mapping[Predicate, bool | None],
+        values: Mapping[str, Any],
     ) -> None:
-        self.config, self.reference, self.constant, self.truths = config, reference, constant, truths
-        self.scope = self._scope()
+        self.config, self.program, self.marks = config, program, marks
+        self.references = References()
+        self.answers = {self.item_of(function): answer for function, answer in answers.items()}
+        self.answered: dict[Item, set[str]] = {}  # the modules in which a predicate decided a branch
+        self.constants: set[str] = set()
+        self.scope = self._scope(values)
 
-    def _scope(self) -> dict[str, Any]:
+    def _scope(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """What expressions may be made of whose value is known: the configuration, and the program's names for it."""
-        scope = {"config": self.config, "families": families, "chosen_changes": chosen_changes}
-        scope["READS_FILES"] = reads_files(self.config.technique("data"))
+        scope = {"config": self.config, "families": families, "chosen_changes": chosen_changes, **values}
         scope["CHANGES"] = tuple(self._change(family) for family in chosen_changes(self.config))
-        for name, node in read(PROGRAM).definitions.items():
+        for name, node in read(self.program).definitions.items():
             if isinstance(node, ast.Assign) and name not in scope:
                 value = evaluate(node.value, scope)
                 scope |= {} if value is NOTHING else {name: value}
@@ -66,14 +72,21 @@ class Specializer:
             return self.config.bound(family)
         wanted = inspect.signature(prepare).parameters
         knobs = {name: value for name, value in knobs.items() if name in wanted}
-        return Prepared(item_of(technique.function), item_of(prepare), knobs)
+        return Prepared(self.item_of(technique.function), self.item_of(prepare), knobs)
+
+    def item_of(self, function: Callable[..., Any]) -> Item:
+        """Where a function is defined, or what stands in for it in a script."""
+        meaning = read(function.__module__).meaning(function.__name__, self.marks)
+        if not isinstance(meaning, Item):
+            raise ValueError(
+                f"{function.__module__}.{function.__name__} is not defined at the top of its module"
+            )
+        return meaning
 
     def __call__(self, item: Item) -> str:
         """A definition's text, without registration and without branches that this configuration has no use for."""
         text = self._with_knobs(item, Text(read(item.module).text_of(item.name)))
-        while (edit := self._next_fold(Text(text))) is not None:
-            text = Text(text).with_edits(edit)
-        return text
+        return folded(text, partial(self._decide, item.module), self._rewritten)
 
     # -- signatures and annotations ---------------------------------------------------------------------------
 
@@ -94,7 +107,7 @@ class Specializer:
     def _chosen_knobs(self, item: Item) -> Mapping[str, Any]:
         """The knobs of a technique's function, where the configuration chose it."""
         for family, technique in chosen(self.config):
-            if item_of(technique.function) == item:
+            if self.item_of(technique.function) == item:
                 return dict(getattr(self.config, family).knobs)
         return {}
 
@@ -116,73 +129,57 @@ class Specializer:
         after = signature(node, node.col_offset)
         return "" if after == before else after
 
-    # -- folding ----------------------------------------------------------------------------------------------
+    # -- conditions and values --------------------------------------------------------------------------------
 
-    def _next_fold(self, text: Text) -> Edit | None:
-        """The next piece to replace: a decided branch, or an expression whose value is known. Outer ones come first."""
-        nodes = list(walk(text.tree))
-        for node in nodes:
-            if isinstance(node, ast.If) and (truth := self.decide(node.test)) is not None:
-                return text.keep_branch(node, truth)
-            if isinstance(node, ast.IfExp) and (truth := self.decide(node.test)) is not None:
-                return Edit(*text.grouped(node), text.of(node.body if truth else node.orelse))
-            if isinstance(node, ast.BoolOp) and (part := self._only_open(node)) is not None:
-                return Edit(*text.span(node), text.of(part))
-        for node in nodes:
-            if isinstance(node, ast.expr) and (new := self._known_text(node)) is not None:
-                return Edit(*text.span(node), new)
-            if isinstance(node, ast.Call) and any(ast.unparse(one) == "config" for one in node.args):
-                node.args = [one for one in node.args if ast.unparse(one) != "config"]
-                return Edit(*text.span(node), ast.unparse(node))
-        return None
-
-    def decide(self, node: ast.expr) -> bool | None:
+    def _decide(self, module: str, node: ast.expr) -> bool | None:
         """Whether a condition holds; None where only the running script knows."""
-        if (truth := self.truths.get(ast.unparse(node))) is not None:
-            return truth
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-            inner = self.decide(node.operand)
-            return None if inner is None else not inner
-        if isinstance(node, ast.BoolOp):
-            decided, settling = [self.decide(part) for part in node.values], isinstance(node.op, ast.Or)
-            return settling if settling in decided else None if None in decided else not settling
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            predicate = read(module).meaning(node.func.id, self.marks)
+            if isinstance(predicate, Item) and (answer := self.answers.get(predicate)) is not None:
+                self.answered.setdefault(predicate, set()).add(module)
+                return answer
         value = evaluate(node, self.scope)
         return None if value is NOTHING else bool(value)
 
-    def _only_open(self, node: ast.BoolOp) -> ast.expr | None:
-        """What is left of `a and b` where all but one part is settled."""
-        open_parts = [part for part in node.values if self.decide(part) is None]
-        return open_parts[0] if len(open_parts) == 1 else None
-
-    def _known_text(self, node: ast.expr) -> str | None:
+    def _rewritten(self, node: ast.expr) -> str | None:
         """What to write in the place of an expression that the configuration determines."""
-        plain = ast.unparse(node)
+        if isinstance(node, ast.Call) and any(is_config(one) for one in node.args):
+            kept = [one for one in node.args if not is_config(one)]
+            return ast.unparse(ast.Call(node.func, kept, node.keywords))
         if (
-            plain.startswith("config.")
-            and (knob := plain.removeprefix("config.")) in type(self.config).model_fields
+            isinstance(node, ast.Attribute)
+            and is_config(node.value)
+            and node.attr in type(self.config).model_fields
         ):
-            return None if isinstance(getattr(self.config, knob), Choice) else self.constant(knob)
+            if isinstance(getattr(self.config, node.attr), Choice):
+                return None
+            self.constants.add(node.attr.upper())
+            return node.attr.upper()
         value = evaluate(node, self.scope)
         return None if value is NOTHING else self._written(value)
 
     def _written(self, value: Any) -> str | None:
-        """A value as source: a literal, the name of a technique's function, or a tuple of these."""
+        """A value as source: a literal, the name of a technique's function, a network, or a tuple of these."""
         if value is None or isinstance(value, bool | int | float | str):
             return literal(value)
         if isinstance(value, partial):
-            return self.reference(item_of(value.func))
+            return self.references.place(self.item_of(value.func))
+        if isinstance(value, Made):
+            return Writer(self.references.place, self.scope.get("SEQUENTIAL"))(value)
         if isinstance(value, Prepared):
-            parts = [self.reference(value.change), self.reference(value.prepare), "data"]
+            prepared = self.references.place(Item(self.program, "prepared"))
+            parts = [self.references.place(value.change), self.references.place(value.prepare), "data"]
             parts += [f"{name}={literal(knob)}" for name, knob in value.knobs.items()]
-            return f"{self.reference(PREPARED)}({', '.join(parts)})"
+            return f"{prepared}({', '.join(parts)})"
         if isinstance(value, tuple):
             parts = [str(self._written(part)) for part in value]
-            if any(
-                isinstance(part, Prepared) for part in value
-            ):  # long: a line each, as deep as in the program
-                return "\n".join(["(", *(f"        {part}," for part in parts), "    )"])
             return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
         return None
+
+
+def is_config(node: ast.expr) -> bool:
+    """Whether an expression is the run's configuration itself."""
+    return isinstance(node, ast.Name) and node.id == "config"
 
 
 def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
@@ -197,34 +194,9 @@ def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
     return eval(code, dict(scope))  # noqa: S307 - the project's own source
 
 
-def walk(tree: ast.AST) -> Iterator[ast.AST]:
-    """All nodes, outer before inner, but for what stands in an f-string: Python 3.11 does not know where that is."""
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop(0)
-        yield node
-        if not isinstance(node, ast.JoinedStr):
-            waiting.extend(ast.iter_child_nodes(node))
-
-
 def chosen(config: RunConfig) -> Iterator[tuple[str, Technique]]:
     """(family, technique) for each choice of a configuration."""
     return ((name, config.technique(name)) for name in type(config).model_fields if name in families())
-
-
-def item_of(function: Callable[..., Any]) -> Item:
-    """Where a function is defined, or what stands in for it in a script."""
-    meaning = read(function.__module__).meaning(function.__name__)
-    if not isinstance(meaning, Item):
-        raise ValueError(f"{function.__module__}.{function.__name__} is not defined at the top of its module")
-    return meaning
-
-
-def reads_files(data: Technique) -> bool:
-    """Whether a data set's function looks into the folder that it receives."""
-    item = item_of(data.function)
-    node = read(item.module).definitions[item.name]
-    return isinstance(node, ast.FunctionDef) and uses(node, "folder")
 
 
 def uses(node: ast.FunctionDef, name: str) -> bool:
@@ -238,7 +210,7 @@ def registers(decorator: ast.expr) -> bool:
 
 
 def drop_parameter(node: ast.FunctionDef, name: str) -> None:
-    """Takes a positional parameter without a default out of a signature."""
+    """Removes a positional parameter without a default from a signature."""
     node.args.args = [argument for argument in node.args.args if argument.arg != name]
 
 
