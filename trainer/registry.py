@@ -8,7 +8,15 @@ A technique is one function. Its keyword-only arguments are its knobs, its docst
 
 Sidebar, validation, share link, command line, reference page and contract test are all read from that. Further keywords are
 facts: `formula` (LaTeX) and `when` to use it, for all; `source` with its `link` where it has no arXiv number; what is told
-`wrongly` of it; values for its worked `example`; what it `accepts`; and what only its own family looks at.
+`wrongly` of it; values for its worked `example`; what it `accepts`; what a `short` script says in its place; and what only its
+own family looks at.
+
+`short` is a lambda or a function that does the same in torch's own words, such as
+
+    short=lambda optimizer, size, gamma: lr_scheduler.StepLR(optimizer, step_size=size, gamma=gamma)
+
+It takes the knobs, and of what trainer/export/script/short_program.py passes to its family what it needs, by name. A technique
+without it needs none: its own source then stands in the script.
 Nothing here imports torch: the web process reads the registry and never trains.
 """
 
@@ -190,15 +198,6 @@ def stands_in(original: Callable[..., Any]) -> Callable[[F], F]:
         return function
 
     return unchanged
-
-
-def short_form(original: Callable[..., Any]) -> Callable[[F], F]:
-    """Marks what a short script says in the place of `original`: what one would write by hand, most often a call of torch.
-
-    Of a technique it has the same knobs; its other arguments are those that trainer/export/script/short.py passes. A technique
-    without a short form needs none: its own source then stands in the script.
-    """
-    return stands_in(original)
 
 
 def read_knobs(function: Callable[..., Any]) -> dict[str, Knob]:

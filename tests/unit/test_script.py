@@ -1,7 +1,6 @@
 """An exported script prints what the run recorded, bit for bit, with nothing of the project around it."""
 
 import ast
-import os
 import shutil
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from engine_runs import Log, go, small
+from script_process import runner  # noqa: F401 - a fixture
 from test_contract import ALL, using
 
 from trainer.config import RunConfig
@@ -19,37 +19,6 @@ from trainer.export.script.closure import Closure
 from trainer.export.script.exact import specializer
 
 ids = ["-".join(pair) for pair in ALL]
-
-
-class Runner:
-    """A process with torch in which scripts are executed one after the other."""
-
-    def __init__(self):
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", str(Path(__file__).with_name("script_runner.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"},
-        )
-
-    def __call__(self, text: str, folder: Path) -> tuple[int, list[str]]:
-        """Exit code and lines that a script prints."""
-        folder.mkdir(exist_ok=True)
-        path = folder / "run.py"
-        path.write_text(text)
-        self.process.stdin.write(f"{path}\t{folder}\n")
-        self.process.stdin.flush()
-        code = int(self.process.stdout.readline())
-        return code, (folder / "output.txt").read_text().splitlines()
-
-
-@pytest.fixture(scope="module")
-def runner():
-    runner = Runner()
-    yield runner
-    runner.process.stdin.close()
-    runner.process.wait(30)
 
 
 def lines(results, log) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from trainer.lazy import lazy
@@ -21,6 +23,9 @@ else:
 @technique(
     "model",
     label="MLP",
+    short=lambda inputs, outputs, parts, depth, width, layers: _perceptron(
+        inputs, outputs, parts, _sizes(depth, width, layers), partial(torch.nn.EmbeddingBag, padding_idx=0)
+    ),
     source="Rumelhart, Hinton & Williams 1986, Nature 323",
     link="https://doi.org/10.1038/323533a0",
     formula=r"h_l = f(W_l h_{l-1} + b_l), \qquad \hat{y} = W h_L + b",
@@ -49,12 +54,27 @@ def mlp(
     Input [batch, *inputs], flattened, or [batch, words], whose vectors are averaged; output [batch, outputs].
     Neither norm, activation nor dropout follows the last layer.
     """
-    sizes = [int(size) for size in layers.split("-")] if layers else [width] * depth
+    return _perceptron(inputs, outputs, parts, _sizes(depth, width, layers), nn_layers.MeanEmbedding)
+
+
+def _sizes(depth: int, width: int, layers: str) -> list[int]:
+    """Units of each hidden layer."""
+    return [int(size) for size in layers.split("-")] if layers else [width] * depth
+
+
+def _perceptron(
+    inputs: tuple[int, ...],
+    outputs: int,
+    parts: Parts,
+    sizes: list[int],
+    embed: Callable[[int, int], torch.nn.Module],
+) -> torch.nn.Module:
+    """The network with hidden layers of these sizes; `embed` makes what averages the vectors of words."""
     modules: dict[str, torch.nn.Module] = {"flatten": torch.nn.Flatten()} if len(inputs) > 1 else {}
     features = math.prod(inputs)
     if parts.vocabulary:
         features = sizes[0] if sizes else 32
-        modules["embedding"] = nn_layers.MeanEmbedding(parts.vocabulary, features)
+        modules["embedding"] = embed(parts.vocabulary, features)
     if (drop := parts.drop("input")) is not None:
         modules["input_dropout"] = drop
     for number, size in enumerate(sizes, start=1):

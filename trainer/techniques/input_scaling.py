@@ -34,6 +34,7 @@ declare_family(
     link="https://doi.org/10.1007/3-540-49430-8_2",
     formula=r"\tilde{x} = \frac{x - \mu_{\mathrm{train}}}{\sigma_{\mathrm{train}}}",
     when="Always, unless the features share a scale already: one learning rate then suits them all.",
+    short=lambda train, axes: (train.mean(axes, keepdims=True), train.std(axes, keepdims=True)),
     wrongly=(
         "Scaling before the split leaks the test part into the mean. Here the statistics come from the "
         "training part alone."

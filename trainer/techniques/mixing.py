@@ -10,10 +10,12 @@ from trainer.registry import declare_family, knob, technique
 
 if TYPE_CHECKING:
     import torch
+    from torchvision.transforms import v2
 
     Pair = tuple[torch.Tensor, torch.Tensor]
 else:
     torch = lazy("torch")
+    v2 = lazy("torchvision.transforms.v2")
 
 Alpha = Annotated[
     float,
@@ -35,6 +37,14 @@ def none(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator) -
     return inputs, targets
 
 
+def blend(inputs: torch.Tensor, targets: torch.Tensor, classes: int, alpha: float) -> Pair:
+    """Mixup: blends each sample with another, λ to 1 − λ, and their labels alike."""
+    share = torch.distributions.Beta(alpha, alpha).sample().item()
+    other = torch.randperm(len(inputs))
+    labels = torch.nn.functional.one_hot(targets, classes).float()
+    return torch.lerp(inputs[other], inputs, share), torch.lerp(labels[other], labels, share)
+
+
 @technique(
     "mixing",
     label="Mixup",
@@ -49,6 +59,7 @@ def none(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator) -
         "Classification with few samples or noisy labels; train longer. Training accuracy then counts the "
         "share of the label that was hit."
     ),
+    short=blend,
 )
 def mixup(
     inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator, *, alpha: Alpha = 0.2
@@ -72,6 +83,9 @@ def mixup(
         r"\quad \lambda = \mathrm{mean}(M)"
     ),
     when="Photographs, where a part of the object is enough to know it.",
+    short=lambda inputs, targets, classes, alpha: v2.CutMix(alpha=alpha, num_classes=classes)(
+        inputs, targets
+    ),
     wrongly=(
         "λ is often left as it was drawn. A box that reaches over the border is smaller, so λ must be "
         "computed from what is visible."

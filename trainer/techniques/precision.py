@@ -51,6 +51,8 @@ def fp32(device: str) -> Precision:
     source="Kalamkar et al. 2019, arXiv:1905.12322",
     formula=r"8 \text{ bits for } m,\ 8 \text{ for } e: \quad \text{float 32's range, two to three digits}",
     when="GPUs that have it: no loss scaling, no skipped steps.",
+    scales_loss=False,
+    short=lambda: torch.bfloat16,
 )
 def bf16(device: str) -> Precision:
     """Matrix products in bfloat16, which has float32's range, so that no loss scaling is needed."""
@@ -68,6 +70,8 @@ def bf16(device: str) -> Precision:
         r"step},\ s \leftarrow s / 2"
     ),
     when="GPUs without bfloat16. On a CPU it shows the mechanics and is usually slower.",
+    scales_loss=True,
+    short=lambda: torch.float16,
     wrongly="Clipping before unscaling limits the scaled gradient. The order is: scale, backward, unscale, clip, step, update.",
 )
 def fp16(device: str) -> Precision:

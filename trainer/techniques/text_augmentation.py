@@ -9,6 +9,7 @@ run and knows only words of the data set's own vocabulary: the network has no ve
 from __future__ import annotations
 
 import importlib.util
+import random
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -181,6 +182,22 @@ def insert(
     return torch.cat([added, words], dim=1).gather(1, order)
 
 
+# Short forms change one text, a list of word numbers. They draw from Python's own generator.
+
+
+def swap_words(words: list[int], share: float) -> list[int]:
+    """Swaps two random words, several times."""
+    for _ in range(max(1, int(share * len(words))) if share and len(words) > 1 else 0):
+        one, other = random.sample(range(len(words)), 2)
+        words[one], words[other] = words[other], words[one]
+    return words
+
+
+def delete_words(words: list[int], share: float) -> list[int]:
+    """Leaves out each word with the same probability; one stays in any case."""
+    return [word for word in words if random.random() >= share] or random.sample(words, 1)
+
+
 @technique(
     "random_swap",
     label="On",
@@ -188,6 +205,7 @@ def insert(
     formula=r"(\tilde{x}_i, \tilde{x}_j) = (x_j, x_i) \quad \max(1, \lfloor \alpha n \rfloor) \text{ times}",
     when="Topics, which a bag of words gives away. Not where order carries the sense: in the reviews here “not” wanders off.",
     wrongly="“It never changes the label”: that holds for topics, not for negation.",
+    short=swap_words,
 )
 def swap(words: torch.Tensor, stream: torch.Generator, *, share: Share = 0.1) -> torch.Tensor:
     """Swaps two random words of each text, several times: as often as α of its words, at least once."""
@@ -209,6 +227,7 @@ def swap(words: torch.Tensor, stream: torch.Generator, *, share: Share = 0.1) ->
     **EDA,
     formula=r"P(x_i \text{ is left out}) = \alpha \quad \text{for each } i",
     when="Long texts that say a thing more than once. In a short one the word that goes may be the one that counts.",
+    short=delete_words,
 )
 def delete(words: torch.Tensor, stream: torch.Generator, *, share: Share = 0.1) -> torch.Tensor:
     """Leaves out each word with probability α; at least one word of a text stays."""

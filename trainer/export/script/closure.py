@@ -53,11 +53,11 @@ class Closure:
     def _meaning(self, module: str, name: str) -> Meaning | None:
         """What a name means, or a name of a module of the project; torch.nn is imported as nn."""
         first, _, rest = name.partition(".")
-        meaning = read(module).meaning(first, self.specialize.marks)
+        meaning = read(module).meaning(first)
         if not rest:
-            return meaning
+            return self.specialize.replaced.get(meaning, meaning) if isinstance(meaning, Item) else meaning
         if isinstance(meaning, ModuleName):
-            return read(meaning.module).meaning(rest, self.specialize.marks)
+            return read(meaning.module).meaning(rest)
         return Import("torch", "nn", "nn") if meaning == Import("torch", "", "") and rest == "nn" else None
 
     def _own_name(self, item: Item, piece: Text) -> Edit:

@@ -15,51 +15,48 @@ from trainer.export.script import head, network
 from trainer.export.script.definitions import definitions
 from trainer.export.script.network import Symbol
 from trainer.export.script.predicates import answers
+from trainer.export.script.signatures import uses
 from trainer.export.script.source.edits import LONGEST_LINE
 from trainer.export.script.source.modules import Item, read
-from trainer.export.script.specialize import Specializer, uses
+from trainer.export.script.specialize import Specializer
 
 PROGRAM = "trainer.export.script.exact_program"
-MARKS = ("stands_in",)
 
 
 def exact_script(config: RunConfig, title: str = "", results: Mapping[str, Any] | None = None) -> str:
     """The script of a configuration; `title` and the recorded `results` go into its first lines. Imports no torch."""
     specialize = specializer(config)
     found = definitions(specialize, LONGEST_LINE)
-    constants = head.constants(config, specialize.constants, "\n".join(found.texts.values()))
-    plain = [item for item in found.texts if isinstance(read(item.module).definitions[item.name], ast.Assign)]
     docstring = head.docstring(
-        [
-            head.summary(config, title),
-            f"Written by Trainscope from the functions that trained it. Needs {', '.join(head.needed(found.imports))}. "
-            f"On a CPU, with torch {version('torch')}, it prints the numbers of the run, digit for digit.",
-            head.changes(config),
-            *head.recorded(results),
-        ]
+        head.summary(config, title),
+        f"Written by Trainscope from the functions that trained it. Needs {', '.join(head.needed(found.imports))}. "
+        f"On a CPU, with torch {version('torch')}, it prints the numbers of the run, digit for digit.",
+        head.changes(config),
+        *head.recorded(results),
     )
-    parts = [
-        docstring,
-        "from __future__ import annotations",
-        head.imports(found.imports),
-        "\n".join([*constants, *(found.texts[item] for item in reversed(plain))]),
-    ]
-    functions = [text for item, text in found.texts.items() if item not in plain]
-    return "\n\n\n".join(["\n\n".join(parts), *functions, 'if __name__ == "__main__":\n    main()']) + "\n"
+    knobs = head.constants(config, specialize.constants, found)
+    first = [docstring, "from __future__ import annotations", head.imports(found.imports), "\n".join(knobs)]
+    return (
+        "\n\n\n".join(["\n\n".join(first), *found.functions, 'if __name__ == "__main__":\n    main()']) + "\n"
+    )
 
 
 def specializer(config: RunConfig) -> Specializer:
     """What makes definitions ready for a configuration."""
-    made = network.build(config, *shapes(config), MARKS)
-    data = read(config.technique("data").function.__module__).definitions[
-        config.technique("data").function.__name__
-    ]
+    made = network.build(config, *shapes(config))
     values = {
-        "READS_FILES": isinstance(data, ast.FunctionDef) and uses(data, "folder"),
+        "READS_FILES": reads_files(config),
         "NETWORK": made,
         "SEQUENTIAL": Item("trainer.models.parts", "sequential"),
     }
-    return Specializer(config, PROGRAM, MARKS, answers(config, network.kinds(made)), values)
+    return Specializer(config, PROGRAM, answers(config, network.kinds(made)), values)
+
+
+def reads_files(config: RunConfig) -> bool:
+    """Whether the data set's function looks into the folder that it receives."""
+    function = config.technique("data").function
+    node = read(function.__module__).definitions[function.__name__]
+    return isinstance(node, ast.FunctionDef) and uses(node, "folder")
 
 
 def shapes(config: RunConfig) -> tuple[tuple[int | Symbol, ...], int | Symbol, int | Symbol]:

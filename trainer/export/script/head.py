@@ -12,13 +12,14 @@ from importlib.metadata import packages_distributions
 from typing import Any
 
 from trainer.config import RunConfig, diff, plain_knobs
+from trainer.export.script.definitions import Definitions
 from trainer.export.script.source.edits import literal
 from trainer.export.script.source.modules import Import
 
 WIDTH = 108
 
 
-def docstring(paragraphs: Iterable[str]) -> str:
+def docstring(*paragraphs: str) -> str:
     """The script's docstring; paragraphs that are empty are left out."""
     lines = ("\n".join(textwrap.wrap(text, WIDTH)) for text in paragraphs if text)
     return '"""' + "\n\n".join(lines) + '\n"""'
@@ -90,11 +91,15 @@ def imports(found: Iterable[Import]) -> str:
     return "\n\n".join("\n".join(group) for group in groups if group)
 
 
-def constants(config: RunConfig, names: Iterable[str], text: str, *, explained: bool = True) -> list[str]:
-    """The plain knobs that a script mentions, each with what it means."""
-    wanted, knobs = {name for name in names if re.search(rf"\b{name}\b", text)}, plain_knobs()
-    return [
+def constants(
+    config: RunConfig, names: Iterable[str], found: Definitions, *, explained: bool = True
+) -> list[str]:
+    """The plain knobs that a script mentions, each with what it means, and its other constants."""
+    text, knobs = "\n".join(found.texts.values()), plain_knobs()
+    wanted = {name for name in names if re.search(rf"\b{name}\b", text)}
+    lines = [
         f"{name.upper()} = {literal(getattr(config, name))}" + f"  # {knobs[name].help}" * explained
         for name in knobs
         if name.upper() in wanted
     ]
+    return [*lines, *(found.texts[item] for item in found.constants)]

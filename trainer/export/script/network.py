@@ -22,13 +22,6 @@ from trainer.export.script.source.edits import literal
 from trainer.export.script.source.modules import Import, Item, read
 
 BUILDING = ("trainer.models.", "trainer.techniques.")
-DEFAULTS: Mapping[str, Mapping[str, object]] = {  # torch's own, which nobody writes
-    "BatchNorm1d": {"eps": 1e-5, "momentum": 0.1},
-    "BatchNorm2d": {"eps": 1e-5, "momentum": 0.1},
-    "GroupNorm": {"eps": 1e-5},
-    "LayerNorm": {"eps": 1e-5},
-    "Conv2d": {"stride": 1},
-}
 
 
 @dataclass(frozen=True)
@@ -79,17 +72,24 @@ class Made:
         self.args = [[*(self.args[0] if self.args else []), module]]
 
 
-def build(config: RunConfig, shape: Sequence[int | Symbol], outputs: int | Symbol, vocabulary: int | Symbol,
-          marks: tuple[str, ...]) -> Made:  # fmt: skip
-    """The network of a configuration, as it is made for samples of this shape."""
+def build(
+    config: RunConfig,
+    shape: Sequence[int | Symbol],
+    outputs: int | Symbol,
+    vocabulary: int | Symbol,
+    *,
+    short: bool = False,
+) -> Made:
+    """The network of a configuration, as it is made for samples of this shape; the `short` form, where the model has one."""
 
     def bound(family: str) -> Callable[..., Any]:
-        function = config.technique(family).function
-        found = read(function.__module__).meaning(function.__name__, marks)
-        assert isinstance(found, Item)
-        return partial(getattr(module(found.module, marks), found.name), **getattr(config, family).knobs)
+        technique = config.technique(family)
+        home, name = module(technique.function.__module__), technique.function.__name__
+        form = read(home.__name__).shorts.get(name) if short else None
+        made = eval(ast.unparse(form), vars(home)) if form else getattr(home, name)  # noqa: S307 - the project's own source
+        return partial(made, **getattr(config, family).knobs)
 
-    parts = module("trainer.models.parts", marks).Parts(
+    parts = module("trainer.models.parts").Parts(
         bound("normalization"), bound("activation"), bound("dropout"), vocabulary
     )
     made = bound("model")(tuple(shape), outputs, parts)
@@ -98,29 +98,26 @@ def build(config: RunConfig, shape: Sequence[int | Symbol], outputs: int | Symbo
 
 
 @cache
-def module(name: str, marks: tuple[str, ...]) -> Any:
+def module(name: str) -> Any:
     """A module of the project, executed with what stands in for torch and for the registry."""
     if name == "trainer.lazy":
         return _module(name, lazy=Path)
     if name == "trainer.registry":
-        ignored = dict.fromkeys(("technique", "short_form", "stands_in"), _unchanged)
-        return _module(name, **{**vars(registry), **ignored, "declare_family": _unchanged})
+        ignored = dict.fromkeys(("technique", "stands_in", "declare_family"), _unchanged)
+        return _module(name, **{**vars(registry), **ignored})
 
     def imported(wanted: str, scope: Any = None, local: Any = None, names: Any = (), level: int = 0) -> Any:
         ours = wanted in ("trainer.lazy", "trainer.registry") or wanted.startswith(BUILDING)
-        return module(wanted, marks) if ours else __import__(wanted, scope, local, names, level)
+        return module(wanted) if ours else __import__(wanted, scope, local, names, level)
 
     found = _module(name, __builtins__={**vars(builtins), "__import__": imported})
     exec(compile(read(name).text, name, "exec"), vars(found))  # noqa: S102 - the project's own source
-    for (mark, original), form in read(name).stand_ins.items():
-        if mark in marks:
-            setattr(found, original, getattr(found, form))
     return found
 
 
 def _module(name: str, **values: Any) -> ModuleType:
     made = ModuleType(name)
-    vars(made).update(values)
+    vars(made).update(values | {"__name__": name})
     return made
 
 
@@ -156,13 +153,8 @@ class Writer:
             case Made(kind="ModuleList"):
                 return f"{self._function(made.name)}({self._repeated([self(one) for one in made.args[0]])})"
             case Made():
-                usual = DEFAULTS.get(made.kind, {})
                 args = [self(one) for one in made.args]
-                args += [
-                    f"{key}={self(value)}"
-                    for key, value in made.kwargs.items()
-                    if usual.get(key, made) != value
-                ]
+                args += [f"{key}={self(value)}" for key, value in made.kwargs.items()]
                 return f"{self._function(made.name)}({', '.join(args)})"
             case Symbol():
                 return made.text
@@ -206,7 +198,8 @@ class Writer:
                 parts.append(f"*(layer for _ in range({count}) for layer in ({', '.join(row)}))")
         if len(parts) == 1 and "," not in parts[0] and len(rows) == 1 and len(rows[0]) == 1:
             return parts[0]
-        return f"{self.place(Import('torch', 'nn', 'nn'))}.Sequential({', '.join(parts)})"
+        rows_of_layers = ",\n".join(parts)  # a line each, where one does not hold them all
+        return f"{self.place(Import('torch', 'nn', 'nn'))}.Sequential({rows_of_layers})"
 
     def _row(self, made: Any) -> tuple[str, ...]:
         """The modules of one step through the network: a Sequential within another is written flat."""

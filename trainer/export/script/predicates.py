@@ -17,10 +17,12 @@ from trainer.techniques import input_scaling
 Predicate = Callable[..., bool]
 
 
-def answers(config: RunConfig, layers: frozenset[str]) -> Mapping[Predicate, bool | None]:
+def answers(
+    config: RunConfig, layers: frozenset[str], *, downloads: bool = False
+) -> Mapping[Predicate, bool | None]:
     """What each predicate returns in a run of this configuration, whose network is made of `layers`, by their names in torch.
 
-    None where it differs from call to call, or only the run can tell.
+    None where it differs from call to call, or only the run can tell: what is in a data set's files, unless it `downloads` them.
     """
     facts = config.data_facts()
     words, mixed, own_test = facts["kind"] == "text", config.mixing.name != "none", "files" in facts
@@ -31,7 +33,7 @@ def answers(config: RunConfig, layers: frozenset[str]) -> Mapping[Predicate, boo
         samples.brings_test: None if facts.get("own") == "images" else own_test,
         samples.needs_fitting: facts.get("own") == "table",
         input_scaling.are_images: facts["kind"] == "image",
-        datasplit.fills_each_part: fills_each_part(config, facts) or None,
+        datasplit.fills_each_part: (fills_each_part(config, facts) and (downloads or not own_test)) or None,
         augment.scales_late: bool(chosen_changes(config)) and not words,
         augment.mixes: mixed,
         measures.are_mixed: None if mixed else False,
@@ -43,6 +45,8 @@ def answers(config: RunConfig, layers: frozenset[str]) -> Mapping[Predicate, boo
 
 def fills_each_part(config: RunConfig, facts: Mapping[str, Any]) -> bool:
     """Whether each class is certainly large enough for every part: of a set that says that its classes are alike in size."""
-    samples = facts.get("samples", config.data.knobs.get("samples", 0))
-    smallest = min(config.validation_share, config.test_share) * samples
-    return bool(facts.get("balanced") and smallest >= 10 * facts["outputs"])
+    if not facts.get("balanced"):
+        return False
+    samples, classes = facts.get("samples", config.data.knobs.get("samples", 0)), facts["outputs"]
+    smallest = round(min(config.validation_share, config.test_share) * samples)
+    return bool(smallest >= classes and samples >= 20 * classes)

@@ -1,11 +1,12 @@
-"""Leaving out what is decided: the branch of an `if` that is never taken, half of an `and`."""
+"""Leaving out what is decided: the branch of an `if` that is never taken, half of an `and`, a loop over known names."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Iterable
 
-from trainer.export.script.source.edits import Edit, Text, parsed
+from trainer.export.script.source.edits import Edit, Text, literal, parsed
 
 ATOMS = (
     ast.Name | ast.Attribute | ast.Call | ast.Subscript | ast.Constant | ast.JoinedStr
@@ -71,3 +72,30 @@ def _only_open(node: ast.BoolOp, decide: Decide) -> ast.expr | None:
         return None
     open_parts = [part for part in node.values if settled(part, decide) is None]
     return open_parts[0] if len(open_parts) == 1 else None
+
+
+def unrolled(text: Text) -> str | None:
+    """The text with one loop over literal names written out; None when there is none."""
+    for node in text.visible:
+        if isinstance(node, ast.For) and (names := _literal_names(node.iter)) is not None:
+            first, last = node.body[0].lineno, node.end_lineno or 0
+            copies = _copies(text, text.rows(first, last), node.target, names)
+            body = textwrap.indent(textwrap.dedent("".join(copies)), " " * node.col_offset)
+            return text.with_edits(Edit(*text.rows(node.lineno, last), body))
+        if isinstance(node, ast.Starred) and isinstance(loop := node.value, ast.GeneratorExp):
+            names = _literal_names(loop.generators[0].iter)
+            if names is not None:
+                copies = _copies(text, text.span(loop.elt), loop.generators[0].target, names)
+                return text.with_edits(Edit(*text.span(node), ", ".join(copies)))
+    return None
+
+
+def _literal_names(node: ast.expr) -> list[str] | None:
+    if not isinstance(node, ast.Tuple) or not all(isinstance(one, ast.Constant) for one in node.elts):
+        return None
+    return [str(one.value) for one in node.elts if isinstance(one, ast.Constant)]
+
+
+def _copies(text: Text, span: tuple[int, int], target: ast.expr, names: Iterable[str]) -> list[str]:
+    """A part of the text for each name, which goes where the loop's variable was."""
+    return [text.with_name(span, ast.unparse(target), literal(name)) for name in names]

@@ -74,24 +74,30 @@ def _filled(whole: Whole, text: Text, node: ast.FunctionDef, expression: ast.exp
     if values is None or not (returns or isinstance(parent, ast.Expr)):
         return None
     start, end = text.span(expression)
-    inner, edits, busy = set(bound_within(expression)), [], 0
+    inner, edits = set(bound_within(expression)), []
+    busy = []  # where arguments that do something are evaluated: there, and here
     for name, value in values.items():
         if value is None:
             return None  # a default: first every call must be found to leave it out
         reads = text.loads.get(name, [])
         simple = isinstance(value, ast.Name | ast.Constant) or _is_dotted(value)
         free = {one.id for one in ast.walk(value) if isinstance(one, ast.Name)}
-        busy += bool(reads) and not is_pure(value)
-        if (len(reads) > 1 and not simple) or (not reads and not is_pure(value)) or inner & free or busy > 1:
+        busy += [(host.span(value), text.span(read)) for read in reads if not is_pure(value)]
+        if (len(reads) > 1 and not simple) or (not reads and not is_pure(value)) or inner & free:
             return None
         for read in reads:
             new = host.of(value)
             if needs_parentheses(value, text.parents[read]):
                 new = f"({new})"
             edits.append(Edit(text.span(read)[0] - start, text.span(read)[1] - start, new))
+    if [there for _, there in sorted(busy)] != sorted(there for _, there in busy):
+        return None
     new = text.text[start:end]
     for one in sorted(edits, reverse=True):
         new = new[: one.start] + one.new + new[one.end :]
+    own_parentheses = isinstance(expression, ast.Tuple) and text.span(expression.elts[0])[0] > start
+    if own_parentheses and "\n" not in new and isinstance(parent, ast.Assign | ast.Return):
+        return new[1:-1]
     grouped = needs_parentheses(expression, parent) or ("\n" in new and not isinstance(expression, ast.Call))
     return f"({new})" if grouped else new
 

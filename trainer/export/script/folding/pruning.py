@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from itertools import pairwise
 
 from trainer.export.script.closure import Closure
 from trainer.export.script.folding.parameters import bind, without_arguments
@@ -34,8 +35,9 @@ def prune(whole: Whole) -> None:
             _prune_methods(whole, item, node)
             if any(whole.means(one, "dataclasses", "dataclass") for one in map(_called, node.decorator_list)):
                 _prune_fields(whole, item, node)
-        elif isinstance(node, ast.FunctionDef):
+        if isinstance(node, ast.FunctionDef):
             _prune_variables(whole, item)
+        _return_at_once(whole, item)
 
 
 def _called(node: ast.expr) -> ast.expr:
@@ -98,6 +100,26 @@ def _prune_variables(whole: Whole, item: Item) -> None:
         if text.bound[name] == 1 and (stands or (not uses and is_pure(one.value))):
             new = [Edit(*text.span(use), text.of(one.value)) for use in uses]
             whole.edit({item: [*new, _rows_of(text, one)]})
+
+
+def _return_at_once(whole: Whole, item: Item) -> None:
+    """What is only named to be returned is returned without a name."""
+    text = whole.text(item)
+    for node in text.nodes:
+        for one, following in pairwise(
+            getattr(node, "body", ()) if isinstance(node, ast.FunctionDef) else ()
+        ):
+            name = _only_target(one)
+            if not isinstance(one, ast.Assign | ast.AnnAssign) or one.value is None or name is None:
+                continue
+            returned = (
+                isinstance(following, ast.Return)
+                and isinstance(following.value, ast.Name)
+                and following.value.id == name
+            )
+            if returned and len(text.loads[name]) == 1 and text.bound[name] == 1 and name not in text.hidden:
+                new = f"{' ' * one.col_offset}return {text.of(one.value)}\n"
+                whole.edit({item: [Edit(*text.rows(one.lineno, following.end_lineno or 0), new)]})
 
 
 def _only_target(node: ast.AST) -> str | None:

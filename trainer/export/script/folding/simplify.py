@@ -9,11 +9,12 @@ from trainer.export.script.folding.branches import folded
 from trainer.export.script.folding.inlining import inline
 from trainer.export.script.folding.parameters import without_idle_parameters
 from trainer.export.script.folding.pruning import prune, reachable
+from trainer.export.script.folding.usual import without_usual_arguments
 from trainer.export.script.folding.whole import Whole
 from trainer.export.script.source.modules import Item
 from trainer.export.script.source.references import PLACE
 
-STEPS = (without_idle_parameters, inline, prune)
+STEPS = (without_idle_parameters, inline, prune, without_usual_arguments)
 
 
 def simplified(closure: Closure) -> dict[Item, str]:
@@ -22,7 +23,7 @@ def simplified(closure: Closure) -> dict[Item, str]:
     while True:
         before, texts = texts, reachable(texts, closure)
         for step in STEPS:
-            whole = Whole(texts, references)
+            whole = Whole(texts, references, closure.specialize.by_hand)
             step(whole)
             texts = {
                 item: folded(text, decide) if item in whole.pending else text

@@ -25,10 +25,10 @@ class Use(NamedTuple):
 
 
 class Whole:
-    """All definitions of a script as they are now."""
+    """All definitions of a script as they are now; `by_hand` as one would write it, without hints that only save time."""
 
-    def __init__(self, texts: Mapping[Item, str], references: References) -> None:
-        self.texts, self.references = texts, references
+    def __init__(self, texts: Mapping[Item, str], references: References, by_hand: bool) -> None:
+        self.texts, self.references, self.by_hand = texts, references, by_hand
         self.pending: dict[Item, list[Edit]] = {}
 
     def text(self, item: Item) -> Text:

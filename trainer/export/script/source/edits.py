@@ -107,6 +107,16 @@ class Text:
             text = text[:start] + new + text[end:]
         return text
 
+    def with_name(self, span: tuple[int, int], name: str, new: str) -> str:
+        """A part of the text in which a name is replaced by an expression."""
+        places = [
+            place for node in self.loads.get(name, ()) if span[0] <= (place := self.span(node))[0] < span[1]
+        ]
+        text = self.text[span[0] : span[1]]
+        for start, end in sorted(places, reverse=True):
+            text = text[: start - span[0]] + new + text[end - span[0] :]
+        return text
+
     def colon_row(self, row: int) -> int:
         """The line on which a header that begins at or before `row` ends with its colon."""
         while not self.lines[row - 1].split("#")[0].rstrip().endswith(":"):
@@ -155,7 +165,7 @@ class Text:
     def header(self, node: ast.FunctionDef) -> tuple[int, int]:
         """Where a function's signature begins, decorators included, and where its colon ends."""
         first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-        depth, rows = 0, "".join(self.lines[node.lineno - 1 :])
+        depth, rows = 0, "".join(self.lines[node.lineno - 1 : node.end_lineno])
         for token in tokenize.generate_tokens(io.StringIO(textwrap.dedent(rows)).readline):
             if token.type == tokenize.OP:
                 depth += (token.string in "([{") - (token.string in ")]}")

@@ -102,7 +102,7 @@ def _lines(pieces: Sequence[Piece], indent: str, suffix: str, width: int) -> lis
         return [line]
     opening, closing = brackets
     body, deeper = pieces[opening + 1 : closing], indent + "    "
-    if len(deeper + _joined(body)) <= width and not any(one.first for one in body[1:]):
+    if len(deeper + _joined(body)) <= width and not _is_grouped(list(_divided(body))):
         inner = [deeper + _joined(body)]
     else:
         inner = _elements(body, deeper, width)
@@ -121,7 +121,7 @@ def _elements(body: Sequence[Piece], indent: str, width: int) -> list[str]:
         )
     lines: list[str] = []
     fills = all(len(one) == 1 and not one[0].text.isidentifier() for one in elements)
-    grouped = any(one[0].first for one in elements[1:])
+    grouped = _is_grouped(elements)
     for number, element in enumerate(elements):
         text = _joined(element) + ","
         joins = fills or (grouped and not element[0].first)
@@ -130,6 +130,11 @@ def _elements(body: Sequence[Piece], indent: str, width: int) -> list[str]:
         else:
             lines += _lines(element, indent, ",", width)
     return lines
+
+
+def _is_grouped(elements: Sequence[Sequence[Piece]]) -> bool:
+    """Whether lines held several elements: they belong together, as the parts of a layer do."""
+    return len({one[0].first for one in elements[1:]}) > 1
 
 
 def _divided(pieces: Sequence[Piece]) -> Iterator[list[Piece]]:
