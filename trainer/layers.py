@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -196,3 +197,63 @@ class Encoder(nn.Module):
             return sequence.mean(1)
         weight = real.unsqueeze(2)
         return (sequence * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+# What short scripts have in the place of the layers above: torch's own, with as little around them as they need.
+
+
+class LastOutput(nn.Module):
+    """The last step's output of a recurrent layer: [batch, steps, features] → [batch, hidden]."""
+
+    def __init__(self, recurrent: nn.Module) -> None:
+        super().__init__()
+        self.recurrent = recurrent
+
+    def forward(self, sequence: torch.Tensor) -> torch.Tensor:
+        """Texts are padded in front, so the last step is always a word."""
+        outputs: torch.Tensor = self.recurrent(sequence)[0]
+        return outputs[:, -1]
+
+
+class EncoderLayer(nn.TransformerEncoderLayer):
+    """torch's, with dropout on the attention weights and after each sublayer, but none inside the feed-forward one."""
+
+    def __init__(self, size: int, heads: int, attention_rate: float, rate: float, **options: Any) -> None:
+        super().__init__(size, heads, 4 * size, rate, batch_first=True, **options)
+        self.self_attn.dropout = attention_rate
+        self.dropout = nn.Identity()  # type: ignore[assignment]
+
+
+class StepEncoder(nn.Module):
+    """A Transformer over steps with sines and cosines of their positions, averaged: [batch, steps, …] → [batch, features]."""
+
+    def __init__(self, embed: nn.Module, encoder: nn.TransformerEncoder) -> None:
+        super().__init__()
+        self.embed, self.encoder = embed, encoder
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Every step counts alike."""
+        steps = self.embed(inputs)
+        count, features = steps.shape[1:]
+        angles = torch.arange(count)[:, None] * 10_000 ** (-torch.arange(0, features, 2) / features)
+        waves = torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :features]
+        encoded: torch.Tensor = self.encoder(steps + waves.to(steps.device))
+        return encoded.mean(1)
+
+
+class WordEncoder(nn.Module):
+    """A Transformer over words with sines and cosines of their positions, averaged over what is no padding (word 0)."""
+
+    def __init__(self, embed: nn.Module, encoder: nn.TransformerEncoder) -> None:
+        super().__init__()
+        self.embed, self.encoder = embed, encoder
+
+    def forward(self, words: torch.Tensor) -> torch.Tensor:
+        """[batch, words] → [batch, features]; the first word has position 0."""
+        real, vectors = (words != 0)[:, :, None], self.embed(words)
+        rates = 10_000 ** (-torch.arange(0, vectors.shape[2], 2, device=words.device) / vectors.shape[2])
+        angles = (real.cumsum(1) - 1) * rates
+        waves = torch.stack([angles.sin(), angles.cos()], dim=3).flatten(2)[:, :, : vectors.shape[2]]
+        encoded = self.encoder(vectors + waves, src_key_padding_mask=~real[:, :, 0])
+        mean: torch.Tensor = (encoded * real).sum(1) / real.sum(1)
+        return mean

@@ -9,8 +9,16 @@ A technique is one function. Its keyword-only arguments are its knobs, its docst
 The sidebar, validation, share link, command line, reference page and contract test all read that declaration. Further keywords
 are facts. Every technique has a `formula` (LaTeX) and says `when` to use it. Optional are its `source`, with a `link` where it
 has no arXiv number; a common `misconception`; knob values for its worked `example`; the kinds of data that it `accepts`;
-what a model declares of its network (see trainer/models);
-and facts that only its own family reads.
+what a
+model declares of its network (see trainer/models); what a `short` script says in its place; and facts that only its own
+family reads.
+
+`short` is a lambda or a function that does the same in torch's own words, such as
+
+    short=lambda optimizer, size, gamma: lr_scheduler.StepLR(optimizer, step_size=size, gamma=gamma)
+
+It takes the knobs, and of what trainer/export/script/short_program.py passes to its family what it needs, by name. A technique
+without it needs none: its own source then stands in the script.
 Nothing here imports torch: the web process reads the registry and never trains.
 """
 

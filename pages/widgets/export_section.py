@@ -49,7 +49,7 @@ def _obstacle(run: Run, one: Format) -> str:
         return (
             "" if path.is_file() else "There are weights once the run has finished, or is stopped or paused."
         )
-    if one.name in ("script", "zip") and config_of(run) is None:
+    if one.name in ("short", "script", "zip") and config_of(run) is None:
         return "The run's knobs were set in another version."
     if one.name in ("csv", "parquet", "tensorboard") and not run.progress.get("step"):
         return "The run has no points yet."

@@ -1,7 +1,6 @@
 """An exported script prints what the run recorded, bit for bit, with nothing of the project around it."""
 
 import ast
-import os
 import shutil
 import subprocess
 import sys
@@ -14,40 +13,11 @@ from test_contract import ALL, using
 from trainer.config import RunConfig
 from trainer.data.uploads import upload_folder
 from trainer.engine.lr_finder import train_range_test
-from trainer.export.script import script
+from trainer.export.script import exact_script as script
+from trainer.export.script.closure import Closure
+from trainer.export.script.exact import specializer
 
 ids = ["-".join(pair) for pair in ALL]
-
-
-class Runner:
-    """A process with torch in which scripts are executed one after the other."""
-
-    def __init__(self):
-        self.process = subprocess.Popen(
-            [sys.executable, "-I", str(Path(__file__).with_name("script_runner.py"))],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"},
-        )
-
-    def __call__(self, text: str, folder: Path) -> tuple[int, list[str]]:
-        """Exit code and lines that a script prints."""
-        folder.mkdir(exist_ok=True)
-        path = folder / "run.py"
-        path.write_text(text)
-        self.process.stdin.write(f"{path}\t{folder}\n")
-        self.process.stdin.flush()
-        code = int(self.process.stdout.readline())
-        return code, (folder / "output.txt").read_text().splitlines()
-
-
-@pytest.fixture(scope="module")
-def runner():
-    runner = Runner()
-    yield runner
-    runner.process.stdin.close()
-    runner.process.wait(30)
 
 
 def lines(results, log) -> list[str]:
@@ -179,12 +149,56 @@ def test_only_what_the_run_needs_is_in_it():
         assert absent not in text, absent
     assert "torchvision" in script(RunConfig.from_flat({"data": "mnist"}))
     assert "sklearn" not in script(RunConfig.from_flat({"data": "xor", "input_scaling": "none"})).replace(
-        "import sklearn.model_selection", ""
+        "from sklearn import model_selection", ""
     )
     names = [
         node.name for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.ClassDef)
     ]
     assert len(names) == len(set(names))
+
+
+ASKING = [  # configurations that together make the engine ask every question
+    {}, {"data": "delivery_time"}, {"data": "reviews"}, {"data": "mnist", "model": "cnn"}, {"data": "csv"},
+    {"data": "image_folder"}, {"mixing": "mixup"}, {"rotation": "rotate"}, {"model": "lstm"},
+]  # fmt: skip
+
+
+def test_every_predicate_is_asked_by_the_engine_and_decides_a_branch():
+    asked, known = {}, set()
+    for values in ASKING:
+        specialize = specializer(RunConfig.from_flat(values))
+        text = "".join(Closure(specialize).texts.values())
+        for predicate, modules in specialize.answered.items():
+            assert specialize.references.place(predicate) not in text, "decided, and yet still asked"
+            asked.setdefault(predicate, set()).update(modules)
+        known |= set(specialize.answers)
+    assert set(asked) == known
+    for predicate, modules in asked.items():
+        assert all(
+            module.startswith(("trainer.engine.", "trainer.techniques.", "trainer.data."))
+            for module in modules
+        ), predicate
+
+
+def test_the_main_function_comes_first_and_nothing_is_there_in_vain():
+    tree = ast.parse(script(RunConfig()))
+    functions = [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    assert functions[0] == "main"
+    assert len(script(RunConfig()).splitlines()) < 340
+    for config in (
+        RunConfig(),
+        RunConfig.from_flat({"data": "reviews", "model": "lstm", "clipping": "by_norm"}),
+    ):
+        tree = ast.parse(script(config))
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.FunctionDef)
+                and not node.name.startswith("__")
+                and node.name != "forward"
+            ):
+                names = {one.id for part in node.body for one in ast.walk(part) if isinstance(one, ast.Name)}
+                idle = {one.arg for one in (*node.args.args, *node.args.kwonlyargs)} - names - {"self"}
+                assert not idle, f"{node.name} does not read {idle}"
 
 
 def test_a_process_of_its_own_in_an_empty_folder(tmp_path):
@@ -207,7 +221,7 @@ def test_a_process_of_its_own_in_an_empty_folder(tmp_path):
 
 def test_writing_a_script_imports_no_torch():
     code = (
-        "import sys\nfrom trainer.config import RunConfig\nfrom trainer.export.script import script\n"
+        "import sys\nfrom trainer.config import RunConfig\nfrom trainer.export.script import exact_script as script\n"
         "for model, data in (('cnn', 'cifar10'), ('transformer', 'reviews')):\n"
         "    script(RunConfig.from_flat({'model': model, 'data': data, 'precision': 'fp16'}))\n"
         "print([name for name in ('torch', 'torchvision', 'sklearn', 'trainer.layers') if name in sys.modules])"

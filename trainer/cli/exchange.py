@@ -9,7 +9,7 @@ from typing import Any
 
 from trainer.cli.configuration import add_config, read_config, read_sets
 from trainer.export.formats import FORMATS
-from trainer.export.script import script
+from trainer.export.script import exact_script, short_script
 from trainer.export.unbundle import BundleError, import_bundle
 from trainer.settings import Settings
 from trainer.store import COMMAND_LINE, Store
@@ -19,6 +19,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Adds these commands."""
     text = commands.add_parser("script", help="print a configuration as one PyTorch script")
     add_config(text)
+    text.add_argument(
+        "--exact", action="store_true", help="the long script that prints the run's numbers, digit for digit"
+    )
     text.add_argument("--out", type=Path, metavar="PATH", help="write it to this file instead")
     text.set_defaults(command=script_command)
 
@@ -36,8 +39,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 
 def script_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Prints the script of a configuration, which need not have been trained."""
-    text = script(read_config(options.config).changed(read_sets(options.set, options.seed)))
+    """Prints the script of a configuration, which need not have been trained: the short one, or the exact one."""
+    write = exact_script if options.exact else short_script
+    text = write(read_config(options.config).changed(read_sets(options.set, options.seed)))
     if options.out:
         options.out.write_text(text, encoding="utf-8")
     else:

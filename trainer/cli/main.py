@@ -21,6 +21,7 @@ from trainer.cli import datasets, exchange, inspecting, knobs, training
 from trainer.config import ConfigError
 from trainer.data import DataError
 from trainer.export.formats import ExportError
+from trainer.export.script import ShortScriptError
 from trainer.export.unbundle import BundleError
 from trainer.settings import SettingsError, get_settings
 from trainer.store import StoreError
@@ -36,7 +37,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # as after `| head -1`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
-    except (BundleError, ConfigError, DataError, ExportError, SettingsError, StoreError) as error:
+    except (
+        BundleError,
+        ConfigError,
+        DataError,
+        ExportError,
+        SettingsError,
+        ShortScriptError,
+        StoreError,
+    ) as error:
         print(f"trainer: {error}", file=sys.stderr)
         return 2
     except DBAPIError as error:

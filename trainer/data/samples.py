@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from trainer.registry import declare_family, knob
 
 Task = Literal["classification", "regression"]
+Arrays = tuple[NDArray[np.generic], NDArray[np.generic]]  # inputs and targets
+Prepare = Callable[[NDArray[np.intp]], "Samples"]
 Progress = Callable[[float], None]  # called with the share that is done
 Noise = Annotated[float, knob("Noise", "Spread of the points around their curve.", ge=0, le=1, step=0.05)]
 Count = Annotated[int, knob("Samples", "Number of generated samples.", ge=20, le=100_000, step=100)]
@@ -50,11 +52,39 @@ class Samples:
     classes: tuple[str, ...] = ()
     unit: str = ""
     vocabulary: tuple[str, ...] = ()
-    test: tuple[NDArray[np.generic], NDArray[np.generic]] | None = None
-    prepare: Callable[[NDArray[np.intp]], Samples] | None = None
+    test: Arrays | None = None
+    prepare: Prepare | None = None
     notices: tuple[str, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one input."""
         return tuple(self.inputs.shape[1:])
+
+
+# What the engine asks of samples. An exported script keeps the branch that its data takes; see trainer/export/script.
+
+
+def predicts_classes(task: Task) -> bool:
+    """Whether classes are predicted, rather than numbers."""
+    return task == "classification"
+
+
+def holds_words(inputs: NDArray[np.generic]) -> bool:
+    """Whether inputs are word numbers, which are never scaled."""
+    return inputs.dtype == np.int64
+
+
+def holds_bytes(inputs: NDArray[np.generic]) -> bool:
+    """Whether inputs are pixels from 0 to 255."""
+    return inputs.dtype == np.uint8
+
+
+def brings_test(test: Arrays | None) -> TypeGuard[Arrays]:
+    """Whether the data come with a test part of their own."""
+    return test is not None
+
+
+def needs_fitting(prepare: Prepare | None) -> TypeGuard[Prepare]:
+    """Whether inputs become numbers only by what the training part shows."""
+    return prepare is not None

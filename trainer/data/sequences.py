@@ -76,6 +76,7 @@ VERBS = ["was", "seemed", "felt", "looked"]
     task="classification",
     kind="text",
     outputs=2,
+    balanced=True,
     words=MAX_WORDS,
     formula=r"x \in V^{18}, \quad y \in \{\text{negative}, \text{positive}\}",
     when="Text in which word order matters; a bag of words gets only three in four right.",
@@ -86,32 +87,32 @@ def reviews(folder: Path, *, samples: Count = 2000, seed: DataSeed = 42) -> Samp
     Inputs [samples, words] int64, padded in front with 0; `vocabulary` names the words. A bag of words gets about three in four
     right.
     """
-    random = np.random.default_rng(seed)
-    texts, targets = zip(*(_review(random) for _ in range(samples)), strict=True)
+    source = np.random.default_rng(seed)
+    texts, targets = zip(*(_review(source) for _ in range(samples)), strict=True)
     vocabulary = ("", *sorted({word for text in texts for word in text}))
     number = {word: index for index, word in enumerate(vocabulary)}
-    inputs = np.zeros((samples, MAX_WORDS), dtype=np.int64)
-    for row, text in zip(inputs, texts, strict=True):
-        row[MAX_WORDS - len(text) :] = [number[word] for word in text]
+    rows = [[0] * (MAX_WORDS - len(text)) + [number[word] for word in text] for text in texts]
     return Samples(
-        inputs, np.array(targets), "classification", ("negative", "positive"), vocabulary=vocabulary
+        np.array(rows, dtype=np.int64),
+        np.array(targets),
+        "classification",
+        ("negative", "positive"),
+        vocabulary=vocabulary,
     )
 
 
-def _review(random: np.random.Generator) -> tuple[list[str], int]:
+def _review(source: np.random.Generator) -> tuple[list[str], int]:
     """Returns the words of one review and its class, 1 for praise. Clauses agree; each may negate a word of the other class."""
 
     def pick(words: list[str]) -> str:
-        return str(random.choice(words))
+        return str(source.choice(words))
 
-    praise = int(random.integers(2))
-    text: list[str] = []
-    for clause in range(int(random.integers(1, 3))):
-        negated = bool(random.integers(2))
-        text += [pick(LINKS)] if clause else []
-        text += f"{pick(SUBJECTS)} {pick(VERBS)}".split()
-        text += ["not"] if negated else []
-        text += [pick(DEGREES)] if random.random() < 0.5 else []
-        text += [pick(GOOD if praise != negated else BAD)]
-    text += pick(TIMES).split() if random.random() < 0.5 else []
-    return text, praise
+    praise, text = int(source.integers(2)), ""
+    for clause in range(int(source.integers(1, 3))):
+        negated = bool(source.integers(2))
+        text += f" {pick(LINKS)}" if clause else ""
+        text += f" {pick(SUBJECTS)} {pick(VERBS)}{' not' if negated else ''}"
+        text += f" {pick(DEGREES)}" if source.random() < 0.5 else ""
+        text += f" {pick(GOOD if praise != negated else BAD)}"
+    text += f" {pick(TIMES)}" if source.random() < 0.5 else ""
+    return text.split(), praise

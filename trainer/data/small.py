@@ -27,6 +27,7 @@ TWO_CLASSES = ("blue", "orange")
     shape=(1, 8, 8),
     samples=1797,
     outputs=10,
+    balanced=True,
     source="Alpaydin & Kaynak 1998",
     link="https://archive.ics.uci.edu/dataset/80",
     formula=r"x \in [0, 1]^{1 \times 8 \times 8}, \quad y \in \{0, \dots, 9\}",
@@ -75,6 +76,7 @@ def delivery_time(
     kind="plane",
     shape=(2,),
     outputs=2,
+    balanced=True,
     formula=r"(\cos t, \sin t) \ \text{ and } \ (1 - \cos t, \tfrac{1}{2} - \sin t), \quad t \in [0, \pi]",
     when="To watch a decision boundary bend.",
 )
@@ -90,6 +92,7 @@ def two_moons(folder: Path, *, samples: Count = 1000, noise: Noise = 0.2, seed: 
     kind="plane",
     shape=(2,),
     outputs=2,
+    balanced=True,
     formula=r"(\cos t, \sin t) \ \text{ and } \ r\,(\cos t, \sin t)",
     when="To watch a decision boundary close.",
 )
@@ -114,6 +117,7 @@ def circles(
     kind="plane",
     shape=(2,),
     outputs=2,
+    balanced=True,
     formula=r"y = [x_1 > 0] \oplus [x_2 > 0]",
     when="To see what a hidden layer is for.",
 )
@@ -134,6 +138,7 @@ def xor(folder: Path, *, samples: Count = 1000, noise: Noise = 0.1, seed: DataSe
     kind="plane",
     shape=(2,),
     outputs=2,
+    balanced=True,
     formula=r"2\sqrt{u}\,(\cos \varphi, \sin \varphi), \quad \varphi = 2\pi \cdot \text{turns} \cdot \sqrt{u} + \pi y",
     when="To see what depth is for.",
 )

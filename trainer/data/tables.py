@@ -113,6 +113,13 @@ def decode(data: bytes) -> tuple[str, list[str]]:
     return _printable(data.decode(encoding)), [note]
 
 
+def encoding_of(data: bytes) -> str:
+    """The encoding in which `decode` reads the bytes of a text."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    return next(name for name in ("utf-8", "cp1252", "latin-1") if _can_decode(data, name))
+
+
 def _refuse_known_formats(data: bytes) -> None:
     for magic, what in (
         (b"PAR1", "a Parquet file"),

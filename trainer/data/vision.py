@@ -51,6 +51,7 @@ CIFAR_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog",
     shape=(1, 28, 28),
     samples=60_000,
     outputs=10,
+    balanced=True,
     files=tuple(f"MNIST/raw/{name}" for name in MNIST_FILES),
     megabytes=12,
     loader="MNIST",
@@ -72,6 +73,7 @@ def mnist(folder: Path) -> Samples:
     shape=(1, 28, 28),
     samples=60_000,
     outputs=10,
+    balanced=True,
     files=tuple(f"FashionMNIST/raw/{name}" for name in MNIST_FILES),
     megabytes=31,
     loader="FashionMNIST",
@@ -92,6 +94,7 @@ def fashion_mnist(folder: Path) -> Samples:
     shape=(3, 32, 32),
     samples=50_000,
     outputs=10,
+    balanced=True,
     files=CIFAR_FILES,
     megabytes=170,
     loader="CIFAR10",
@@ -172,7 +175,7 @@ def _read(name: str, loader: Any, folder: Path, classes: tuple[str, ...]) -> Sam
 def _fetch(name: str, loader: Any, folder: Path, classes: tuple[str, ...]) -> Samples:
     """Returns the training and test parts as torchvision reads them, after downloading what the folder lacks."""
     train, test = (_arrays(loader(folder, train=part, download=True)) for part in (True, False))
-    return Samples(*train, "classification", classes, test=test)
+    return Samples(train[0], train[1], "classification", classes, test=test)
 
 
 def _check(images: np.ndarray, targets: np.ndarray, shape: tuple[int, ...], classes: int) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from trainer.config import RunConfig
 from trainer.data import DataError
@@ -39,13 +39,23 @@ class Augmenter:
         stream = generator(self.seed, "augmentation", step)
         for change in self.changes:
             inputs = change(inputs, stream)
-        if self.changes and inputs.is_floating_point():
+        if scales_late(self.changes, inputs):
             inputs = (inputs - self.mean) / self.deviation
-        if self.mix is None:
+        if not mixes(self.mix):
             return inputs, targets
         labels = torch.nn.functional.one_hot(targets, self.classes).float()
         mixed: tuple[torch.Tensor, torch.Tensor] = self.mix(inputs, labels, stream)
         return mixed
+
+
+def scales_late(changes: Sequence[Callable[..., Any]], inputs: torch.Tensor) -> bool:
+    """Whether inputs are scaled batch by batch: changes work on plain pixels, and words are never scaled."""
+    return bool(changes) and inputs.is_floating_point()
+
+
+def mixes(mix: Callable[..., Any] | None) -> TypeGuard[Callable[..., Any]]:
+    """Whether samples are mixed, and their labels with them."""
+    return mix is not None
 
 
 def chosen_changes(config: RunConfig) -> tuple[str, ...]:

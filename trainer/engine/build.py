@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer.config import ConfigError, RunConfig
-from trainer.data.samples import silent
+from trainer.data.samples import predicts_classes, silent
 from trainer.engine.augment import Augmenter, build_augmenter, chosen_changes
 from trainer.engine.datasplit import SplitData, split
 from trainer.engine.flat import Weights, flatten
@@ -49,11 +49,11 @@ class Experiment:
     @property
     def metric(self) -> str:
         """Name of the metric: accuracy, from 0 to 1, or mean absolute error in the target's unit."""
-        return "accuracy" if self.data.task == "classification" else "mae"
+        return "accuracy" if predicts_classes(self.data.task) else "mae"
 
     def score(self, outputs: torch.Tensor, targets: torch.Tensor) -> float:
         """Returns the metric of [n, classes] logits against [n] classes, or of [n, 1] predictions against [n, 1] targets."""
-        if self.data.task == "classification":
+        if predicts_classes(self.data.task):
             return accuracy(outputs, targets)
         return absolute_error(outputs, targets, self.data.target_scale)
 
@@ -76,7 +76,7 @@ def build(config: RunConfig, data_folder: Path, report: Callable[[int, int], Non
     samples = data.samples
     model = build_model(config, samples.shape, data.outputs, device, len(samples.vocabulary))
     weights = flatten(model)
-    classifies = data.task == "classification"
+    classifies = predicts_classes(data.task)
     learning_rate, schedule = config.learning_rate, config.bound("schedule")
     torch.manual_seed(stream_seed(config.seed, "dropout"))
     return Experiment(

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trainer.config import RunConfig
-from trainer.data.samples import Samples, Task
+from trainer.data.samples import (
+    Samples,
+    Task,
+    brings_test,
+    holds_bytes,
+    holds_words,
+    needs_fitting,
+    predicts_classes,
+)
 from trainer.lazy import lazy
 from trainer.streams import generator, stream_seed
 from trainer.techniques.input_scaling import Statistics
@@ -61,9 +69,7 @@ class SplitData:
     @property
     def outputs(self) -> int:
         """Number of outputs of the network per sample."""
-        return (
-            len(self.samples.classes) if self.task == "classification" else int(self.train.targets.shape[1])
-        )
+        return len(self.samples.classes) if predicts_classes(self.task) else int(self.train.targets.shape[1])
 
 
 def split(
@@ -82,38 +88,41 @@ def split(
     """
     rest = np.arange(len(samples.inputs))
     validation_size = share_of(len(rest), validation_share)
-    test_index = rest[:0]
-    if samples.test is None:
-        size = share_of(len(rest), test_share)
-        rest, test_index = _divide(rest, samples, size, stream_seed(seed, "split", "test", bits=31))
-    train_index, index = _divide(
+    if not brings_test(samples.test):
+        test_size = share_of(len(rest), test_share)
+        rest, test_index = _divide(rest, samples, test_size, stream_seed(seed, "split", "test", bits=31))
+    train_index, validation_index = _divide(
         rest, samples, validation_size, stream_seed(seed, "split", "validation", bits=31)
     )
-    if samples.prepare is not None:  # after the split, so that nothing is learned from the held-out parts
+    if needs_fitting(samples.prepare):  # after the split, so that nothing is learned from the held-out parts
         samples = samples.prepare(train_index)
-    test = samples.test or (samples.inputs[test_index], samples.targets[test_index])
-    raw = [
-        (as_floats(x), y)
-        for x, y in (
-            (samples.inputs[train_index], samples.targets[train_index]),
-            (samples.inputs[index], samples.targets[index]),
-            test,
-        )
-    ]
-    mean, deviation = scaling(raw[0][0]) if raw[0][0].dtype != np.int64 else (np.zeros(1), np.ones(1))
-    scale_targets, center, spread = _target_scaler(raw[0][1], samples.task)
+    inputs, targets = samples.inputs, samples.targets
+    if brings_test(samples.test):
+        test_inputs, test_targets = samples.test
+    else:
+        test_inputs, test_targets = inputs[test_index], targets[test_index]
+    train_inputs, train_targets = as_floats(inputs[train_index]), targets[train_index]
+    mean, deviation = (np.zeros(1), np.ones(1)) if holds_words(inputs) else scaling(train_inputs)
+    center = 0.0
+    spread = 1.0
+    if not predicts_classes(samples.task):
+        center = float(train_targets.mean(dtype=np.float64))
+        spread = float(train_targets.std(dtype=np.float64)) or 1.0
 
-    def part(inputs: np.ndarray, targets: np.ndarray, *, scale: bool) -> Part:
-        scaled = (inputs - mean) / deviation if scale and inputs.dtype != np.int64 else inputs
-        return Part(torch.from_numpy(scaled).to(device), torch.from_numpy(scale_targets(targets)).to(device))
+    def scaled(inputs: np.ndarray) -> np.ndarray:
+        return inputs if holds_words(inputs) else (inputs - mean) / deviation
 
-    train, validation, held_out = (
-        part(*arrays, scale=number > 0 or scale_train) for number, arrays in enumerate(raw)
-    )
+    def part(inputs: np.ndarray, targets: np.ndarray) -> Part:
+        if predicts_classes(samples.task):
+            wanted = np.ascontiguousarray(targets)
+        else:
+            wanted = ((targets - center) / spread).astype(np.float32)
+        return Part(torch.from_numpy(inputs).to(device), torch.from_numpy(wanted).to(device))
+
     return SplitData(
-        train,
-        validation,
-        held_out,
+        part(scaled(train_inputs) if scale_train else train_inputs, train_targets),
+        part(scaled(as_floats(inputs[validation_index])), targets[validation_index]),
+        part(scaled(as_floats(test_inputs)), test_targets),
         samples,
         torch.from_numpy(mean).to(device),
         torch.from_numpy(deviation).to(device),
@@ -143,16 +152,20 @@ def steps_per_epoch(config: RunConfig) -> int:
 
 def _divide(index: np.ndarray, samples: Samples, held_out: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     labels = samples.targets[index]
-    stratify = None
-    if samples.task == "classification":
-        counts = np.bincount(labels)
-        present = int((counts > 0).sum())
-        if counts[counts > 0].min() >= 2 and present <= min(held_out, len(index) - held_out):
-            stratify = labels
-    rest, part = model_selection.train_test_split(
-        index, test_size=held_out, random_state=seed, stratify=stratify
+    kept, aside = model_selection.train_test_split(
+        index,
+        test_size=held_out,
+        random_state=seed,
+        stratify=labels if predicts_classes(samples.task) and fills_each_part(labels, held_out) else None,
     )
-    return rest, part
+    return kept, aside
+
+
+def fills_each_part(labels: np.ndarray, held_out: int) -> bool:
+    """Whether each class is large enough to be in both parts, of which one has `held_out` samples."""
+    counts = np.bincount(labels)
+    present = int((counts > 0).sum())
+    return bool(counts[counts > 0].min() >= 2) and present <= min(held_out, len(labels) - held_out)
 
 
 def batch_sizes(samples: int, batch_size: int) -> list[int]:
@@ -173,13 +186,6 @@ def batch_order(seed: int, epoch: int, samples: int) -> torch.Tensor:
 
 def as_floats(inputs: np.ndarray) -> np.ndarray:
     """Returns inputs as float32, images between 0 and 1; words stay int64."""
-    if inputs.dtype == np.uint8:
+    if holds_bytes(inputs):
         return inputs.astype(np.float32) / 255
-    return inputs if inputs.dtype == np.int64 else inputs.astype(np.float32, copy=False)
-
-
-def _target_scaler(train: np.ndarray, task: Task) -> tuple[Any, float, float]:
-    if task == "classification":
-        return np.ascontiguousarray, 0.0, 1.0
-    mean, spread = float(train.mean(dtype=np.float64)), float(train.std(dtype=np.float64)) or 1.0
-    return lambda targets: ((targets - mean) / spread).astype(np.float32), mean, spread
+    return inputs if holds_words(inputs) else inputs.astype(np.float32, copy=False)

@@ -86,12 +86,17 @@ def flatten(model: torch.nn.Module) -> Weights:
 
 def _in_memory_order(weight: torch.Tensor) -> torch.Tensor:
     """Returns a weight as a vector. Convolution weights are channels last, which is faster on CPUs and GPUs alike."""
-    return (weight.permute(0, 2, 3, 1) if weight.ndim == 4 else weight).reshape(-1)
+    return (weight.permute(0, 2, 3, 1) if is_filter(weight.shape) else weight).reshape(-1)
 
 
 def _shaped(part: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """Returns the inverse of `_in_memory_order`, as a view."""
-    if len(shape) == 4:
+    if is_filter(shape):
         out, channels, height, width = shape
         return part.view(out, height, width, channels).permute(0, 3, 1, 2)
     return part.view(shape)
+
+
+def is_filter(shape: torch.Size) -> bool:
+    """Whether a parameter of this shape is a convolution's."""
+    return len(shape) == 4

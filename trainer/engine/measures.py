@@ -27,9 +27,14 @@ def accuracy(logits: torch.Tensor, targets: torch.Tensor) -> float:
 
     Against mixed labels [n, classes], it is the mean share of the label that the predicted class has.
     """
-    if targets.is_floating_point():
+    if are_mixed(targets):
         return float(targets.gather(1, logits.argmax(1, keepdim=True)).double().mean())
     return int((logits.argmax(1) == targets).sum()) / len(targets)
+
+
+def are_mixed(targets: torch.Tensor) -> bool:
+    """Whether targets are labels of mixed samples: a share for each class."""
+    return targets.is_floating_point()
 
 
 def absolute_error(outputs: torch.Tensor, targets: torch.Tensor, scale: float) -> float:

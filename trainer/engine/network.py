@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from trainer.config import ConfigError, RunConfig
 from trainer.lazy import lazy
@@ -43,7 +43,7 @@ def build_model(
 def initialize(model: torch.nn.Module, config: RunConfig) -> None:
     """Draws every weight from a stream keyed by its name. Biases start at 0, norms as the identity."""
     for name, module in model.named_modules():
-        if isinstance(module, torch.nn.Embedding):  # drawn as torch.nn.Embedding does
+        if embeds_words(module):  # drawn as torch.nn.Embedding does
             stream = generator(config.seed, "weights", f"{name}.weight")
             torch.nn.init.normal_(module.weight, generator=stream)
         elif has_matrix(module):
@@ -57,11 +57,23 @@ def has_matrix(module: torch.nn.Module) -> bool:
     return any(parameter.ndim >= 2 for parameter in module.parameters(recurse=False))
 
 
+def embeds_words(module: torch.nn.Module) -> TypeGuard[torch.nn.Embedding]:
+    """Whether a module is a table of word vectors."""
+    return isinstance(module, torch.nn.Embedding)
+
+
+def is_recurrent(module: torch.nn.Module) -> TypeGuard[torch.nn.RNNBase]:
+    """Whether a module is a layer with a memory."""
+    return isinstance(module, torch.nn.RNNBase)
+
+
 def draw_weights(name: str, module: torch.nn.Module, config: RunConfig) -> None:
     """Fills a layer's matrices by the chosen scheme. A recurrent layer's gates are matrices of their own, stacked."""
-    scheme, gates = config.bound("initialization"), getattr(module, "gates", None)
-    if gates and config.technique("initialization").facts.get("wants_hidden"):
-        scheme = partial(scheme, hidden=module.hidden_size)
+    scheme, gates = config.bound("initialization"), 1
+    if is_recurrent(module):
+        gates = getattr(module, "gates", 1)
+        if config.technique("initialization").facts.get("wants_hidden"):
+            scheme = partial(scheme, hidden=module.hidden_size)
     own = dict(module.named_parameters(recurse=False))
     for key, weight in own.items():
         if key.startswith("weight"):

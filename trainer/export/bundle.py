@@ -15,7 +15,7 @@ from trainer.config import RunConfig
 from trainer.data.uploads import find_manifest, upload_folder
 from trainer.engine import checkpoint
 from trainer.export.curves import frame
-from trainer.export.script import script
+from trainer.export.script import exact_script
 from trainer.lifecycle.states import RunState
 from trainer.settings import Settings
 from trainer.store import Run, Store
@@ -101,7 +101,7 @@ def code(run: Run) -> Iterator[Content]:
     config = RunConfig.from_stored(run.config)
     if config is None:  # the rest of the run is complete all the same
         return
-    yield Content("run.py", script(config, run.name or f"Run {run.id}", run.results).encode())
+    yield Content("run.py", exact_script(config, run.name or f"Run {run.id}", run.results).encode())
     if "own" in config.technique("data").facts and find_manifest(digest := config.data.knobs["file"]):
         for path in sorted(upload_folder(digest).iterdir()):
             if path.suffix in (".npy", ".json"):

@@ -1,4 +1,4 @@
-"""The ways to take a run away; the page and the command line offer what is listed here."""
+"""The formats of exports; the page and the command line offer what is listed here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trainer.config import ConfigError, RunConfig
 from trainer.engine import checkpoint
 from trainer.export.bundle import write_bundle
 from trainer.export.curves import as_csv, as_events, as_parquet
-from trainer.export.script import script
+from trainer.export.script import ShortScriptError, exact_script, short_script
 from trainer.settings import Settings
 from trainer.store import Run, Store
 
@@ -35,16 +35,25 @@ class Format:
         return f"run-{run.id}{self.suffix}"
 
 
-def run_script(run: Run) -> str:
-    """The script of a run. Raises ExportError when its knobs were set in another version."""
+def run_script(run: Run, write: Callable[..., str] = short_script) -> str:
+    """Returns a run's script: the short one, or with `exact_script` the other.
+
+    Raises ExportError when its knobs were set in another version, or when it cannot be said in a short script.
+    """
     try:
-        return script(RunConfig.parse(run.config), run.name or f"Run {run.id}", run.results)
+        return write(RunConfig.parse(run.config), run.name or f"Run {run.id}", run.results)
     except ConfigError as error:
         raise ExportError(f"The knobs of run {run.id} were set in another version: {error}") from error
+    except ShortScriptError as error:
+        raise ExportError(str(error)) from error
 
 
-def _script(store: Store, settings: Settings, run: Run) -> bytes:
+def _short(store: Store, settings: Settings, run: Run) -> bytes:
     return run_script(run).encode()
+
+
+def _exact(store: Store, settings: Settings, run: Run) -> bytes:
+    return run_script(run, exact_script).encode()
 
 
 def _weights(store: Store, settings: Settings, run: Run) -> bytes:
@@ -75,12 +84,20 @@ FORMATS = {
     one.name: one
     for one in (
         Format(
-            "script",
-            "PyTorch script",
-            "One readable file that trains this run again without Trainscope and prints the same numbers.",
+            "short",
+            "Short script",
+            "This run in at most 120 lines of PyTorch, as one would write it by hand; results within the noise of seeds.",
             ".py",
             "text/x-python",
-            _script,
+            _short,
+        ),
+        Format(
+            "script",
+            "Exact script",
+            "One longer file that trains this run again without Trainscope and prints the same numbers, digit for digit.",
+            ".exact.py",
+            "text/x-python",
+            _exact,
         ),
         Format(
             "safetensors",

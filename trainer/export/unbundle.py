@@ -133,9 +133,7 @@ def read_files(archive: zipfile.ZipFile) -> dict[str, bytes]:
         )
     by_name = {entry.filename: entry for entry in entries if entry.filename in LIMITS}
     if sum(entry.file_size for entry in by_name.values()) > MAX_SUM:
-        raise BundleError(
-            f"The zip would take more than {MAX_SUM // MB:,} MB; that is too much for a run."
-        )
+        raise BundleError(f"The zip would take more than {MAX_SUM // MB:,} MB; that is too much for a run.")
     if "manifest.json" not in by_name:
         raise BundleError("The zip has no manifest.json: it is not a run that was exported here.")
     manifest = as_object({"manifest.json": read_file(archive, by_name["manifest.json"])}, "manifest.json")

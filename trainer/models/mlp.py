@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 from trainer.lazy import lazy
@@ -45,6 +46,13 @@ def narrow(knobs: Mapping[str, Any], least: int) -> tuple[str, dict[str, Any]]:
     normalizes=(0,),
     before_norm=before_norm,
     narrow=narrow,
+    short=lambda inputs, outputs, parts, depth, width, layers: _perceptron(
+        inputs,
+        outputs,
+        parts,
+        hidden_sizes(depth, width, layers),
+        partial(torch.nn.EmbeddingBag, padding_idx=0),
+    ),
     source="Rumelhart, Hinton & Williams 1986, Nature 323",
     link="https://doi.org/10.1038/323533a0",
     formula=r"h_l = f(W_l h_{l-1} + b_l), \qquad \hat{y} = W h_L + b",
@@ -73,12 +81,22 @@ def mlp(
     Input [batch, *inputs], flattened, or [batch, words], whose vectors are averaged; output [batch, outputs].
     Neither norm, activation nor dropout follows the last layer.
     """
-    sizes = hidden_sizes(depth, width, layers)
+    return _perceptron(inputs, outputs, parts, hidden_sizes(depth, width, layers), nn_layers.MeanEmbedding)
+
+
+def _perceptron(
+    inputs: tuple[int, ...],
+    outputs: int,
+    parts: Parts,
+    sizes: list[int],
+    embed: Callable[[int, int], torch.nn.Module],
+) -> torch.nn.Module:
+    """The network with hidden layers of these sizes; `embed` makes what averages the vectors of words."""
     modules: dict[str, torch.nn.Module] = {"flatten": torch.nn.Flatten()} if len(inputs) > 1 else {}
     features = math.prod(inputs)
     if parts.vocabulary:
         features = sizes[0] if sizes else 32
-        modules["embedding"] = nn_layers.MeanEmbedding(parts.vocabulary, features)
+        modules["embedding"] = embed(parts.vocabulary, features)
     if (drop := parts.drop("input")) is not None:
         modules["input_dropout"] = drop
     for number, size in enumerate(sizes, start=1):

@@ -39,6 +39,9 @@ RECURRENT: dict[str, Any] = {
     **RECURRENT,
     source="Elman 1990, Cognitive Science 14",
     link="https://doi.org/10.1207/s15516709cog1402_1",
+    short=lambda inputs, outputs, parts, hidden, depth: _stacked(
+        torch.nn.RNN, inputs, outputs, parts, hidden, depth
+    ),
     formula=r"h_t = \tanh(W x_t + U h_{t-1} + b)",
     when="Short sequences, and to see what clipping rescues.",
 )
@@ -58,6 +61,9 @@ def rnn(
     **RECURRENT,
     source="Hochreiter & Schmidhuber 1997, Neural Computation 9(8)",
     link="https://doi.org/10.1162/neco.1997.9.8.1735",
+    short=lambda inputs, outputs, parts, hidden, depth: _stacked(
+        torch.nn.LSTM, inputs, outputs, parts, hidden, depth
+    ),
     formula=r"c_t = f_t \odot c_{t-1} + i_t \odot \tilde{c}_t, \qquad h_t = o_t \odot \tanh c_t",
     when="Long sequences.",
 )
@@ -76,6 +82,9 @@ def lstm(
     label="GRU",
     **RECURRENT,
     source="Cho et al. 2014, arXiv:1406.1078",
+    short=lambda inputs, outputs, parts, hidden, depth: _stacked(
+        torch.nn.GRU, inputs, outputs, parts, hidden, depth
+    ),
     formula=r"h_t = (1 - z_t) \odot \tilde{h}_t + z_t \odot h_{t-1}",
     when="Long sequences, with fewer parameters than an LSTM.",
 )
@@ -105,6 +114,26 @@ def _recurrent(
         between.append(nn_layers.EachStep(sequential(parts.normalize(hidden, 0, torch.nn.Identity()) | drop)))
         features = hidden
     modules["recurrent"] = nn_layers.LastStep(stack, between)
+    modules |= {f"head_{name}": module for name, module in parts.dropout("hidden").items()}
+    modules["output"] = torch.nn.Linear(hidden, outputs)
+    return sequential(modules)
+
+
+def _stacked(
+    kind: Callable[..., torch.nn.Module],
+    inputs: tuple[int, ...],
+    outputs: int,
+    parts: Parts,
+    hidden: int,
+    depth: int,
+) -> torch.nn.Module:
+    """The short form: one module of torch for all layers, where no norm stands between them."""
+    if len(parts.normalize(hidden, 0, torch.nn.Identity())) > 1:
+        return _recurrent(kind, inputs, outputs, parts, hidden, depth)
+    modules, features = parts.sequence(inputs, hidden)
+    drop = parts.drop("recurrent") if depth > 1 else None
+    options = ({"num_layers": depth} if depth > 1 else {}) | ({"dropout": drop.p} if drop is not None else {})
+    modules["recurrent"] = nn_layers.LastOutput(kind(features, hidden, batch_first=True, **options))
     modules |= {f"head_{name}": module for name, module in parts.dropout("hidden").items()}
     modules["output"] = torch.nn.Linear(hidden, outputs)
     return sequential(modules)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from trainer.lazy import lazy
 from trainer.models.parts import Parts, narrow_knobs, sequential
@@ -28,6 +28,9 @@ else:
     own_normalization=True,
     before_norm=lambda _: (),
     narrow=partial(narrow_knobs, {"head_size": 16}),
+    short=lambda inputs, outputs, parts, heads, head_size, blocks, norm: _encoder(
+        inputs, outputs, parts, heads, heads * head_size, blocks, norm == "pre"
+    ),
     source="Vaswani et al. 2017, arXiv:1706.03762; pre-norm: Xiong et al. 2020, arXiv:2002.04745",
     formula=(
         r"x \leftarrow x + \mathrm{Attn}(\mathrm{norm}(x)), \quad x \leftarrow x + "
@@ -87,3 +90,26 @@ def _block(size: int, heads: int, parts: Parts, first: bool) -> torch.nn.Module:
     )
     norms = torch.nn.LayerNorm(size), torch.nn.LayerNorm(size)
     return nn_layers.EncoderBlock(attention, feedforward, norms, drop or torch.nn.Identity(), first)
+
+
+def _encoder(
+    inputs: tuple[int, ...], outputs: int, parts: Parts, heads: int, size: int, blocks: int, first: bool
+) -> torch.nn.Module:
+    """The short form: torch's own encoder between embedding and average."""
+    embed, features = parts.sequence(inputs, size)
+    if features != size or "embedding" not in embed:
+        embed["project"] = torch.nn.Linear(features, size)
+    attention, drop = parts.drop("attention"), parts.drop("feedforward")
+    options: dict[str, Any] = {"activation": parts.activate(), "norm_first": first}
+    if attention is None and drop is None:
+        layer = torch.nn.TransformerEncoderLayer(size, heads, 4 * size, 0.0, batch_first=True, **options)
+    else:
+        rates = [getattr(one, "p", 0.0) for one in (attention, drop)]
+        layer = nn_layers.EncoderLayer(size, heads, rates[0], rates[1], **options)
+    final: dict[str, Any] = {"norm": torch.nn.LayerNorm(size)} if first else {}
+    encoder = torch.nn.TransformerEncoder(layer, blocks, **final, enable_nested_tensor=False)
+    kind = nn_layers.WordEncoder if parts.vocabulary else nn_layers.StepEncoder
+    modules: dict[str, torch.nn.Module] = {"encoder": kind(sequential(embed), encoder)}
+    modules |= {f"head_{name}": module for name, module in parts.dropout("hidden").items()}
+    modules["output"] = torch.nn.Linear(size, outputs)
+    return sequential(modules)

@@ -16,8 +16,10 @@ from trainer.registry import declare_family, knob, technique
 
 if TYPE_CHECKING:
     import torch
+    from torchvision.transforms import v2
 else:
     torch = lazy("torch")
+    v2 = lazy("torchvision.transforms.v2")
 
 
 def strength(label: str) -> Any:
@@ -66,6 +68,7 @@ for _name, _, _ in KINDS:
         r"\log \tfrac{4}{3})"
     ),
     when="Photographs, where the object may be anywhere and of any size.",
+    short=lambda sides, smallest: v2.RandomResizedCrop(sides, scale=(smallest, 1.0)),
 )
 def resized(
     images: torch.Tensor,
@@ -108,6 +111,7 @@ def resized(
     link="https://doi.org/10.1145/3065386",
     formula=r"\tilde{x}_{c,i,j} = x_{c,i,W-1-j} \quad \text{with probability } p",
     when="Photographs. Not digits or letters: a mirrored 2 is not a 2.",
+    short=lambda probability: v2.RandomHorizontalFlip(p=probability),
 )
 def flip(images: torch.Tensor, stream: torch.Generator, *, probability: Chance = 0.5) -> torch.Tensor:
     """Mirrors each image left to right with the given probability. Not for digits or letters."""
@@ -124,6 +128,7 @@ def flip(images: torch.Tensor, stream: torch.Generator, *, probability: Chance =
     link="https://doi.org/10.1109/ICDAR.2003.1227801",
     formula=r"\tilde{x}(u) = x(R_\theta u), \quad \theta \sim \mathcal{U}(-\theta_{\max}, \theta_{\max})",
     when="A few degrees for handwriting and photographs; any angle only where nothing is upright, as under a microscope.",
+    short=lambda degrees: v2.RandomRotation(degrees, interpolation=v2.InterpolationMode.BILINEAR),
 )
 def rotate(images: torch.Tensor, stream: torch.Generator, *, degrees: Degrees = 10.0) -> torch.Tensor:
     """Rotates each image by a random angle up to the maximum, in either direction; empty corners become 0."""
@@ -142,6 +147,13 @@ def rotate(images: torch.Tensor, stream: torch.Generator, *, degrees: Degrees = 
     link="https://doi.org/10.1109/ICDAR.2003.1227801",
     formula=r"\tilde{x}(u) = x(A u + b)",
     when="Handwriting and centered objects; small shifts help most.",
+    short=lambda shift, scale, shear: v2.RandomAffine(
+        0,
+        translate=(shift, shift),
+        scale=(1 - scale, 1 + scale),
+        shear=shear,
+        interpolation=v2.InterpolationMode.BILINEAR,
+    ),
 )
 def shift_scale_shear(
     images: torch.Tensor,
@@ -172,6 +184,7 @@ def shift_scale_shear(
     source="Howard 2013, arXiv:1312.5402",
     formula=r"\tilde{x} = f_c\, f_b\, x + (1 - f_c)\,\overline{x}, \quad f \sim \mathcal{U}(1 - s, 1 + s)",
     when="Photographs in varying light. Not where color decides the class.",
+    short=lambda brightness, contrast, saturation: v2.ColorJitter(brightness, contrast, saturation),
 )
 def jitter(
     images: torch.Tensor,
@@ -198,6 +211,7 @@ def jitter(
     source="Zhong et al. 2017, arXiv:1708.04896",
     formula=r"\tilde{x} = x \odot (1 - R), \quad \mathrm{area}(R) \sim \mathcal{U}(0.02, a)",
     when="Photographs in which the object may be partly hidden.",
+    short=lambda probability, largest: v2.RandomErasing(p=probability, scale=(0.02, largest)),
     misconception=(
         "“It can stand anywhere among the transforms.” Before the conversion to a tensor it fails or does nothing. Here "
         "images are tensors from the start, and it comes last."

@@ -44,6 +44,7 @@ def none(gradients: Gradients, norm: torch.Tensor) -> torch.Tensor | None:
     source="Pascanu, Mikolov & Bengio 2013, arXiv:1211.5063",
     formula=r"\tilde{g} = g \cdot \min\!\big(1, \tfrac{c}{\lVert g \rVert_2}\big)",
     when="Recurrent networks and Transformers: one bad batch cannot wreck the weights, and the direction is kept.",
+    short=lambda parameters, max_norm: torch.nn.utils.clip_grad_norm_(parameters, max_norm),
 )
 def by_norm(
     gradients: Gradients,
@@ -68,6 +69,7 @@ def by_norm(
     label="By value",
     formula=r"\tilde{g}_i = \min(\max(g_i, -c),\, c)",
     when="Rarely. It changes the direction of the step; clip by norm unless single elements are the problem.",
+    short=lambda parameters, limit: torch.nn.utils.clip_grad_value_(parameters, limit),
 )
 def by_value(
     gradients: Gradients,

@@ -95,4 +95,4 @@ def dropout(
         "feedforward": feedforward_rate,
     }[place]
     kind = torch.nn.Dropout2d if place == "conv" else torch.nn.Dropout
-    return kind(chosen) if chosen > 0 else None
+    return kind(p=chosen) if chosen > 0 else None

@@ -163,6 +163,7 @@ def orthogonal(
     "initialization",
     label="PyTorch default",
     wants_hidden=True,
+    built_in=True,
     formula=(
         r"w, b \sim \mathcal{U}\big(-\tfrac{1}{\sqrt{\mathrm{fan_{in}}}}, "
         r"\tfrac{1}{\sqrt{\mathrm{fan_{in}}}}\big), \quad \mathrm{Var}(w) = \tfrac{1}{3\,\mathrm{fan_{in}}}"

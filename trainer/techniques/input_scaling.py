@@ -34,6 +34,7 @@ declare_family(
     link="https://doi.org/10.1007/3-540-49430-8_2",
     formula=r"\tilde{x} = \frac{x - \mu_{\mathrm{train}}}{\sigma_{\mathrm{train}}}",
     when="Always, unless the features already share a scale; one learning rate then suits them all.",
+    short=lambda train, axes: (train.mean(axes, keepdims=True), train.std(axes, keepdims=True)),
     misconception=(
         "“Scaling before the split is harmless.” It leaks the test part into the mean. Here the statistics come from the "
         "training part alone."
@@ -44,7 +45,7 @@ def standardize(train: NDArray[np.generic]) -> Statistics:
 
     Returns both, shaped so that they broadcast over [n, ...].
     """
-    features = 1 if train.ndim == 4 else train.ndim - 1  # the axis of channels, or the last
+    features = 1 if are_images(train) else train.ndim - 1  # the axis of channels, or the last
     rows = np.moveaxis(train, features, -1).reshape(len(train), -1, train.shape[features])
     scaler = preprocessing.StandardScaler()
     for chunk in np.array_split(rows, max(1, train.nbytes // CHUNK_BYTES)):
@@ -52,6 +53,11 @@ def standardize(train: NDArray[np.generic]) -> Statistics:
     shape = [1] * train.ndim
     shape[features] = -1
     return scaler.mean_.reshape(shape).astype(np.float32), scaler.scale_.reshape(shape).astype(np.float32)
+
+
+def are_images(inputs: NDArray[np.generic]) -> bool:
+    """Whether inputs are [n, channels, height, width]."""
+    return inputs.ndim == 4
 
 
 @technique(

@@ -31,6 +31,9 @@ declare_family(
         "reach 0."
     ),
     example={"amount": 0.1},
+    short=lambda logits, targets, amount: torch.nn.functional.cross_entropy(
+        logits, targets, label_smoothing=amount
+    ),
 )
 def smoothing(
     logits: torch.Tensor,

@@ -10,10 +10,12 @@ from trainer.registry import declare_family, knob, technique
 
 if TYPE_CHECKING:
     import torch
+    from torchvision.transforms import v2
 
     Pair = tuple[torch.Tensor, torch.Tensor]
 else:
     torch = lazy("torch")
+    v2 = lazy("torchvision.transforms.v2")
 
 Alpha = Annotated[
     float,
@@ -41,6 +43,14 @@ def none(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator) -
     return inputs, targets
 
 
+def blend(inputs: torch.Tensor, targets: torch.Tensor, classes: int, alpha: float) -> Pair:
+    """Mixup: blends each sample with another, λ to 1 − λ, and their labels alike."""
+    share = torch.distributions.Beta(alpha, alpha).sample().item()
+    other = torch.randperm(len(inputs))
+    labels = torch.nn.functional.one_hot(targets, classes).float()
+    return torch.lerp(inputs[other], inputs, share), torch.lerp(labels[other], labels, share)
+
+
 @technique(
     "mixing",
     label="Mixup",
@@ -55,6 +65,7 @@ def none(inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator) -
         "Classification with few samples or noisy labels; train longer. Training accuracy then counts the "
         "share of the label that the prediction hits."
     ),
+    short=blend,
 )
 def mixup(
     inputs: torch.Tensor, targets: torch.Tensor, stream: torch.Generator, *, alpha: Alpha = 0.2
@@ -78,6 +89,9 @@ def mixup(
         r"\quad \lambda = \mathrm{mean}(M)"
     ),
     when="Photographs, where a part of the object is enough to recognize it.",
+    short=lambda inputs, targets, classes, alpha: v2.CutMix(alpha=alpha, num_classes=classes)(
+        inputs, targets
+    ),
     misconception=(
         "“The labels are mixed by the λ that was drawn.” A box that crosses the border is smaller, so λ must be computed from "
         "the visible area."

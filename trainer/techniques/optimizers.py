@@ -65,6 +65,9 @@ def sgd(parameters: Parameters, lr: float, *, weight_decay: Decay = 0.0) -> torc
     link="https://doi.org/10.1016/0041-5553(64)90137-5",
     formula=r"v \leftarrow \mu v + g, \qquad w \leftarrow w - \eta\, v",
     when="Convolutional networks; at momentum 0.9, a tenth of the rate that plain SGD tolerates.",
+    short=lambda parameters, lr, momentum, weight_decay: torch.optim.SGD(
+        parameters, lr=lr, momentum=momentum, weight_decay=weight_decay
+    ),
 )
 def momentum(
     parameters: Parameters, lr: float, *, momentum: Momentum = 0.9, weight_decay: Decay = 0.0
@@ -83,6 +86,9 @@ def momentum(
     link="https://proceedings.mlr.press/v28/sutskever13.html",
     formula=r"v \leftarrow \mu v + g, \qquad w \leftarrow w - \eta\,(g + \mu v)",
     when="As momentum; it slows down earlier at the far side of a valley.",
+    short=lambda parameters, lr, momentum, weight_decay: torch.optim.SGD(
+        parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=True
+    ),
 )
 def nesterov(
     parameters: Parameters, lr: float, *, momentum: Momentum = 0.9, weight_decay: Decay = 0.0

@@ -57,6 +57,8 @@ def fp32(device: str) -> Precision:
     source="Kalamkar et al. 2019, arXiv:1905.12322",
     formula=r"8 \text{ bits for } m,\ 8 \text{ for } e: \quad \text{float32's range, two to three digits}",
     when="GPUs that support it: no loss scaling, no skipped steps.",
+    scales_loss=False,
+    short=lambda: torch.bfloat16,
 )
 def bf16(device: str) -> Precision:
     """Matrix products in bfloat16, which has float32's range, so that no loss scaling is needed."""
@@ -74,6 +76,8 @@ def bf16(device: str) -> Precision:
         r"step},\ s \leftarrow s / 2"
     ),
     when="GPUs without bfloat16. On a CPU it shows the mechanics and is usually slower.",
+    scales_loss=True,
+    short=lambda: torch.float16,
     misconception=(
         "“Gradients can be clipped at once.” Before unscaling, that limits the scaled gradient. The order is: scale, backward, "
         "unscale, clip, step, update."

@@ -12,10 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
+from trainer.lazy import lazy
 from trainer.registry import declare_family, knob, technique
 
 if TYPE_CHECKING:
     import torch
+    from torch.optim import lr_scheduler
+else:
+    lr_scheduler = lazy("torch.optim.lr_scheduler")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ def constant(at: Moment, lr: float) -> float:
     per="epoch",
     formula=r"\eta_e = \eta\, \gamma^{\lfloor e / \mathrm{size} \rfloor}",
     when="Long runs of convolutional networks; the drops are easy to see in the curves and to report.",
+    short=lambda optimizer, size, gamma: lr_scheduler.StepLR(optimizer, step_size=size, gamma=gamma),
     example={"size": 30},
 )
 def step(
@@ -86,6 +91,9 @@ def step(
     per="epoch",
     formula=r"\eta_e = \eta\, \gamma^{\,|\{m \le e\}|}",
     when="As step decay, when earlier runs show where the loss stalls.",
+    short=lambda optimizer, milestones, gamma: lr_scheduler.MultiStepLR(
+        optimizer, [int(epoch) for epoch in milestones.split(",")], gamma=gamma
+    ),
 )
 def multi_step(
     at: Moment,
@@ -111,6 +119,7 @@ def multi_step(
     per="epoch",
     formula=r"\eta_e = \eta\, \gamma^{e}",
     when="A smooth fall whose speed does not depend on the length of the run.",
+    short=lambda optimizer, gamma: lr_scheduler.ExponentialLR(optimizer, gamma=gamma),
 )
 def exponential(at: Moment, lr: float, *, gamma: Gamma = 0.95) -> float:
     """Shrinks by the same factor every epoch (ExponentialLR)."""
@@ -123,6 +132,7 @@ def exponential(at: Moment, lr: float, *, gamma: Gamma = 0.95) -> float:
     per="epoch",
     formula=r"\eta_e = \eta\, (1 - e / E)^{p}",
     when="A run of known length that should end at rate 0; power 1 is the usual straight line for fine-tuning.",
+    short=lambda optimizer, epochs, power: lr_scheduler.PolynomialLR(optimizer, epochs, power=power),
 )
 def polynomial(
     at: Moment,
@@ -143,6 +153,9 @@ def polynomial(
     source="Loshchilov & Hutter 2016, arXiv:1608.03983",
     formula=r"\eta_e = \eta_{\min} + \tfrac{1}{2} (\eta - \eta_{\min}) \big(1 + \cos(\pi e / E)\big)",
     when="A good default for a run of known length: no drops to choose.",
+    short=lambda optimizer, epochs, steps, final_lr, moves: lr_scheduler.CosineAnnealingLR(
+        optimizer, T_max=epochs if moves == "epoch" else steps, eta_min=final_lr
+    ),
     example={"final_lr": 0.0001},
 )
 def cosine(at: Moment, lr: float, *, final_lr: FinalRate = 0.0, moves: Per = "epoch") -> float:
@@ -161,6 +174,9 @@ def cosine(at: Moment, lr: float, *, final_lr: FinalRate = 0.0, moves: Per = "ep
         r"T_i)\big), \quad T_{i+1} = m\, T_i"
     ),
     when="Runs that may end at any restart, and to escape poor minima.",
+    short=lambda optimizer, period, multiplier, final_lr: lr_scheduler.CosineAnnealingWarmRestarts(
+        optimizer, T_0=period, T_mult=multiplier, eta_min=final_lr
+    ),
 )
 def warm_restarts(
     at: Moment,
@@ -181,6 +197,20 @@ def warm_restarts(
     return half_cosine(lr, final_lr, since / length)
 
 
+def warmup_cosine_lr(
+    optimizer: torch.optim.Optimizer, lr: float, steps: int, warmup: float, final_lr: float
+) -> lr_scheduler.LRScheduler:
+    """Rises in a straight line, then falls along half a cosine."""
+    rising = round(warmup * steps)
+
+    def factor(step: int) -> float:
+        if step < rising:
+            return (step + 1) / rising
+        return half_cosine(1, final_lr / lr, (step - rising) / max(1, steps - rising))
+
+    return lr_scheduler.LambdaLR(optimizer, factor)
+
+
 @technique(
     "schedule",
     label="Linear warmup + cosine",
@@ -188,6 +218,7 @@ def warm_restarts(
     source="Goyal et al. 2017, arXiv:1706.02677",
     formula=r"\eta_t = \eta \cdot \begin{cases} (t + 1) / W & t < W \\ \text{cosine} & t \ge W \end{cases}",
     when="Transformers, large batches, and any network that diverges in its first steps.",
+    short=warmup_cosine_lr,
     misconception=(
         "“The factor is epoch / warmup.” Then the first epoch has rate 0 and learns nothing. Here the first step already has "
         "a rate above zero."
@@ -219,6 +250,19 @@ def warmup_cosine(
         r"\searrow 0.85 \nearrow 0.95"
     ),
     when="Short runs at a high peak rate: take the peak from the LR finder.",
+    short=lambda optimizer, lr, steps, rise, start_divisor, end_divisor, low_momentum, high_momentum, rolls: (
+        lr_scheduler.OneCycleLR(
+            optimizer,
+            max_lr=lr,
+            total_steps=steps,
+            pct_start=rise,
+            div_factor=start_divisor,
+            final_div_factor=end_divisor,
+            base_momentum=low_momentum,
+            max_momentum=high_momentum,
+            cycle_momentum=rolls,
+        )
+    ),
     misconception="“It is stepped once per epoch.” It changes at every step; stepped once per epoch, it never leaves its rise.",
 )
 def one_cycle(
@@ -258,6 +302,9 @@ def one_cycle(
     per="validation",
     formula=r"\eta \leftarrow \gamma\, \eta \quad \text{after more than patience epochs without a better } L^{\mathrm{val}}",
     when="Runs of open length: the rate falls only when progress stalls.",
+    short=lambda optimizer, factor, patience, min_lr: lr_scheduler.ReduceLROnPlateau(
+        optimizer, factor=factor, patience=patience, min_lr=min_lr
+    ),
     misconception="“It may watch the test loss.” That leaks the test part into training. Here it sees validation only.",
 )
 def plateau(
@@ -291,6 +338,9 @@ def plateau(
     source="Smith 2015, arXiv:1506.01186",
     formula=r"\eta_t = \eta_0\, (\eta_1 / \eta_0)^{t / (T - 1)}",
     when="Before the first real run on new data: use the LR finder page.",
+    short=lambda optimizer, lr, start, end, steps: lr_scheduler.LambdaLR(
+        optimizer, lambda step: start * (end / start) ** (step / (steps - 1)) / lr
+    ),
 )
 def range_test(
     at: Moment,

@@ -9,6 +9,7 @@ only words of the data set's vocabulary, because the network has no vector for a
 from __future__ import annotations
 
 import importlib.util
+import random
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -189,12 +190,29 @@ def insert(
     return torch.cat([added, words], dim=1).gather(1, order)
 
 
+# Short forms change one text, a list of word numbers. They draw from Python's own generator.
+
+
+def swap_words(words: list[int], share: float) -> list[int]:
+    """Swaps two random words, several times."""
+    for _ in range(max(1, int(share * len(words))) if share and len(words) > 1 else 0):
+        one, other = random.sample(range(len(words)), 2)
+        words[one], words[other] = words[other], words[one]
+    return words
+
+
+def delete_words(words: list[int], share: float) -> list[int]:
+    """Leaves out each word with the same probability; one stays in any case."""
+    return [word for word in words if random.random() >= share] or random.sample(words, 1)
+
+
 @technique(
     "random_swap",
     label="On",
     **EDA,
     formula=r"(\tilde{x}_i, \tilde{x}_j) = (x_j, x_i) \quad \max(1, \lfloor \alpha n \rfloor) \text{ times}",
     when="Topics, which a bag of words reveals. Not where order carries meaning: in the reviews here, “not” ends up elsewhere.",
+    short=swap_words,
     misconception="“It never changes the label.” That holds for topics, not for negation.",
 )
 def swap(words: torch.Tensor, stream: torch.Generator, *, share: Share = 0.1) -> torch.Tensor:
@@ -217,6 +235,7 @@ def swap(words: torch.Tensor, stream: torch.Generator, *, share: Share = 0.1) ->
     **EDA,
     formula=r"P(x_i \text{ is deleted}) = \alpha \quad \text{for each } i",
     when="Long texts that repeat themselves. In a short one the deleted word may be the one that matters.",
+    short=delete_words,
 )
 def delete(words: torch.Tensor, stream: torch.Generator, *, share: Share = 0.1) -> torch.Tensor:
     """Deletes each word with probability α; at least one word of each text stays."""

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 PROJECT = "trainer"
-LAZY, STANDS_IN = "lazy", "stands_in"
+LAZY = "lazy"
+SHORT = "_short"  # ends the name of what a technique's decorator gives as a lambda
+STANDS_IN = "stands_in"  # the registry's decorator of what takes a function's place in a script
 
 
 class Item(NamedTuple):
@@ -47,7 +49,8 @@ Definition = ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 class Source:
     """One module: its text, its top-level definitions by name, and what its imports bind.
 
-    `stand_ins` maps a function to the one that takes its place in a script (see `registry.stands_in`).
+    `stand_ins` maps a function to the one that takes its place in a script (see `registry.stands_in`), `shorts` a technique's
+    function to what its decorator gives as `short`.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Source:
     definitions: dict[str, Definition]
     imports: dict[str, Import | Item | ModuleName]
     stand_ins: dict[str, str]
+    shorts: dict[str, ast.expr]
 
     def meaning(self, name: str) -> Meaning | None:
         """What a global name of this module refers to; None for builtins and unknown names."""
@@ -63,12 +67,17 @@ class Source:
         if name in self.definitions:
             return Item(self.name, name)
         found = self.imports.get(name)
-        if isinstance(found, Item):
-            return read(found.module).meaning(found.name)  # it may be imported there, too, or have a stand-in
+        if isinstance(found, Item):  # it may be imported there, too, or have a stand-in
+            return read(found.module).meaning(found.name)
         return found
 
     def text_of(self, name: str) -> str:
-        """The lines of a definition, with the comments directly above it."""
+        """The lines of a definition, with the comments directly above it; of a lambda a function that does the same."""
+        if isinstance(found := self.shorts.get(name.removesuffix(SHORT)), ast.Lambda) and name.endswith(
+            SHORT
+        ):
+            body = ast.get_source_segment(self.text, found.body)
+            return f"def {name}({ast.unparse(found.args)}):\n    return ({body})"
         node, lines = self.definitions[name], self.text.splitlines()
         first = min([node.lineno, *(one.lineno for one in getattr(node, "decorator_list", ()))]) - 1
         while first and lines[first - 1].startswith("#"):
@@ -98,7 +107,13 @@ def read(name: str) -> Source:
         elif isinstance(node, ast.Assign | ast.AnnAssign):
             definitions.update(dict.fromkeys(_targets(node), node))
     summary = (ast.get_docstring(tree) or "").split("\n")[0]
-    return Source(name, text, summary, definitions, imports, _stand_ins(definitions))
+    shorts = dict(_shorts(definitions))
+    for function, short in shorts.items():
+        if isinstance(short, ast.Lambda):
+            definitions[f"{function}{SHORT}"] = ast.FunctionDef(
+                function, short.args, [ast.Return(short.body)], []
+            )
+    return Source(name, text, summary, definitions, imports, _stand_ins(definitions), shorts)
 
 
 def _path(name: str) -> Path:
@@ -165,3 +180,10 @@ def _stand_ins(definitions: dict[str, Definition]) -> dict[str, str]:
             if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == STANDS_IN:
                 found[ast.unparse(decorator.args[0])] = name
     return found
+
+
+def _shorts(definitions: dict[str, Definition]) -> Iterator[tuple[str, ast.expr]]:
+    for name, node in definitions.items():
+        for decorator in getattr(node, "decorator_list", ()):
+            if isinstance(decorator, ast.Call):
+                yield from ((name, one.value) for one in decorator.keywords if one.arg == "short")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import textwrap
 import tokenize
+from collections import Counter, deque
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 LONGEST_LINE = 110
@@ -29,6 +32,47 @@ class Text:
         for line in self.lines:
             self.starts.append(self.starts[-1] + len(line))
 
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """All nodes, outer before inner."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
+    def visible(self) -> list[ast.AST]:
+        """The same but for what stands in f-strings: Python 3.11 does not know where that is."""
+        found: deque[ast.AST] = deque([self.tree])
+        nodes = []
+        while found:
+            nodes.append(node := found.popleft())
+            if not isinstance(node, ast.JoinedStr):
+                found.extend(ast.iter_child_nodes(node))
+        return nodes
+
+    @cached_property
+    def loads(self) -> dict[str, list[ast.Name]]:
+        """Where each name is read, outside f-strings."""
+        found: dict[str, list[ast.Name]] = {}
+        for node in self.visible:
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                found.setdefault(node.id, []).append(node)
+        return found
+
+    @cached_property
+    def hidden(self) -> set[str]:
+        """Names that stand in f-strings, where they cannot be replaced."""
+        inside = (node for one in self.nodes if isinstance(one, ast.JoinedStr) for node in ast.walk(one))
+        return {node.id for node in inside if isinstance(node, ast.Name)}
+
+    @cached_property
+    def parents(self) -> dict[ast.AST, ast.AST]:
+        """What each node stands in."""
+        return {child: node for node in self.nodes for child in ast.iter_child_nodes(node)}
+
+    @cached_property
+    def bound(self) -> Counter[str]:
+        """How often each name is bound: by assignments, loops, arguments and inner definitions."""
+        return bound_within(self.tree.body[0])
+
     def at(self, line: int, column: int) -> int:
         """The character at a place of the tree."""
         before = self.lines[line - 1].encode()[:column] if column else b""
@@ -45,10 +89,10 @@ class Text:
         return self.text[start:end]
 
     def grouped(self, node: ast.expr) -> tuple[int, int]:
-        """The same, with parentheses around it that only held several lines together."""
+        """The same, with parentheses around it that group it and call nothing."""
         start, end = self.span(node)
         before, after = self.text[:start].rstrip(), self.text[end:].lstrip()
-        if before.endswith(" (") and after.startswith(")") and "\n" in self.text[len(before) : start]:
+        if re.search(r"[^\w)\]]\($", before) and after.startswith(")"):
             return len(before) - 1, len(self.text) - len(after) + 1
         return start, end
 
@@ -61,6 +105,16 @@ class Text:
         text = self.text
         for start, end, new in sorted(edits, reverse=True):
             text = text[:start] + new + text[end:]
+        return text
+
+    def with_name(self, span: tuple[int, int], name: str, new: str) -> str:
+        """A part of the text in which a name is replaced by an expression."""
+        places = [
+            place for node in self.loads.get(name, ()) if span[0] <= (place := self.span(node))[0] < span[1]
+        ]
+        text = self.text[span[0] : span[1]]
+        for start, end in sorted(places, reverse=True):
+            text = text[: start - span[0]] + new + text[end - span[0] :]
         return text
 
     def colon_row(self, row: int) -> int:
@@ -111,7 +165,7 @@ class Text:
     def header(self, node: ast.FunctionDef) -> tuple[int, int]:
         """Where a function's signature begins, decorators included, and where its colon ends."""
         first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-        depth, rows = 0, "".join(self.lines[node.lineno - 1 :])
+        depth, rows = 0, "".join(self.lines[node.lineno - 1 : node.end_lineno])
         for token in tokenize.generate_tokens(io.StringIO(textwrap.dedent(rows)).readline):
             if token.type == tokenize.OP:
                 depth += (token.string in "([{") - (token.string in ")]}")
@@ -119,6 +173,25 @@ class Text:
                     row = node.lineno - 1 + token.end[0]
                     return self.starts[first - 1], self.at(row, 0) + node.col_offset + token.end[1]
         raise ValueError(f"{node.name} has no body")
+
+
+@lru_cache(maxsize=2048)
+def parsed(text: str) -> Text:
+    """A text with its tree, made once."""
+    return Text(text)
+
+
+def bound_within(tree: ast.AST) -> Counter[str]:
+    """How often each name is bound inside a definition or an expression."""
+    found: Counter[str] = Counter()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+            found[node.id] += 1
+        elif isinstance(node, ast.arg):
+            found[node.arg] += 1
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef) and node is not tree:
+            found[node.name] += 1
+    return found
 
 
 def signature(node: ast.FunctionDef, indent: int) -> str:

@@ -23,7 +23,6 @@ from trainer.engine.lr_finder import WARMING_UP, WORSE, Smooth
 from trainer.engine.measures import absolute_error, accuracy, classification_loss, regression_loss
 from trainer.engine.network import initialize
 from trainer.lazy import lazy
-from trainer.models.parts import Parts
 from trainer.registry import families
 from trainer.streams import stream_seed
 from trainer.techniques.schedules import Moment, rates, set_rates
@@ -39,7 +38,7 @@ CHANGES: tuple[Callable[..., Any], ...] = ()  # the augmentations
 FOLDER = Path("data")  # what a data set or an augmentation needs beside this script
 CLASSIFIES = config.data_facts()["task"] == "classification"
 METRIC = "accuracy" if CLASSIFIES else "mae"
-DROPS = any(config.dropout.knobs.values())
+NETWORK: Any = None  # the expression that makes it
 SMOOTHS = config.label_smoothing.knobs["amount"] > 0
 MIXES = config.mixing.name != "none"
 AUGMENTS = bool(MIXES or CHANGES)
@@ -198,20 +197,10 @@ def load_data(device: torch.device) -> SplitData:
 
 def build_model(data: SplitData, device: torch.device) -> torch.nn.Module:
     """The network with its first weights."""
-    parts = Parts(
-        config.bound("normalization"),
-        config.bound("activation"),
-        config.bound("dropout") if DROPS else no_dropout,
-        len(data.samples.vocabulary),
-    )
-    model: torch.nn.Module = config.bound("model")(data.samples.shape, data.outputs, parts)
+    model: torch.nn.Module = NETWORK
     with torch.no_grad():
         initialize(model, config)
     return model.to(device)
-
-
-def no_dropout(place: str) -> None:
-    """No place of this network has dropout."""
 
 
 def prepared(

@@ -1,0 +1,1 @@
+"""Leaving out of a script what its one configuration never varies."""

@@ -1,0 +1,1 @@
+"""Reading and changing source text: modules, edits, names, lines."""
