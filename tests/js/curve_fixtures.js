@@ -16,6 +16,7 @@ export const part = (kind, name, more = {}) => ({
   label: "",
   dashed: false,
   smoothed: false,
+  every: 1,
   ...more,
 });
 
@@ -25,6 +26,7 @@ export function spec(...parts) {
     title: "Some",
     parts,
     log: false,
+    unit: "",
     percent: false,
     planned: false,
     clip: false,

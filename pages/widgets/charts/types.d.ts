@@ -28,6 +28,8 @@ interface ChartPart {
   label: string;
   dashed: boolean;
   smoothed: boolean;
+  /** Steps between two measured values. */
+  every: number;
 }
 
 interface ChartSpec {
@@ -35,6 +37,7 @@ interface ChartSpec {
   title: string;
   parts: ChartPart[];
   log: boolean;
+  unit: string;
   percent: boolean;
   ticks: string;
   planned: boolean;

@@ -60,7 +60,8 @@ export function describeMark(part, [first, last, count, what]) {
  * @param {number} value
  */
 export function formatValue(spec, value) {
-  return spec.percent ? `${(100 * value).toFixed(1)} %` : String(Number(value.toPrecision(4)));
+  if (spec.percent) return `${(100 * value).toFixed(1)} %`;
+  return `${Number(value.toPrecision(4))} ${spec.unit}`.trim();
 }
 
 /**
