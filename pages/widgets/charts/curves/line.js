@@ -74,7 +74,9 @@ export class Line {
     for (; this.smoother && this.nextLevel < level.steps.length; this.nextLevel++) {
       const i = this.nextLevel;
       points.smoothX.push(this.scale.toX(level.steps[i]));
-      points.smoothY.push(this.smoother.next(level.steps[i], level.values[i], Math.max(level.spans[i], this.part.every)));
+      points.smoothY.push(
+        this.smoother.next(level.steps[i], level.values[i], Math.max(level.spans[i], this.part.every)),
+      );
     }
     return points;
   }
