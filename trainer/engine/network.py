@@ -69,7 +69,8 @@ def is_recurrent(module: torch.nn.Module) -> TypeGuard[torch.nn.RNNBase]:
 
 def draw_weights(name: str, module: torch.nn.Module, config: RunConfig) -> None:
     """Fills a layer's matrices by the chosen scheme. A recurrent layer's gates are matrices of their own, stacked."""
-    scheme, gates = config.bound("initialization"), 1
+    scheme = config.bound("initialization")
+    gates = 1
     if is_recurrent(module):
         gates = getattr(module, "gates", 1)
         if config.technique("initialization").facts.get("wants_hidden"):
@@ -81,7 +82,6 @@ def draw_weights(name: str, module: torch.nn.Module, config: RunConfig) -> None:
             if bias is not None:
                 torch.nn.init.zeros_(bias)
             stream = generator(config.seed, "weights", f"{name}.{key}")
-            parts = weight.chunk(gates or 1)
-            biases = [None] * len(parts) if bias is None else bias.chunk(len(parts))
-            for part, part_bias in zip(parts, biases, strict=True):
+            biases = [None] * gates if bias is None else bias.chunk(gates)
+            for part, part_bias in zip(weight.chunk(gates), biases, strict=True):
                 scheme(part, part_bias, stream)

@@ -85,7 +85,7 @@ def build(
     def bound(family: str) -> Callable[..., Any]:
         technique = config.technique(family)
         home, name = module(technique.function.__module__), technique.function.__name__
-        form = read(home.__name__).shorts.get(name) if short else None
+        form = read(home.__name__).shorts[name] if short and "short" in technique.facts else None
         made = eval(ast.unparse(form), vars(home)) if form else getattr(home, name)  # noqa: S307 - the project's own source
         return partial(made, **getattr(config, family).knobs)
 

@@ -388,8 +388,8 @@ def main() -> None:
 
     if STOPS:
         model.load_state_dict(best_weights)
-    for name, x, y in (("validation", x_val, y_val), ("test", x_test, y_test)):
-        loss, metric = evaluate(x, y)
+    for name, inputs, targets in (("validation", x_val, y_val), ("test", x_test, y_test)):
+        loss, metric = evaluate(inputs, targets)
         if CLASSIFIES:
             print(f"{name}: loss {loss:.4f}, accuracy {metric:.4f}")
         else:

@@ -23,7 +23,7 @@ def with_plain_signatures(item: Item, text: Text, knobs: Mapping[str, Any], anno
             if (after := signature(node, indent)) != before:
                 edits.append(Edit(*place, after))
         elif isinstance(node, ast.AnnAssign):
-            if annotated or node.value is None:
+            if annotated or isinstance(text.parents[node], ast.ClassDef) or node.value is None:
                 edits.append(Edit(*text.span(node.annotation), plain(item.module, node.annotation)))
             else:
                 edits.append(Edit(text.span(node.target)[1], text.span(node.annotation)[1], ""))
