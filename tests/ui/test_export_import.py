@@ -33,7 +33,7 @@ def test_the_script_is_shown_when_asked_for(lab, measured):
         assert one.label in [button.proto.label for button in app.get("download_button")]
     app = widget(app, f"show-script-{measured}").set_value(True).run()
     assert not app.exception
-    assert "def main() -> None:" in app.code[0].value
+    assert "for epoch in range(EPOCHS):" in app.code[0].value
     assert "There are weights once" in text_of(app)
 
 
