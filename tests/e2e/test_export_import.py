@@ -26,7 +26,7 @@ def test_a_run_is_exported_and_imported(own_site, visitor, tmp_path):
         download.value.save_as(tmp_path / f"run{one.suffix}")
     page.get_by_text("Show the script").click()
     expect(page.get_by_text("written as by hand")).to_be_visible()
-    command = [sys.executable, "-I", str(tmp_path / "run.py")]
+    command = [sys.executable, "-I", str(tmp_path / "run.exact.py")]
     printed = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True
     ).stdout
