@@ -29,7 +29,7 @@ MAX_LEVEL_LENGTH = 200
 MAX_NUMERIC_LEVELS = 30
 BINS = 24
 EPOCH = "2000-01-01"
-THOUSANDS_COMMAS, DECIMAL_COMMA = "commas divide thousands", "decimal comma"  # notes on columns
+THOUSANDS_NOTE, COMMA_NOTE = "commas separate thousands", "decimal comma"
 
 DECIMAL_POINT = r"[+-]?(inf(inity)?|\d+\.?\d*|\.\d+)(e[+-]?\d+)?"
 DECIMAL_COMMA = r"[+-]?(\d{1,3}(\.\d{3})+|\d*)(,\d+)?"
@@ -111,11 +111,11 @@ def _numbers(texts: list[str], present: NDArray[np.bool_]) -> tuple[NDArray[np.f
     ):
         swap, note, plain = (
             _without_commas,
-            THOUSANDS_COMMAS,
+            THOUSANDS_NOTE,
             re.compile(rf"{DECIMAL_POINT}|{THOUSANDS}", re.IGNORECASE | re.ASCII),
         )
     else:
-        swap, note, plain = _with_point, DECIMAL_COMMA, comma
+        swap, note, plain = _with_point, COMMA_NOTE, comma
     values = [
         float(swap(text)) if use and plain.fullmatch(text) else np.nan
         for text, use in zip(texts, present, strict=True)

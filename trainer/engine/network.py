@@ -64,7 +64,7 @@ def embeds_words(module: torch.nn.Module) -> TypeGuard[torch.nn.Embedding]:
 
 def is_recurrent(module: torch.nn.Module) -> TypeGuard[torch.nn.RNNBase]:
     """Whether a module is a layer with a memory."""
-    return isinstance(module, torch.nn.RNNBase)
+    return hasattr(module, "gates")
 
 
 def draw_weights(name: str, module: torch.nn.Module, config: RunConfig) -> None:

@@ -6,7 +6,7 @@ import csv
 from typing import Any
 
 from trainer.config import RunConfig
-from trainer.data.columns import DATE_FORMATS, DECIMAL_COMMA, THOUSANDS_COMMAS, Column, columns_of
+from trainer.data.columns import COMMA_NOTE, DATE_FORMATS, THOUSANDS_NOTE, Column, columns_of
 from trainer.data.samples import DataError
 from trainer.data.tables import decode, encoding_of, has_header, sniff_delimiter
 from trainer.data.targets import check_target, used_columns
@@ -70,10 +70,10 @@ def _reading(digest: str, columns: list[Column], references: References) -> str:
     elif first != names:
         options |= {"header": 0, "names": names}
     notes = {column.note.split("; ")[0] for column in columns if column.kind == "number"}
-    if {DECIMAL_COMMA, THOUSANDS_COMMAS} <= notes:
+    if {COMMA_NOTE, THOUSANDS_NOTE} <= notes:
         raise ShortScriptError(f"Commas mean different things in the table's columns. {EXACT_INSTEAD}")
-    options |= {"decimal": ","} if DECIMAL_COMMA in notes else {}
-    options |= {"thousands": ","} if THOUSANDS_COMMAS in notes else {}
+    options |= {"decimal": ","} if COMMA_NOTE in notes else {}
+    options |= {"thousands": ","} if THOUSANDS_NOTE in notes else {}
     options |= {"na_values": ["?", "-", "--", ".", "nil"], "skipinitialspace": True}
     pandas = references.place(Import("pandas", "", "pd"))
     words = ", ".join(f"{name}={_written(value)}" for name, value in options.items())
