@@ -62,7 +62,7 @@ def embeds_words(module: torch.nn.Module) -> TypeGuard[torch.nn.Embedding]:
     return isinstance(module, torch.nn.Embedding)
 
 
-def is_recurrent(module: torch.nn.Module) -> TypeGuard[torch.nn.RNNBase]:
+def is_recurrent(module: torch.nn.Module) -> bool:
     """Whether a module is a layer with a memory."""
     return hasattr(module, "gates")
 
