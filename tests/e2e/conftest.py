@@ -27,7 +27,7 @@ FLAGS = [
     "--no-first-run",
     "--disable-background-networking",
 ]
-PATIENCE = 60  # seconds for anything at all, on a busy machine
+PATIENCE = 150  # seconds for anything at all, on a busy machine
 
 
 class Site:
