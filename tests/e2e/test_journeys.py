@@ -169,10 +169,10 @@ def test_a_cold_deep_link_goes_through_the_shell(own_site, visitor):
     page = visitor().new_page()
     page.goto(own_site.url + "runs?dropout.rate=0.4&schedule=cosine&batch_size=0")
     expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_visible()
-    expect(page.get_by_role("link", name="Train")).to_be_visible()
+    expect(page.get_by_test_id("stSidebarNavItems").get_by_role("link", name="Train")).to_be_visible()
     expect(page.get_by_text("Invalid value '0' for Batch size; using 32.")).to_be_visible()
     wait_for_address(page, schedule="Cosine annealing")
-    page.get_by_role("link", name="Train").click()
+    page.get_by_test_id("stSidebarNavItems").get_by_role("link", name="Train").click()
     expect(page.locator(".st-key-controls .tp-chip").first).to_contain_text("Dropout rate 0 → 0.4")
 
 
