@@ -215,6 +215,21 @@ class LastOutput(nn.Module):
         return outputs[:, -1]
 
 
+class NormedRecurrent(nn.Module):
+    """Recurrent layers with a module for vectors after each: [batch, steps, features] → [batch, hidden] of the last step."""
+
+    def __init__(self, layers: nn.ModuleList, between: nn.ModuleList) -> None:
+        super().__init__()
+        self.layers, self.between = layers, between
+
+    def forward(self, sequence: torch.Tensor) -> torch.Tensor:
+        """Norms see the steps as rows of one long batch."""
+        for layer, between in zip(self.layers, self.between, strict=True):
+            outputs = layer(sequence)[0]
+            sequence = between(outputs.flatten(0, 1)).view_as(outputs)
+        return sequence[:, -1]
+
+
 class EncoderLayer(nn.TransformerEncoderLayer):
     """torch's, with dropout on the attention weights and after each sublayer, but none inside the feed-forward one."""
 

@@ -99,7 +99,7 @@ def published(name, folder):
 def larger(config):
     """A run with enough samples, weights and steps that seeds do not decide everything."""
     small_data = "samples" in config.data.knobs
-    changes = {"epochs": 8, "data.samples": 200} if small_data else {"epochs": 2}
+    changes = {"epochs": 8, "data.samples": 200} if small_data else {"epochs": 2, "batch_size": 64}
     changes |= {"model.layers": "64-64"} if config.model.name == "mlp" else {}
     return config.changed({**changes, "learning_rate": 0.003})
 
@@ -112,9 +112,7 @@ def put_beside(config, folder):
 
 
 @pytest.mark.parametrize(("family", "name"), CASES, ids=ids)
-def test_each_technique_does_the_same_in_a_short_script(family, name, runner, tmp_path, monkeypatch, request):
-    if name == "transformer":
-        request.applymarker(pytest.mark.xfail(reason="learns more slowly than in the lab over so few epochs"))
+def test_each_technique_does_the_same_in_a_short_script(family, name, runner, tmp_path, monkeypatch):
     monkeypatch.setenv("TRAINSCOPE_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(vision_files, "write", published)
     data = tmp_path / "data"
@@ -261,10 +259,10 @@ def test_it_reads_as_if_written_by_hand():
         "def main",
         "lambda",
         "_item_",
-        "None",
+        "=None",
         "functional.relu",
     ):
-        assert absent not in text.replace("[:, None]", ""), absent
+        assert absent not in text, absent
     assert text.count("\n") < 90
     for line in (
         "optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE)",

@@ -127,13 +127,20 @@ def _stacked(
     hidden: int,
     depth: int,
 ) -> torch.nn.Module:
-    """The short form: one module of torch for all layers, where no norm stands between them."""
-    if len(parts.normalize(hidden, 0, torch.nn.Identity())) > 1:
-        return _recurrent(kind, inputs, outputs, parts, hidden, depth)
+    """The short form: one module of torch for all layers, unless norms stand between them."""
     modules, features = parts.sequence(inputs, hidden)
-    drop = parts.drop("recurrent") if depth > 1 else None
-    options = ({"num_layers": depth} if depth > 1 else {}) | ({"dropout": drop.p} if drop is not None else {})
-    modules["recurrent"] = nn_layers.LastOutput(kind(features, hidden, batch_first=True, **options))
+    if len(parts.normalize(hidden, 0, torch.nn.Identity())) > 1:
+        stack, between = torch.nn.ModuleList(), torch.nn.ModuleList()
+        for number in range(depth):
+            stack.append(kind(hidden if number else features, hidden, batch_first=True))
+            drop = parts.dropout("recurrent") if number < depth - 1 else {}
+            between.append(sequential(parts.normalize(hidden, 0, torch.nn.Identity()) | drop))
+        modules["recurrent"] = nn_layers.NormedRecurrent(stack, between)
+    else:
+        options: dict[str, Any] = {"num_layers": depth} if depth > 1 else {}
+        if depth > 1 and (dropout := parts.drop("recurrent")) is not None:
+            options["dropout"] = dropout.p
+        modules["recurrent"] = nn_layers.LastOutput(kind(features, hidden, batch_first=True, **options))
     modules |= {f"head_{name}": module for name, module in parts.dropout("hidden").items()}
     modules["output"] = torch.nn.Linear(hidden, outputs)
     return sequential(modules)

@@ -60,7 +60,7 @@ def too_long(config: RunConfig, found: Definitions, lines: int) -> str:
     modules = {
         families()[family].label: technique.function.__module__
         for family, technique in chosen(config)
-        if technique.name != families()[family].default
+        if technique.name != families()[family].default and family != "data"
     }
     what = max(modules, key=lambda label: counts[modules[label]], default="This configuration")
     return (

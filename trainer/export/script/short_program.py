@@ -264,7 +264,7 @@ def main() -> None:
         dtype = short("precision")()
     elif HALF:
         precision = config.bound("precision")(device.type)
-        dtype, scaler = precision.autocast, precision.scaler
+        dtype, scaler = precision.dtype, precision.scaler
     if SCALES_LOSS and spoken("precision"):
         scaler = torch.amp.GradScaler(device.type)
 
