@@ -16,7 +16,7 @@ from trainer.store import Store
 MAX_SECONDS = 20
 """After this time the kernel ends the process (SIGALRM), whatever it is doing, even when its supervisor is gone."""
 MAX_MEMORY = 4 * 2**30
-"""Bytes that an answer may take in addition to what the process was forked with."""
+"""Bytes that an answer may take beyond what the process was forked with."""
 
 
 def inspect_job(inspection_id: int, settings: Settings) -> int:
