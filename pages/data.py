@@ -9,11 +9,12 @@ import streamlit as st
 
 from pages.server.uploads import PendingUpload, dismiss_upload, pending_upload, start_upload
 from pages.widgets.images_view import images_view
+from pages.widgets.markup import waiting
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.table_view import table_view
-from pages.widgets.text import escape_html, escape_markdown, shorten
+from pages.widgets.text import escape_markdown, shorten
 from trainer.data.images import MAX_BYTES as MAX_ARCHIVE_BYTES
 from trainer.data.images import MAX_IMAGES
 from trainer.data.tables import MAX_BYTES as MAX_TABLE_BYTES
@@ -90,7 +91,7 @@ def _draw_progress(upload: PendingUpload) -> None:
     if upload.ended.is_set():
         st.rerun(scope="app")
     with st.container(border=True, key="data-progress"):
-        st.html(f'<p class="tp-waiting" role="status"><i></i>{escape_html(shorten(upload.name, 60))}</p>')
+        st.html(waiting(shorten(upload.name, 60)))
         st.progress(upload.fraction, f"{upload.activity}…")
         st.button("Cancel", key="data-cancel", icon=":material/close:", on_click=upload.cancel.set)
 

@@ -9,6 +9,7 @@ import streamlit as st
 from pages.widgets.history import is_probe
 from pages.widgets.knobs import load_config
 from pages.widgets.lr_curve import lr_curve
+from pages.widgets.markup import waiting
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading
 from pages.widgets.run_polling import poll_states, reporting_errors, send_request
@@ -106,7 +107,7 @@ def _draw_test(context: PageContext, run: Run) -> None:
     points = context.store.read_points(run.id, "step")
     rates, losses = points.column("lr"), points.column("loss")
     if not len(rates):
-        st.html('<p class="tp-waiting" role="status"><i></i>Waiting for the first points…</p>')
+        st.html(waiting("Waiting for the first points…"))
         return
     suggestion = suggest(rates, losses) if run.is_over else None
     event: Any = st.plotly_chart(

@@ -95,4 +95,4 @@ def _metric(value: Any, task: str, unit: str) -> str:
     """Returns an accuracy in percent, or an error in its unit."""
     if not isinstance(value, int | float):
         return "–"
-    return f"{100 * value:.1f} %" if task == "classification" else f"{value:.3g} {unit}".strip()
+    return f"{100 * value:.1f}%" if task == "classification" else f"{value:.3g} {unit}".strip()

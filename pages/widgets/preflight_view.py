@@ -81,14 +81,14 @@ def _activations(answer: Mapping[str, Any]) -> None:
     )
     columns = ("Layer", "Measured after", "Mean", "Standard deviation", "Near zero")
     cells = [
-        (one["layer"], one["seen_at"], short(one["mean"]), short(one["std"]), f"{100 * one['zero']:.0f} %")
+        (one["layer"], one["seen_at"], short(one["mean"]), short(one["std"]), f"{100 * one['zero']:.0f}%")
         for one in layers
     ]
     st.html(_folded(table(columns, cells)))
 
 
 def _details(one: Mapping[str, Any]) -> str:
-    return f"after {one['seen_at']} · mean {short(one['mean'])} · {100 * one['zero']:.0f} % near zero"
+    return f"after {one['seen_at']} · mean {short(one['mean'])} · {100 * one['zero']:.0f}% near zero"
 
 
 def _gradients(answer: Mapping[str, Any], config: RunConfig) -> None:

@@ -50,7 +50,7 @@ def _labels(item: Mapping[str, Any], unit: str) -> str:
         return f'<span class="tp-label">→ {escape_html(f"{numbers} {unit}".strip())}</span>'
     if len(shares) == 1 and shares[0][1] > 0.995:
         return f'<span class="tp-label">{escape_html(shorten(shares[0][0], 24))}</span>'
-    text = " · ".join(f"“{shorten(name, 24)}” {100 * share:.0f} %" for name, share in shares)
+    text = " · ".join(f"“{shorten(name, 24)}” {100 * share:.0f}%" for name, share in shares)
     return f'<span class="tp-label">{escape_html(text)}</span>'
 
 

@@ -170,7 +170,7 @@ def _column_table(columns: Sequence[Column], target: Column, left_out: set[int],
 
 
 def _share(missing: int, rows: int) -> str:
-    return "–" if not missing else f"{missing:,} ({100 * missing / rows:.1f} %)"
+    return "–" if not missing else f"{missing:,} ({100 * missing / rows:.1f}%)"
 
 
 def _treatment(column: Column, target: Column, left_out: bool) -> str:

@@ -3,7 +3,7 @@
     python tests/bench/health_cost.py [MODEL …]
 
 Both contestants train the same epochs through the product's own loop into a real store, validation after each epoch
-included; they take turns, and the ratio is the median over the rounds. `cost` is the share of training time: 0.05 is 5 %.
+included; they take turns, and the ratio is the median over the rounds. `cost` is the share of training time: 0.05 is 5%.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ test("of many marks the first few are written out and the others counted", () =>
 });
 
 test("values are written as the chart's unit asks", () => {
-  assert.equal(formatValue(METRIC, 0.98765), "98.8 %");
+  assert.equal(formatValue(METRIC, 0.98765), "98.8%");
   assert.equal(formatValue(LOSS, 0.123456), "0.1235");
   assert.equal(formatValue({ ...LOSS, unit: "samples/s" }, 1234.5678), "1235 samples/s");
   assert.deepEqual(

@@ -86,7 +86,7 @@ test("a share is shown from none to all, and told in percent", () => {
     health: health(["act_zero/a"], [[0.25]]),
   });
   assert.deepEqual([traces[0].zmin, traces[0].zmax], [0, 1]);
-  assert.equal(description, "At step 1: a 25 %");
+  assert.equal(description, "At step 1: a 25%");
 });
 
 test("means are shown around zero in diverging colors", () => {
@@ -121,7 +121,7 @@ test("the histogram says how much was clipped", () => {
   );
   const { traces, summary, notes, layout } = FIGURES.histogram.draw({ ...SCENE, health: found });
   assert.deepEqual(traces[0].y, [3, 1]);
-  assert.equal(summary, "20.0 % of 5 steps were clipped");
+  assert.equal(summary, "20.0% of 5 steps were clipped");
   assert.deepEqual(notes, ["1 norms were not finite"]);
   assert.equal(layout.shapes[0].x0, Math.log10(2));
 });

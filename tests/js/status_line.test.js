@@ -82,9 +82,9 @@ test("what is read out changes with the state and each quarter, not with each st
     [
       "Run 1: Training",
       "Run 1: Training",
-      "Run 1: Training, 25 %",
-      "Run 1: Training, 25 %",
-      "Run 1: Training, 75 %",
+      "Run 1: Training, 25%",
+      "Run 1: Training, 25%",
+      "Run 1: Training, 75%",
     ],
   );
   assert.equal(announcement(status("finished"), "Run 1", WORDS), "Run 1: Finished");

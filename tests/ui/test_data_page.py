@@ -68,7 +68,7 @@ def test_a_table_is_shown_with_guesses_and_goes_into_the_sidebar(page, lab):
     assert choice(app, "multiselect", "out").value == ["id"]
     text = text_of(app)
     for words in (
-        "6 (10.0 %)",
+        "6 (10.0%)",
         "Left out: it looks like an identifier",
         "training median",
         "This is what is predicted",

@@ -131,8 +131,8 @@ def test_results_are_shown_when_finished(lab):
     written = text_of(lab.open())
     for words in (
         "0.25 (epoch 4)",
-        "91.5 %",
-        "90.0 %",
+        "91.5%",
+        "90.0%",
         "Early stopping, best weights restored",
         "1 min 15 s",
         "epoch 4 are",

@@ -11,7 +11,7 @@ import torch
 
 from trainer.config import RunConfig
 from trainer.engine import checkpoint, loop
-from trainer.engine.build import Experiment, build
+from trainer.engine.build import BuiltRun, build
 from trainer.engine.loop import Trainer, train
 from trainer.engine.state import State
 from trainer.health.observer import HealthObserver
@@ -185,7 +185,7 @@ def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -
     )
 
 
-def weights_of(run: Experiment) -> dict[str, torch.Tensor]:
+def weights_of(run: BuiltRun) -> dict[str, torch.Tensor]:
     """A copy of the live model's parameters and buffers."""
     return {name: value.clone() for name, value in run.model.state_dict().items()}
 

@@ -150,7 +150,7 @@ def test_many_askers_at_once_get_one_question(store):
 
 
 def test_an_unknown_kind_is_a_sentence_with_the_known_ones(tmp_path):
-    with pytest.raises(inspection.InspectionError, match=r"'tea'; known are .*before"):
+    with pytest.raises(inspection.InspectionError, match=r"'tea'; choose one of .*before"):
         inspection.answer("tea", {}, Settings(home=tmp_path))
 
 

@@ -13,7 +13,7 @@ from trainer.registry import families
 
 
 def test_digits_leave_1257_samples_and_40_steps():
-    config = RunConfig()  # 1,797 digits, 15 % validation, 15 % test, batches of 32
+    config = RunConfig()  # 1,797 digits, 15% validation, 15% test, batches of 32
     assert training_samples(config) == 1797 - 2 * 270 == 1257
     assert steps_per_epoch(config) == 40
 

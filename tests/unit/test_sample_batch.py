@@ -113,7 +113,7 @@ def test_the_page_draws_each_kind_and_escapes_names(tmp_path):
     found["items"][0]["asked"] = [["<b>", 0.7], ["x" * 99, 0.3]]
     html = samples_html(found)
     assert "<script>" not in html
-    assert "“&lt;b&gt;” 70 %" in html
+    assert "“&lt;b&gt;” 70%" in html
     assert html.count("<img") == 2 * MAX_SAMPLES
     png = html.split("base64,")[1].split('"')[0]
     assert Image.open(BytesIO(b64decode(png))).size == (8, 8)

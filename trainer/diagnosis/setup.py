@@ -58,7 +58,7 @@ def symptoms(run: Evidence, huge: bool) -> tuple[str, str, EvidenceItem]:
     name, end = run.config.initialization.name, run.train_end
     if huge:
         mark = EvidenceItem("step/loss", f"{run.first_loss:.3g} at step 1", 0, 3)
-        seen = f"The loss is {run.first_loss:.3g} before the first step, where always guessing has {run.guess_loss:.3g}."
+        seen = f"The loss is {run.first_loss:.3g} before the first step; the loss of random guessing is {run.guess_loss:.3g}."
         return seen, "Weights that start too large blow the signal up at every layer", mark
     mark = EvidenceItem(
         "epoch/train_loss",
@@ -66,7 +66,7 @@ def symptoms(run: Evidence, huge: bool) -> tuple[str, str, EvidenceItem]:
         0,
         run.last_step,
     )
-    seen = f"After {run.last_step} steps training loss is {end:.3g}, where always guessing has {run.guess_loss:.3g}."
+    seen = f"After {run.last_step} steps training loss is {end:.3g}; the loss of random guessing is {run.guess_loss:.3g}."
     if name == "zeros":
         return seen, "With every weight at zero no hidden layer gets a gradient", mark
     if name == "constant":

@@ -27,7 +27,7 @@ else:
 
 
 @dataclass
-class Experiment:
+class BuiltRun:
     """Everything that a run trains with. `weights` is what the optimizer updates."""
 
     config: RunConfig
@@ -63,7 +63,7 @@ class Experiment:
         return self.weights.count
 
 
-def build(config: RunConfig, data_folder: Path, report: Callable[[int, int], None] = silent) -> Experiment:
+def build(config: RunConfig, data_folder: Path, report: Callable[[int, int], None] = silent) -> BuiltRun:
     """Builds everything that a run trains with. Raises ConfigError or DataError when the run could not start.
 
     `report` is called with the texts done and the texts in all while a slow augmentation prepares the training data.
@@ -79,7 +79,7 @@ def build(config: RunConfig, data_folder: Path, report: Callable[[int, int], Non
     classifies = predicts_classes(data.task)
     learning_rate, schedule = config.learning_rate, config.bound("schedule")
     torch.manual_seed(stream_seed(config.seed, "dropout"))
-    return Experiment(
+    return BuiltRun(
         config=config,
         device=device,
         data=data,

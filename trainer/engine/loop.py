@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from trainer.config import RunConfig
 from trainer.engine import checkpoint
-from trainer.engine.build import Experiment, build
+from trainer.engine.build import BuiltRun, build
 from trainer.engine.datasplit import Part, batch_order, batch_sizes
 from trainer.engine.meter import Meter, measure_epoch
 from trainer.engine.non_finite_guard import NonFiniteError, NonFiniteGuard
@@ -97,7 +97,7 @@ class Trainer:
 
     def __init__(
         self,
-        run: Experiment,
+        run: BuiltRun,
         state: State,
         folder: Path | None,
         recorder: RunReporter,
@@ -276,7 +276,7 @@ class Trainer:
         return True
 
 
-def initial_state(run: Experiment, folder: Path | None, recorder: RunReporter) -> State:
+def initial_state(run: BuiltRun, folder: Path | None, recorder: RunReporter) -> State:
     """Returns the state to continue from: the checkpoint's, or a new one."""
     for notice in run.notices:
         recorder.notice(notice)
@@ -286,19 +286,19 @@ def initial_state(run: Experiment, folder: Path | None, recorder: RunReporter) -
     return restore(run, saved) if saved is not None else State()
 
 
-def evaluate(run: Experiment, part: Part) -> dict[str, float]:
+def evaluate(run: BuiltRun, part: Part) -> dict[str, float]:
     """Loss and metric of a part in evaluation mode: no dropout, running statistics."""
     return judge(run, predict(run, part.inputs), part)
 
 
-def predict(run: Experiment, inputs: torch.Tensor) -> torch.Tensor:
+def predict(run: BuiltRun, inputs: torch.Tensor) -> torch.Tensor:
     """Outputs [n, outputs] in evaluation mode."""
     run.model.eval()
     with torch.no_grad(), autocast(run.precision, run.device):
         return torch.cat([run.model(batch).float() for batch in inputs.split(EVALUATION_BATCH)])
 
 
-def judge(run: Experiment, outputs: torch.Tensor, part: Part) -> dict[str, float]:
+def judge(run: BuiltRun, outputs: torch.Tensor, part: Part) -> dict[str, float]:
     """Loss and metric of outputs for a part."""
     return {
         "loss": float(run.evaluation_loss(outputs, part.targets)),
@@ -306,7 +306,7 @@ def judge(run: Experiment, outputs: torch.Tensor, part: Part) -> dict[str, float
     }
 
 
-def finish(run: Experiment, state: State, reason: str, trainer: Trainer) -> Results:
+def finish(run: BuiltRun, state: State, reason: str, trainer: Trainer) -> Results:
     """Restores the best weights if early stopping kept them, measures on the test part for the only time, and saves."""
     restored = state.best_weights is not None
     if state.best_weights is not None:

@@ -6,7 +6,7 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING
 
-from trainer.engine.build import Experiment
+from trainer.engine.build import BuiltRun
 from trainer.engine.state import State
 from trainer.lazy import lazy
 
@@ -32,7 +32,7 @@ class NonFiniteGuard:
     every `CHECK_EVERY` steps. Under float16 a gradient may overflow now and then: the loss scaler skips that step.
     """
 
-    def __init__(self, run: Experiment, *, waits: bool | None = None) -> None:
+    def __init__(self, run: BuiltRun, *, waits: bool | None = None) -> None:
         self.run = run
         self.waits = run.device.type != "cpu" if waits is None else waits
         self.tolerates_gradient = run.precision.scaler.is_enabled()  # float16 with loss scaling

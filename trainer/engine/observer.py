@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from trainer.engine.build import Experiment
+from trainer.engine.build import BuiltRun
 
 if TYPE_CHECKING:
     import torch
@@ -35,13 +35,13 @@ class Observer(Protocol):
 class MakeObserver(Protocol):
     """Makes the observer of a run; `after` is the last step that is done already."""
 
-    def __call__(self, run: Experiment, after: int) -> Observer: ...
+    def __call__(self, run: BuiltRun, after: int) -> Observer: ...
 
 
 class NoObserver:
     """Watches nothing."""
 
-    def __init__(self, run: Experiment, after: int) -> None:
+    def __init__(self, run: BuiltRun, after: int) -> None:
         pass
 
     def before_forward(self, step: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from trainer.config import RunConfig
-from trainer.engine.build import Experiment
+from trainer.engine.build import BuiltRun
 from trainer.engine.datasplit import batch_sizes
 from trainer.engine.state import State
 from trainer.lifecycle.requests import Request
@@ -68,7 +68,7 @@ class Results:
 
 
 def results(
-    run: Experiment, state: State, reason: str, *, error: str | None = None, restored: bool = False
+    run: BuiltRun, state: State, reason: str, *, error: str | None = None, restored: bool = False
 ) -> Results:
     """What is known about the run now."""
     last = state.last_epoch
@@ -117,7 +117,7 @@ def not_begun(config: RunConfig, reason: str) -> Results:
     )
 
 
-def facts(run: Experiment, state: State) -> dict[str, Any]:
+def facts(run: BuiltRun, state: State) -> dict[str, Any]:
     """What the page shows about a run before its first step."""
     batches = len(batch_sizes(len(run.data.train), run.config.batch_size))
     return {

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from trainer.engine.build import Experiment
+from trainer.engine.build import BuiltRun
 from trainer.lazy import lazy
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class State:
         return self.best.get("val_loss", math.inf)
 
 
-def snapshot(run: Experiment, state: State) -> dict[str, Any]:
+def snapshot(run: BuiltRun, state: State) -> dict[str, Any]:
     """Returns everything that determines the rest of the run, as tensors and plain values."""
     kept = {item.name: getattr(state, item.name) for item in fields(state)}
     kept["batch_losses"] = [float(loss) for loss in state.batch_losses]
@@ -54,7 +54,7 @@ def snapshot(run: Experiment, state: State) -> dict[str, Any]:
     }
 
 
-def restore(run: Experiment, saved: dict[str, Any]) -> State:
+def restore(run: BuiltRun, saved: dict[str, Any]) -> State:
     """Restores a snapshot into a newly built run and returns the state to continue from."""
     run.model.load_state_dict(saved["model"])
     run.optimizer.load_state_dict(saved["optimizer"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from trainer.engine.build import Experiment
+from trainer.engine.build import BuiltRun
 from trainer.engine.loop import predict
 from trainer.health.pictures import Pictures, ViewRecorder
 from trainer.health.probe import HealthRecorder, Probe
@@ -21,7 +21,7 @@ class ObserverRecorder(HealthRecorder, ViewRecorder, Protocol):
 class HealthObserver:
     """An engine `Observer`: it changes no number of the training."""
 
-    def __init__(self, run: Experiment, after: int, *, recorder: ObserverRecorder) -> None:
+    def __init__(self, run: BuiltRun, after: int, *, recorder: ObserverRecorder) -> None:
         """`after`: the last step that is done already."""
         self.pictures = Pictures(run, recorder, partial(predict, run))
         probe = Probe(run, recorder, after)

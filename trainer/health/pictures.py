@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from trainer.curves.packing import Array, pack
-from trainer.engine.build import Experiment
+from trainer.engine.build import BuiltRun
 from trainer.lazy import lazy
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Pictures:
     """Takes the pictures that a run's data have use for."""
 
     def __init__(
-        self, run: Experiment, recorder: ViewRecorder, predict: Callable[[torch.Tensor], torch.Tensor]
+        self, run: BuiltRun, recorder: ViewRecorder, predict: Callable[[torch.Tensor], torch.Tensor]
     ) -> None:
         """`predict`: inputs → outputs in evaluation mode, without a gradient."""
         self.run, self.recorder, self.predict = run, recorder, predict
@@ -86,7 +86,7 @@ class Pictures:
 Picture = tuple[dict[str, Any], dict[str, Array]]
 
 
-def kinds(run: Experiment) -> Iterator[Callable[[Pictures, torch.Tensor], Picture]]:
+def kinds(run: BuiltRun) -> Iterator[Callable[[Pictures, torch.Tensor], Picture]]:
     """The pictures that fit a data set."""
     samples = run.data.samples
     if samples.task == "regression":
@@ -151,7 +151,7 @@ def regression(pictures: Pictures, outputs: torch.Tensor) -> Picture:
     return {"unit": plain(data.samples.unit), "of": len(outputs)}, scaled
 
 
-def plane(run: Experiment) -> tuple[torch.Tensor, dict[str, Any], dict[str, Array]]:
+def plane(run: BuiltRun) -> tuple[torch.Tensor, dict[str, Any], dict[str, Array]]:
     """Grid [48 · 48, 2] over all but the test part as the network sees it, and header and points for people."""
     data = run.data
     parts = [(data.train, 0), (data.validation, 1)]
@@ -182,7 +182,7 @@ def plane(run: Experiment) -> tuple[torch.Tensor, dict[str, Any], dict[str, Arra
     )
 
 
-def pixels(run: Experiment, images: torch.Tensor) -> torch.Tensor:
+def pixels(run: BuiltRun, images: torch.Tensor) -> torch.Tensor:
     """Scaled images as uint8 [n, 1 or 3, height, width] for people, at most 48 pixels a side."""
     plain = unscaled(run, images).float().clamp(0, 1)
     if plain.shape[1] != 3:
@@ -195,7 +195,7 @@ def pixels(run: Experiment, images: torch.Tensor) -> torch.Tensor:
     return (plain * 255).round().to(torch.uint8)
 
 
-def unscaled(run: Experiment, inputs: torch.Tensor) -> torch.Tensor:
+def unscaled(run: BuiltRun, inputs: torch.Tensor) -> torch.Tensor:
     """Inputs before they were scaled for the network."""
     return inputs * run.data.deviation + run.data.mean
 

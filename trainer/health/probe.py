@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from trainer.engine.build import Experiment
+from trainer.engine.build import BuiltRun
 from trainer.engine.datasplit import batch_sizes
 from trainer.engine.flat import Weights
 from trainer.engine.network import has_matrix
@@ -40,7 +40,7 @@ class HealthRecorder(Protocol):
 class Probe:
     """Called at three points of every step; acts only at the steps that are sampled."""
 
-    def __init__(self, run: Experiment, recorder: HealthRecorder, after: int) -> None:
+    def __init__(self, run: BuiltRun, recorder: HealthRecorder, after: int) -> None:
         """`after`: the last step that is already done."""
         self.run, self.recorder = run, recorder
         total = len(batch_sizes(len(run.data.train), run.config.batch_size)) * run.config.epochs

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from trainer.config import RunConfig
-from trainer.engine.build import Experiment, build, notices_about, pick_device
+from trainer.engine.build import BuiltRun, build, notices_about, pick_device
 from trainer.engine.datasplit import batch_order, batch_sizes
 from trainer.lazy import lazy
 from trainer.preflight.activation_hooks import Kept, watched
@@ -71,14 +71,14 @@ def _dry_run(config: RunConfig, settings: Settings) -> dict[str, Any]:
     }
 
 
-def first_batch(run: Experiment) -> torch.Tensor:
+def first_batch(run: BuiltRun) -> torch.Tensor:
     """Returns the indices of the training samples in the first batch."""
     samples = len(run.data.train)
     size = batch_sizes(samples, run.config.batch_size)[0]
     return batch_order(run.config.seed, 0, samples)[:size]
 
 
-def forward_backward(run: Experiment, batch: torch.Tensor, targets: torch.Tensor) -> dict[str, Any]:
+def forward_backward(run: BuiltRun, batch: torch.Tensor, targets: torch.Tensor) -> dict[str, Any]:
     """Runs one step of the loop up to the optimizer; returns the loss, activations by depth and gradients by layer."""
     model, scaler, weights = run.model, run.precision.scaler, run.weights
     model.train()
@@ -99,7 +99,7 @@ def forward_backward(run: Experiment, batch: torch.Tensor, targets: torch.Tensor
     }
 
 
-def backward(run: Experiment, loss: torch.Tensor) -> int:
+def backward(run: BuiltRun, loss: torch.Tensor) -> int:
     """Computes the gradients. When float16 overflows, it halves the loss scale as training does, which skips a step each
     time; returns the number of times."""
     scaler = run.precision.scaler
@@ -142,7 +142,7 @@ def input_std(batch: torch.Tensor) -> float | None:
     return float(batch.double().std(correction=0)) if batch.is_floating_point() else None
 
 
-def baseline(run: Experiment, targets: torch.Tensor) -> float:
+def baseline(run: BuiltRun, targets: torch.Tensor) -> float:
     """Returns the loss of a network that knows nothing: ln(classes) for random guessing, or the batch's mean square for
     always predicting the training mean."""
     if run.data.task == "classification":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from trainer.engine.build import Experiment
+from trainer.engine.build import BuiltRun
 from trainer.lazy import lazy
 from trainer.preflight.activation_hooks import Kept
 from trainer.registry import families
@@ -18,7 +18,7 @@ else:
 PROBE_SIZES = 2, 4  # samples of two small passes; batch norm needs at least two
 
 
-def memory(run: Experiment, batch: torch.Tensor, kept_bytes: int) -> dict[str, Any]:
+def memory(run: BuiltRun, batch: torch.Tensor, kept_bytes: int) -> dict[str, Any]:
     """Returns bytes by precision, and those `measured` in the run's own.
 
     `weights` and `gradients` follow the rule of thumb for the number format. Autocast, as used in training here, keeps
@@ -50,7 +50,7 @@ def memory(run: Experiment, batch: torch.Tensor, kept_bytes: int) -> dict[str, A
     }
 
 
-def optimizer_bytes(run: Experiment) -> float:
+def optimizer_bytes(run: BuiltRun) -> float:
     """Returns the bytes of optimizer state per parameter, measured by one step of the run's optimizer on a few numbers."""
     probe = torch.nn.Parameter(torch.zeros(256))
     optimizer = run.config.bound("optimizer")([probe], run.config.learning_rate)
@@ -60,7 +60,7 @@ def optimizer_bytes(run: Experiment) -> float:
     return sum(value.nbytes for value in state if value.numel() == probe.numel()) / probe.numel()
 
 
-def activation_bytes(run: Experiment, batch: torch.Tensor, precision: Precision) -> int:
+def activation_bytes(run: BuiltRun, batch: torch.Tensor, precision: Precision) -> int:
     """Returns the bytes that autograd would keep of a whole batch: the growth from two samples to four, scaled to the batch.
 
     Whatever does not grow with the batch, such as 16-bit copies of the weights, cancels out in the difference.
@@ -70,7 +70,7 @@ def activation_bytes(run: Experiment, batch: torch.Tensor, precision: Precision)
     return round((high - low) / (large - small) * len(batch))
 
 
-def _kept_bytes(run: Experiment, samples: torch.Tensor, precision: Precision) -> int:
+def _kept_bytes(run: BuiltRun, samples: torch.Tensor, precision: Precision) -> int:
     kept = Kept(*run.weights.parameters, samples)
     with kept, autocast(precision, run.device):
         run.model(samples)

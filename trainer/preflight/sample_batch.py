@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
-from trainer.engine.build import Experiment
+from trainer.engine.build import BuiltRun
 from trainer.lazy import lazy
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ MAX_LABELS = 3  # classes of a soft label
 
 
 def sample_batch(
-    run: Experiment,
+    run: BuiltRun,
     inputs: torch.Tensor,
     targets: torch.Tensor,
     batch: torch.Tensor,
@@ -46,7 +46,7 @@ def sample_batch(
     return facts | _extent(kind, inputs)
 
 
-def _kind_of(run: Experiment, inputs: torch.Tensor) -> tuple[str, Any]:
+def _kind_of(run: BuiltRun, inputs: torch.Tensor) -> tuple[str, Any]:
     samples = run.data.samples
     if samples.vocabulary:
         return "texts", lambda text, _: _words(samples.vocabulary, text)
@@ -65,12 +65,12 @@ def _extent(kind: str, inputs: torch.Tensor) -> dict[str, Any]:
     return {"columns": int(inputs.shape[1])} if kind == "rows" else {}
 
 
-def _is_scaled(run: Experiment) -> bool:
+def _is_scaled(run: BuiltRun) -> bool:
     """Returns whether stored training samples are scaled: not when augmentation works on plain inputs and scales them later."""
     return run.augment is None or not run.augment.changes
 
 
-def _plain(run: Experiment, sample: torch.Tensor, scaled: bool) -> torch.Tensor:
+def _plain(run: BuiltRun, sample: torch.Tensor, scaled: bool) -> torch.Tensor:
     """Returns a sample [*shape] in its original units."""
     if not scaled:
         return sample
@@ -93,14 +93,14 @@ def _words(vocabulary: tuple[str, ...], text: torch.Tensor) -> str:
     return " ".join(vocabulary[word] for word in text.tolist() if word)
 
 
-def _label(run: Experiment, target: torch.Tensor) -> Any:
+def _label(run: BuiltRun, target: torch.Tensor) -> Any:
     """Returns the class by name, or the numbers to predict in their unit."""
     if run.data.task == "classification":
         return run.data.samples.classes[int(target)]
     return [value * run.data.target_scale + run.data.target_mean for value in target.tolist()]
 
 
-def _loss_label(run: Experiment, target: torch.Tensor) -> list[list[Any]]:
+def _loss_label(run: BuiltRun, target: torch.Tensor) -> list[list[Any]]:
     """Returns [[class, share], …] of the label that the loss compares with, largest first; empty for regression."""
     if run.data.task != "classification":
         return []

@@ -29,6 +29,6 @@ def answer(kind: str, question: Mapping[str, Any], settings: Settings) -> Any:
     """Returns the answer to a question, computed in this process. Raises InspectionError and the engine's errors."""
     if kind not in KINDS:
         raise InspectionError(
-            f"There is no inspection called {kind!r}; known are {', '.join(sorted(KINDS))}."
+            f"There is no inspection called {kind!r}; choose one of {', '.join(sorted(KINDS))}."
         )
     return KINDS[kind](question, settings)

@@ -168,13 +168,13 @@ def orthogonal(
         r"w, b \sim \mathcal{U}\big(-\tfrac{1}{\sqrt{\mathrm{fan_{in}}}}, "
         r"\tfrac{1}{\sqrt{\mathrm{fan_{in}}}}\big), \quad \mathrm{Var}(w) = \tfrac{1}{3\,\mathrm{fan_{in}}}"
     ),
-    when="The control: what a script has that says nothing of initialization.",
+    when="The baseline: what a script gets that leaves initialization alone.",
     variance=third,
 )
 def pytorch_default(
     weight: torch.Tensor, bias: torch.Tensor | None, generator: torch.Generator, hidden: int | None = None
 ) -> None:
-    """What torch.nn layers do by themselves: uniform in ±1/√fan_in, biases too. The control.
+    """What torch.nn layers do by themselves: uniform in ±1/√fan_in, biases too. The baseline.
 
     Recurrent layers take ±1/√hidden for all their weights, so they pass `hidden`.
     """

@@ -42,7 +42,7 @@ export function shareDone({ status, progress = {} }) {
  */
 export function announcement(status, label, words) {
   const quarters = Math.floor(4 * shareDone(status));
-  const share = status.status === "running" && quarters > 0 ? `, ${25 * quarters} %` : "";
+  const share = status.status === "running" && quarters > 0 ? `, ${25 * quarters}%` : "";
   return `${label}: ${stateLabel(status, words)}${share}`;
 }
 

@@ -60,7 +60,7 @@ export function describeMark(part, [first, last, count, what]) {
  * @param {number} value
  */
 export function formatValue(spec, value) {
-  if (spec.percent) return `${(100 * value).toFixed(1)} %`;
+  if (spec.percent) return `${(100 * value).toFixed(1)}%`;
   return `${Number(value.toPrecision(4))} ${spec.unit}`.trim();
 }
 

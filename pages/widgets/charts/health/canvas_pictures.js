@@ -126,8 +126,8 @@ export function worstMistakes(picture, _scene, body) {
     const sure = Math.round(100 * confidence[i]);
     const { canvas, caption } = tileAt(list, i);
     paint(canvas, pixels, i);
-    canvas.setAttribute("aria-label", `An image of ${right} taken for ${wrong}, ${sure} % sure`);
-    caption.children[0].textContent = `${wrong} ${sure} %`;
+    canvas.setAttribute("aria-label", `An image of ${right} taken for ${wrong}, ${sure}% sure`);
+    caption.children[0].textContent = `${wrong} ${sure}%`;
     caption.children[1].textContent = `true: ${right}`;
   }
   const description = `${picture.wrong} of ${picture.of} validation images are wrong`;

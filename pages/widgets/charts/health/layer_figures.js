@@ -167,7 +167,7 @@ function nonFiniteNotes(health, layers, names) {
 function newestInWords(health, layers, names, share) {
   const values = layers.map((layer) => layer.values[layer.values.length - 1]);
   const words = values.map(
-    (value, i) => `${names[i]} ${share ? `${Math.round(100 * value)} %` : digits(value)}`,
+    (value, i) => `${names[i]} ${share ? `${Math.round(100 * value)}%` : digits(value)}`,
   );
   const shown = words.length > 8 ? [...words.slice(0, 3), ...words.slice(-3)] : words;
   return `At step ${health.steps.at(-1)}: ${shown.join(", ")}`;

@@ -35,7 +35,7 @@ export function gradientHistogram({ health, theme, data }) {
   };
   const ticks = { range, ...decades(range) };
   const layout = layoutOf(theme, ["gradient norm", ticks], ["steps", { rangemode: "tozero" }], more);
-  const share = `${((100 * health.clipped) / health.total).toFixed(1)} % of ${health.total} steps were clipped`;
+  const share = `${((100 * health.clipped) / health.total).toFixed(1)}% of ${health.total} steps were clipped`;
   const summary = health.clipping ? share : `${health.total} steps, none clipped: clipping is off`;
   const notes = health.nonFinite ? [`${health.nonFinite} norms were not finite`] : [];
   return { traces: [bars], layout, notes, description: summary, summary };
