@@ -6,11 +6,14 @@ import asyncio
 import json
 import math
 
+import engine_runs
 import numpy as np
 import pytest
+from engine_runs import SMALL
 from test_api import Server, go
 
 from pages.live import health_feed
+from trainer.config import RunConfig
 from trainer.curves.packing import pack, unpack
 from trainer.health.messages import COLUMNS, EPOCHS, Seen, news
 from trainer.metrics.registry import columns
@@ -120,7 +123,10 @@ def test_histograms_of_pieces_add_up_to_that_of_the_whole(store):
     assert sum(whole.values()) == 298
     assert whole[-160] == 1, "a gradient of zero has a place, too"
     assert pieces["non_finite"] == header["non_finite"] == 2
-    assert pieces["clipped"] == header["clipped"] == int(clipped.sum())
+    assert pieces["clipped"] == header["clipped"] == int(clipped.sum()) - 1, (
+        "a step that was not taken was not clipped"
+    )
+    assert header["steps"] == 298
     finite = norms[np.isfinite(norms) & (norms > 0)]
     counts = np.histogram(8 * np.log10(finite), np.arange(-200, 200))[0]
     assert sorted(counts[counts > 0]) == sorted(count for place, count in whole.items() if place > -160)
@@ -135,6 +141,20 @@ def test_the_loss_scale_is_told_where_it_changes_and_skipped_steps_by_number(sto
     assert arrays["scale_steps"].tolist() == [1, 3, 6]
     assert arrays["scales"].tolist() == [64, 32, 64]
     assert arrays["skipped"].tolist() == [2, 5]
+
+
+def test_a_step_that_the_scaler_skipped_does_not_count_as_clipped(store):
+    """Clipping by norm sees an infinite norm in a skipped step, and says that it clipped."""
+    config = RunConfig.from_flat({**SMALL, "precision": "fp16", "clipping": "by_norm", "clipping.max_norm": 1000.0,
+                                  "initialization": "too_large"})  # fmt: skip
+    _, log = engine_runs.go(config)
+    norms, clipped = (np.array(log.column(name)) for name in ("grad_norm", "clipped"))
+    skipped = ~np.isfinite(norms)
+    assert skipped.any()
+    run, attempt = begin(store)
+    store.record(run, attempt, [steps(1, len(norms) + 1, grad_norm=norms, clipped=clipped)])
+    ((header, _),), _ = ask(store, run)
+    assert (header["steps"], header["clipped"]) == ((~skipped).sum(), (norms[~skipped] > 1000).sum())
 
 
 def test_without_a_scaler_a_norm_that_is_not_finite_was_not_skipped(store):

@@ -105,8 +105,8 @@ def norm_arrays(steps: Any, header: dict[str, Any]) -> dict[str, Array]:
     """The histogram of gradient norms, what was clipped, and the loss scale where it changed.
 
     `bins` i4: floor(8 · log10 norm) with `counts`; `scale_steps`, `scales`: where the scale changed;
-    `skipped`: steps that the loss scaler left out. Header: `steps` and `clipped` of them, `non_finite` norms, and
-    whether the run clips at all (`clipping`).
+    `skipped`: steps that the loss scaler left out. Header: `steps` that were taken, as their norm is finite, and `clipped` of
+    them, `non_finite` norms, and whether the run clips at all (`clipping`).
     """
     norms = steps.column("grad_norm")
     clipped, scale = (steps.column(name, missing=math.nan) for name in ("clipped", "loss_scale"))
@@ -117,7 +117,8 @@ def norm_arrays(steps: Any, header: dict[str, Any]) -> dict[str, Array]:
     at = steps.column("step").astype(np.int32)
     changed = np.flatnonzero(np.isfinite(scale) & (np.r_[True, np.diff(scale) != 0][: len(scale)]))
     skipped = at[~finite & np.isfinite(scale)]
-    header |= {"steps": len(steps), "non_finite": int((~finite).sum()), "clipped": int(np.nansum(clipped))}
+    taken = {"steps": int(finite.sum()), "clipped": int(np.nansum(clipped[finite]))}
+    header |= {**taken, "non_finite": int((~finite).sum())}
     header["clipping"] = bool(np.isfinite(clipped).any())
     return {
         "bins": bins,

@@ -35,7 +35,8 @@ export function gradientHistogram({ health, theme, data }) {
   };
   const ticks = { range, ...decades(range) };
   const layout = layoutOf(theme, ["gradient norm", ticks], ["steps", { rangemode: "tozero" }], more);
-  const share = `${((100 * health.clipped) / health.total).toFixed(1)}% of ${health.total} steps were clipped`;
+  const percent = ((100 * health.clipped) / Math.max(1, health.total)).toFixed(1);
+  const share = `${percent}% of ${health.total} steps were clipped`;
   const summary = health.clipping ? share : `${health.total} steps, none clipped: clipping is off`;
   const notes = health.nonFinite ? [`${health.nonFinite} norms were not finite`] : [];
   return { traces: [bars], layout, notes, description: summary, summary };
