@@ -31,6 +31,12 @@ from diagnosis_cases import (
 def healthy() -> Iterator[Case]:
     """Healthy runs of the first half."""
     d = "dev"
+    yield well(d, "moons, four units", MOONS, model__layers="4-4", learning_rate=0.01)
+    yield well(d, "xor, narrow and deep", XOR, model__layers="6-6-6-6", learning_rate=0.005)
+    yield well(d, "digits, eight layers", DIGITS, model__layers="-".join(["48"] * 8), normalization="layer")
+    yield well(d, "delivery, six layers", DELIVERY, model__layers="-".join(["32"] * 6))
+    yield well(d, "digits, Transformer, warmup to 0.003", DIGITS_TRANSFORMER, learning_rate=0.003,
+               schedule="warmup_cosine")  # fmt: skip
     yield well(d, "moons", MOONS)
     yield well(d, "moons, noisy small batches", MOONS, batch_size=4, epochs=12)
     yield well(d, "moons, noisy labels", MOONS, data__noise=0.4)
@@ -85,6 +91,10 @@ def healthy() -> Iterator[Case]:
 
 def broken() -> Iterator[Case]:
     """Sick runs of the first half."""
+    yield from over_trained()
+    yield from narrow()
+    yield from mild_rates()
+    yield from first_causes()
     d = "dev"
     high, low = "lr_too_high", "lr_too_low"
     yield sick(d, high, "digits, Adam 0.3", DIGITS, {"learning_rate": 0.3}, "dead_relu")
@@ -281,3 +291,90 @@ def broken() -> Iterator[Case]:
         {"initialization": "too_small"},
         "vanishing",
     )
+
+
+def over_trained() -> Iterator[Case]:
+    """Long past their best epoch, on data that they fit well."""
+    for seed in range(3):
+        yield overfitted("dev", f"digits, the default run, seed {seed}", {"seed": seed})
+    yield overfitted("dev", "cnn, 40 epochs", {**CNN, "epochs": 40})
+
+
+def narrow() -> Iterator[Case]:
+    """Networks that are too narrow, at rates above the usual one: another rate does not widen them."""
+    for seed in range(3):
+        yield sick(
+            "dev",
+            "underfit",
+            f"spirals, two units, Adam 0.01, seed {seed}",
+            {**SPIRALS, "learning_rate": 0.01, "seed": seed},
+            {"model.layers": "2"},
+        )
+    yield sick(
+        "dev",
+        "underfit",
+        "digits, two units, Adam 0.01",
+        {**DIGITS, "learning_rate": 0.01},
+        {"model.layers": "2"},
+    )
+    yield sick(
+        "dev",
+        "underfit",
+        "circles, two units, momentum 0.1",
+        {**CIRCLES, "optimizer": "momentum", "learning_rate": 0.1},
+        {"model.layers": "2-2"},
+    )
+    yield sick(
+        "dev", "lr_too_high", "moons, three units, Adam 1", {**MOONS, "model.layers": "3"}, {"learning_rate": 1.0},
+        "underfit",
+    )  # fmt: skip
+
+
+def mild_rates() -> Iterator[Case]:
+    """Rates that are not absurd: the loss falls, but not as far as it could; or units died of the first steps."""
+    d, high = "dev", "lr_too_high"
+    for seed in range(2):
+        yield sick(
+            d,
+            high,
+            f"digits, Transformer 0.03, seed {seed}",
+            {**DIGITS_TRANSFORMER, "seed": seed},
+            {"learning_rate": 0.03},
+        )
+    yield sick(d, high, "reviews, Transformer 0.03", {**TEXT_TRANSFORMER, "schedule": "constant", "learning_rate": 0.001},
+               {"learning_rate": 0.03})  # fmt: skip
+    yield plateaued(d, "digits, Adam 0.02", {**DIGITS, "learning_rate": 0.02})
+    yield plateaued(d, "delivery, Adam 0.02", {**DELIVERY, "learning_rate": 0.02})
+    yield plateaued(d, "spirals, Adam 0.03", {**SPIRALS, "learning_rate": 0.03})
+    yield plateaued(
+        d, "digits, Transformer 0.005", {**DIGITS_TRANSFORMER, "epochs": 12, "learning_rate": 0.005}
+    )
+    yield sick(d, high, "digits, Adam 0.05", DIGITS, {"learning_rate": 0.05})
+    yield sick(d, high, "moons, momentum 0.5", MOONS, {"optimizer": "momentum", "learning_rate": 0.5})
+    yield sick(d, high, "cnn, momentum 0.3", CNN, {"optimizer": "momentum", "learning_rate": 0.3})
+
+
+def first_causes() -> Iterator[Case]:
+    """What a float16 overflow or underfitting only follows from."""
+    d, init, before = "dev", "wrong_init", "dropout_before_batch_norm"
+    half = {**DIGITS, "precision": "fp16", "epochs": 10}
+    large = {"initialization": "too_large", "initialization.std": 20.0}
+    for seed in range(2):
+        yield sick(d, init, f"digits, float16, initial std 20, seed {seed}", {**half, "seed": seed}, large)
+    yield sick(
+        d, init, "delivery, float16, initial std 20", {**DELIVERY, "precision": "fp16", "epochs": 10}, large
+    )
+    deep = {"normalization": "batch", "learning_rate": 0.003}
+    for base, name, layers, rate in (
+        (DIGITS, "digits, dropout 0.7", "64-64-64-64", 0.7),
+        (DELIVERY, "delivery, dropout 0.6", "64-64-64", 0.6),
+        (SPIRALS, "spirals, dropout 0.5", "48-48-48-48", 0.5),
+    ):
+        yield Case(
+            f"{name} and batch norm",
+            {**base, **deep, "model.layers": layers, "dropout.rate": rate},
+            d,
+            before,
+            {"normalization": "layer"},
+            ("underfit",),
+        )

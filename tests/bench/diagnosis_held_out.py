@@ -31,6 +31,7 @@ from diagnosis_cases import (
 
 def healthy() -> Iterator[Case]:
     """Healthy runs of the second half."""
+    yield from healthy_extremes()
     h = "held"
     yield well(h, "moons, other points", MOONS, seed=7, data__seed=5, data__noise=0.25)
     yield well(h, "circles, noisy small batches", CIRCLES, seed=3, batch_size=4, epochs=12)
@@ -146,6 +147,10 @@ def healthy() -> Iterator[Case]:
 
 def broken() -> Iterator[Case]:
     """Sick runs of the second half."""
+    yield from over_trained()
+    yield from narrow()
+    yield from mild_rates()
+    yield from first_causes()
     h = "held"
     high, low = "lr_too_high", "lr_too_low"
     yield sick(
@@ -447,3 +452,119 @@ def broken() -> Iterator[Case]:
         {**DIGITS, "seed": 8, "activation": "tanh", "initialization": "xavier_normal"},
         {"initialization": "too_large", "initialization.std": 3.0},
     )
+
+
+def healthy_extremes() -> Iterator[Case]:
+    """Narrow, deep and long runs that do well."""
+    h = "held"
+    yield well(h, "circles, five units", CIRCLES, seed=21, model__layers="5-5", learning_rate=0.01)
+    yield well(h, "delivery, four units", DELIVERY, seed=22, model__layers="4", learning_rate=0.01)
+    yield well(
+        h,
+        "moons, eight narrow layers",
+        MOONS,
+        seed=23,
+        model__layers="-".join(["8"] * 8),
+        normalization="layer",
+    )
+    yield well(
+        h, "digits, ten layers", DIGITS, seed=24, model__layers="-".join(["64"] * 10), normalization="layer"
+    )
+    yield well(h, "delivery, ten layers", DELIVERY, seed=25, model__layers="-".join(["24"] * 10))
+    yield well(
+        h, "digits, 150 epochs, early stopping", DIGITS, seed=26, model__layers="96-96", epochs=150,
+        early_stopping="patience",
+    )  # fmt: skip
+    yield well(h, "circles, very long", CIRCLES, seed=27, model__layers="16-16", epochs=150)
+    yield well(h, "digits, Transformer, warmup to 0.002", DIGITS_TRANSFORMER, seed=28, learning_rate=0.002,
+               schedule="warmup_cosine")  # fmt: skip
+
+
+def over_trained() -> Iterator[Case]:
+    """Long past their best epoch, on data that they fit well."""
+    h = "held"
+    yield overfitted(h, "digits, 256 units, 100 epochs", {"seed": 21, "model.width": 256, "epochs": 100})
+    yield overfitted(
+        h, "digits, AdamW, three layers, 150 epochs",
+        {"seed": 22, "model.layers": "48-48-48", "optimizer": "adamw", "epochs": 150},
+    )  # fmt: skip
+    yield overfitted(
+        h, "cnn, 12 channels, 45 epochs", {**CNN, "seed": 23, "model.channels": 12, "epochs": 45}
+    )
+    yield overfitted(
+        h, "reviews, LSTM, 600 texts", {**TEXT_LSTM, "seed": 24, "data.samples": 600, "epochs": 40}
+    )
+
+
+def narrow() -> Iterator[Case]:
+    """Networks that are too narrow, at rates above the usual one."""
+    h = "held"
+    for name, base, rate, breaks in (
+        ("circles, two units, Adam 0.02", CIRCLES, {"learning_rate": 0.02}, {"model.layers": "2"}),
+        ("spirals, three units, RMSprop 0.01", SPIRALS, {"optimizer": "rmsprop", "learning_rate": 0.01},
+         {"model.layers": "3-3"}),
+        ("digits, two units, momentum 0.08", DIGITS, {"optimizer": "momentum", "learning_rate": 0.08},
+         {"model.layers": "2"}),
+        ("moons, five layers of two, Adam 0.01", MOONS, {"learning_rate": 0.01}, {"model.layers": "2-2-2-2-2"}),
+    ):  # fmt: skip
+        yield sick(h, "underfit", name, {**base, "seed": 31, **rate}, breaks, "dead_relu")
+    yield sick(
+        h, "lr_too_high", "circles, four units, Adam 1", {**CIRCLES, "seed": 32, "model.layers": "4"},
+        {"learning_rate": 1.0}, "underfit",
+    )  # fmt: skip
+
+
+def mild_rates() -> Iterator[Case]:
+    """Rates that are not absurd: the loss falls, but not as far as it could; or units died of the first steps."""
+    h, high = "held", "lr_too_high"
+    yield sick(
+        h, high, "digits, Transformer, AdamW 0.04", {**DIGITS_TRANSFORMER, "seed": 41, "optimizer": "adamw"},
+        {"learning_rate": 0.04},
+    )  # fmt: skip
+    yield sick(
+        h, high, "reviews, Transformer 0.025",
+        {**TEXT_TRANSFORMER, "seed": 42, "schedule": "constant", "learning_rate": 0.001}, {"learning_rate": 0.025},
+    )  # fmt: skip
+    yield plateaued(
+        h, "digits, GELU, Adam 0.02", {**DIGITS, "seed": 43, "activation": "gelu", "learning_rate": 0.02}
+    )
+    yield plateaued(
+        h, "delivery, RMSprop 0.02", {**DELIVERY, "seed": 44, "optimizer": "rmsprop", "learning_rate": 0.02}
+    )
+    yield plateaued(
+        h, "spirals, momentum 0.1", {**SPIRALS, "seed": 45, "optimizer": "momentum", "learning_rate": 0.1}
+    )
+    yield plateaued(h, "resnet, Adam 0.03", {**RESNET, "seed": 46, "epochs": 10, "learning_rate": 0.03})
+    yield sick(h, high, "circles, Adam 0.1", {**CIRCLES, "seed": 47}, {"learning_rate": 0.1})
+    yield sick(h, high, "digits, three layers, Adam 0.06", {**DIGITS, "seed": 48, "model.layers": "64-64-64"},
+               {"learning_rate": 0.06})  # fmt: skip
+    yield sick(h, high, "delivery, Nesterov 0.3", {**DELIVERY, "seed": 49},
+               {"optimizer": "nesterov", "learning_rate": 0.3})  # fmt: skip
+
+
+def first_causes() -> Iterator[Case]:
+    """What a float16 overflow or underfitting only follows from."""
+    h, init, before = "held", "wrong_init", "dropout_before_batch_norm"
+    for base, name, std in (
+        (CIRCLES, "circles", 30.0),
+        ({**DIGITS, "model.layers": "32-32-32"}, "digits", 25.0),
+        (CNN, "cnn", 15.0),
+    ):
+        yield sick(
+            h, init, f"{name}, float16, initial std {std:g}", {**base, "seed": 51, "precision": "fp16", "epochs": 6},
+            {"initialization": "too_large", "initialization.std": std},
+        )  # fmt: skip
+    deep = {"normalization": "batch", "learning_rate": 0.002, "seed": 52}
+    for base, name, layers, rate in (
+        (DIGITS, "digits, dropout 0.75", "96-96-96", 0.75),
+        (DELIVERY, "delivery, dropout 0.5", "48-48-48-48-48", 0.5),
+        (MOONS, "moons, dropout 0.6", "64-64-64-64", 0.6),
+    ):
+        yield Case(
+            f"{name} and batch norm",
+            {**base, **deep, "model.layers": layers, "dropout.rate": rate},
+            h,
+            before,
+            {"normalization": "layer"},
+            ("underfit",),
+        )

@@ -7,7 +7,8 @@ confusions and what was missed. Labels come from how a run was built, and are co
 A sick run counts if its cured twin has a clearly lower test loss; a healthy one if its test loss holds against a scikit-learn
 model of the same split. Runs that fail this are listed as unconfirmed and left out.
 
-With --fixes each finding's one-click fix is trained too: how often the failure is gone, and how often the test loss is lower.
+With --fixes each finding's one-click fix is trained too: how often the failure is gone, and how often validation loss, which
+it promises to lower, and test loss are lower.
 With --home, runs that are in that folder already are not trained again; --seconds ends early, to go on with the next call.
 """
 
@@ -20,9 +21,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -108,11 +107,10 @@ def arguments() -> argparse.Namespace:
 
 
 def train_all(home: Path, configs: Iterable[RunConfig], deadline: float) -> bool:
-    """Trains the configurations that are not in the store yet, two at a time. False if time ran out before the end."""
+    """Trains the configurations that are not in the store yet, one by one. False if time ran out before the end."""
     known = runs_of(Store(Settings(home=home).url))
     missing = [text for text in dict.fromkeys(config.to_json() for config in configs) if text not in known]
-    with ProcessPoolExecutor(2) as pool:
-        return all(pool.map(partial(train_one, home, deadline), missing))
+    return all(train_one(home, deadline, text) for text in missing)
 
 
 def train_one(home: Path, deadline: float, text: str) -> bool:
@@ -214,6 +212,14 @@ def test_loss(run: Run) -> float:
     return float("inf") if loss is None or not np.isfinite(loss) else float(loss)
 
 
+def validation_loss(run: Run) -> float:
+    """The validation loss of the weights that the run kept, infinite for a run that failed."""
+    found = run.results or {}
+    values = found.get("best") if found.get("restored_best") else found.get("validation")
+    loss = None if found.get("error") else (values or {}).get("val_loss", (values or {}).get("loss"))
+    return float("inf") if loss is None or not np.isfinite(loss) else float(loss)
+
+
 def reference(config: RunConfig, loss: float, metric: float) -> str:
     """Empty if a healthy run's test loss holds against a scikit-learn model on the same split, else both numbers."""
     if limit := SEQUENCES.get(config.data.name):
@@ -252,30 +258,30 @@ def twins(store: Store, run: Run) -> dict[str, RunConfig]:
 
 
 def fixes(store: Store, asked: Sequence[Case]) -> dict[str, Any]:
-    """How often a fix made its finding go away, and how often it lowered the test loss, by failure and in all."""
+    """How often a fix made its finding go away, and how often it lowered validation and test loss, by failure and in all."""
     runs = runs_of(store)
-    tried, gone, better, worse = Counter[str](), Counter[str](), Counter[str](), []
+    tried, gone, kept, better, worse = Counter[str](), Counter[str](), Counter[str](), Counter[str](), []
     for case in asked:
         before = runs[case.config.to_json()]
         for name, config in twins(store, before).items():
             after = runs[config.to_json()]
             tried[name] += 1
             gone[name] += name not in [finding.name for finding in found_in(store, after)]
-            lower = test_loss(after) < test_loss(before)
-            better[name] += lower
-            if not lower:
-                worse.append(
-                    f"{case.half}: {case.name}: {name}, {test_loss(before):.3g} → {test_loss(after):.3g}"
-                )
+            better[name] += test_loss(after) < test_loss(before)
+            losses = validation_loss(before), validation_loss(after)
+            kept[name] += losses[1] < losses[0]
+            if losses[1] >= losses[0]:
+                worse.append(f"{case.half}: {case.name}: {name}, {losses[0]:.3g} → {losses[1]:.3g}")
     total = max(1, sum(tried.values()))
     return {
         "tried": sum(tried.values()),
         "finding_gone": round(sum(gone.values()) / total, 3),
+        "validation_loss_lower": round(sum(kept.values()) / total, 3),
         "test_loss_lower": round(sum(better.values()) / total, 3),
         "by_failure": {
-            name: {"tried": tried[name], "gone": gone[name], "lower": better[name]} for name in sorted(tried)
+            name: {"tried": tried[name], "gone": gone[name], "lower": kept[name]} for name in sorted(tried)
         },
-        "not_lower": worse,
+        "validation_loss_not_lower": worse,
     }
 
 
