@@ -72,9 +72,7 @@ def _start(context: PageContext, name: str) -> None:
     configs = PRESETS[name].configs(seed)
     run_ids = start_once(
         name,
-        lambda: [
-            context.store.create_run(config, context.owner, name=title) for title, config in configs.items()
-        ],
+        lambda: context.store.create_runs(configs, context.owner),
     )
     if run_ids is not None:
         show_only(run_ids)

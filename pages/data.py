@@ -140,7 +140,7 @@ def _choose(context: PageContext, uploads: Sequence[Upload]) -> Upload:
             disabled=upload.owner != context.owner,
             help="Added from the command line, for everybody." if upload.owner != context.owner else None,
         ):
-            _confirm_delete(context.store, upload)
+            _confirm_delete(context.store, upload, context.owner)
     return upload
 
 
@@ -158,7 +158,7 @@ def _contents(manifest: Mapping[str, Any]) -> str:
 
 
 @st.dialog("Delete this file?")
-def _confirm_delete(store: Store, upload: Upload) -> None:
+def _confirm_delete(store: Store, upload: Upload, owner: str) -> None:
     used = store.runs_using(upload.digest, upload.owner)
     st.markdown(f"**{escape_markdown(shorten(upload.name, 60))}** will be removed from your list.")
     if used:
@@ -177,13 +177,13 @@ def _confirm_delete(store: Store, upload: Upload) -> None:
             key="data-delete-confirm",
             disabled=bool(used),
             on_click=_delete,
-            args=(store, upload),
+            args=(store, upload, owner),
         ):
             st.rerun()
 
 
 @reporting_errors()
-def _delete(store: Store, upload: Upload) -> None:
-    if store.remove_upload(upload.owner, upload.digest):
+def _delete(store: Store, upload: Upload, owner: str) -> None:
+    if store.remove_upload(upload.digest, by=owner):
         remove_upload(upload.digest)
     st.session_state.pop(CHOSEN, None)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 from trainer.settings import get_settings
-from trainer.store import Store
+from trainer.store import Limits, Store
 
 
 @lru_cache(maxsize=1)
 def store() -> Store:
     """Returns the store, opened on first use; threads share it."""
-    return Store(get_settings().url)
+    settings = get_settings()
+    limits = Limits(settings.max_live_runs_per_visitor, settings.max_live_runs)
+    return Store(settings.url, limits=limits)

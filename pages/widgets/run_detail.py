@@ -17,44 +17,49 @@ from pages.widgets.run_card import run_state, show_error
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html, escape_markdown, run_title
 from trainer.config import Change, RunConfig, diff
-from trainer.data.uploads import remove_upload
 from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
-from trainer.store import Run, Store
+from trainer.store import Run, refusal
+from trainer.store.removal import delete_with_files
 
 MAX_NAME, MAX_NOTES = 120, 5000  # characters
 
 
 def run_detail(context: PageContext, run: Run, changes: Sequence[Change]) -> None:
     """Draws the panel."""
-    store = context.store
     with st.container(border=True, key="run-detail"):
         st.html(
             f'<div class="tp-run"><strong class="tp-name">{escape_html(run_title(run))}</strong>{run_state(run)}'
             f"{chips(changes, UNCHANGED)}</div>"
         )
-        _actions(store, run)
+        may_not = refusal(run, context.owner)
+        _actions(context, run, disabled=may_not is not None)
+        if may_not:
+            st.html(notice(may_not))
         if run.error:
             show_error(run)
         diagnosis(context, run)
         left, right = st.columns(2, gap="large")
         with left:
-            _name_and_notes(store, run)
+            _name_and_notes(context, run, disabled=may_not is not None)
         with right:
             _facts(run)
-        export_section(store, run)
+        export_section(context.store, run)
 
 
-def _name_and_notes(store: Store, run: Run) -> None:
+def _name_and_notes(context: PageContext, run: Run, *, disabled: bool) -> None:
     """Draws the fields, which save what was typed when they lose the focus."""
-    name, notes = f"name-{run.id}", f"notes-{run.id}"
+    store, name, notes = context.store, f"name-{run.id}", f"notes-{run.id}"
     st.text_input(
         "Name",
         run.name,
         max_chars=MAX_NAME,
         key=name,
         placeholder=f"Run {run.id}",
-        on_change=reporting_errors()(lambda: store.rename(run.id, st.session_state[name].strip())),
+        disabled=disabled,
+        on_change=reporting_errors()(
+            lambda: store.rename(run.id, st.session_state[name].strip(), by=context.owner)
+        ),
     )
     st.text_area(
         "Notes",
@@ -62,7 +67,10 @@ def _name_and_notes(store: Store, run: Run) -> None:
         max_chars=MAX_NOTES,
         key=notes,
         placeholder="What did you expect, what did you see?",
-        on_change=reporting_errors()(lambda: store.set_notes(run.id, st.session_state[notes])),
+        disabled=disabled,
+        on_change=reporting_errors()(
+            lambda: store.set_notes(run.id, st.session_state[notes], by=context.owner)
+        ),
     )
 
 
@@ -86,7 +94,8 @@ def _facts(run: Run) -> None:
         st.html(notice(sentence))
 
 
-def _actions(store: Store, run: Run) -> None:
+def _actions(context: PageContext, run: Run, *, disabled: bool) -> None:
+    """Draws the buttons; `disabled` are those that change the run."""
     config = config_of(run)
     with st.container(horizontal=True, gap="small", key="run-actions"):
         st.button(
@@ -107,12 +116,14 @@ def _actions(store: Store, run: Run) -> None:
         st.button(
             "Unarchive" if run.archived else "Archive",
             icon=":material/unarchive:" if run.archived else ":material/archive:",
-            on_click=reporting_errors()(store.archive),
+            disabled=disabled,
+            on_click=reporting_errors()(context.store.archive),
             args=(run.id, not run.archived),
+            kwargs={"by": context.owner},
             key=f"archive-{run.id}",
         )
-        if st.button("Delete", icon=":material/delete:", key=f"delete-{run.id}"):
-            _confirm_delete(store, run)
+        if st.button("Delete", icon=":material/delete:", key=f"delete-{run.id}", disabled=disabled):
+            _confirm_delete(context, run)
 
 
 def _load(config: RunConfig) -> None:
@@ -126,7 +137,7 @@ def _show(run_id: int) -> None:
 
 
 @st.dialog("Delete this run?")
-def _confirm_delete(store: Store, run: Run) -> None:
+def _confirm_delete(context: PageContext, run: Run) -> None:
     st.markdown(
         f"**{escape_markdown(run_title(run))}** is deleted for good, with its curves, notes and checkpoint."
     )
@@ -141,17 +152,12 @@ def _confirm_delete(store: Store, run: Run) -> None:
             key="confirm-delete",
             disabled=run.status is RunState.RUNNING,
             on_click=_delete,
-            args=(store, run.id),
+            args=(context, run.id),
         ):
             st.rerun()
 
 
 @reporting_errors()
-def _delete(store: Store, run_id: int) -> None:
-    config = config_of(store.run(run_id))
-    store.delete(run_id)
-    get_settings().remove_run_folder(run_id)
-    digest = config.data.knobs.get("file") if config else None
-    if digest and store.is_orphan(digest):  # the last run to need an upload that is in nobody's list any more
-        remove_upload(digest)
+def _delete(context: PageContext, run_id: int) -> None:
+    delete_with_files(context.store, get_settings(), run_id, by=context.owner)
     st.query_params.pop("run", None)

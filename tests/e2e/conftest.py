@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from trainer.store import Store, StoreError
+from trainer.store import COMMAND_LINE, Store, StoreError
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -98,7 +98,7 @@ def shared_site(standing_site):
     store = Store(f"sqlite:///{standing_site.home / 'trainscope.db'}")
     for run in store.live():
         with suppress(StoreError):
-            store.request(run.id, "stop")
+            store.request(run.id, "stop", by=COMMAND_LINE)
     store.close()
 
 

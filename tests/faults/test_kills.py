@@ -10,6 +10,8 @@ import time
 import numpy as np
 from lab import Lab
 
+from trainer.store import COMMAND_LINE
+
 KILLS = 30
 
 
@@ -146,9 +148,9 @@ def test_pause_and_resume_is_exact(lab: Lab) -> None:
     run_id = lab.create()
     for step in (90, 431, 777):
         lab.past(run_id, step)
-        lab.store.request(run_id, "pause")
+        lab.store.request(run_id, "pause", by=COMMAND_LINE)
         lab.until(lambda: lab.store.run(run_id).status == "paused")
-        assert lab.store.resume(run_id) == "queued"
+        assert lab.store.resume(run_id, by=COMMAND_LINE) == "queued"
     assert lab.end(run_id).status == "finished"
     lab.assert_equal(run_id, reference)
 
@@ -160,9 +162,9 @@ def test_stop_and_take_up_again(sqlite_lab: Lab) -> None:
     lab.end(reference)
     run_id = lab.create()
     lab.past(run_id, 200)
-    lab.store.request(run_id, "stop")
+    lab.store.request(run_id, "stop", by=COMMAND_LINE)
     assert lab.end(run_id).status == "stopped"
-    lab.store.resume(run_id)
+    lab.store.resume(run_id, by=COMMAND_LINE)
     lab.until(lambda: lab.store.run(run_id).status == "finished")
     lab.assert_equal(run_id, reference)
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from lab import Lab
 
+from trainer.store import COMMAND_LINE
+
 
 @pytest.fixture
 def small_disk(tmp_path: Path):
@@ -90,7 +92,7 @@ def test_a_damaged_checkpoint_falls_back(sqlite_lab: Lab, damage: str) -> None:
     run_id = lab.create()
     folder = lab.settings.run_folder(run_id)
     lab.until(lambda: (folder / "checkpoint.previous.pt").exists())
-    lab.store.request(run_id, "pause")
+    lab.store.request(run_id, "pause", by=COMMAND_LINE)
     lab.until(lambda: lab.store.run(run_id).status == "paused")
     current, previous = folder / "checkpoint.pt", folder / "checkpoint.previous.pt"
     if damage == "cut":
@@ -99,7 +101,7 @@ def test_a_damaged_checkpoint_falls_back(sqlite_lab: Lab, damage: str) -> None:
         current.write_bytes(b"not a checkpoint")
     if damage == "both":
         previous.write_bytes(b"")
-    lab.store.resume(run_id)
+    lab.store.resume(run_id, by=COMMAND_LINE)
     assert lab.end(run_id).status == "finished"
     lab.assert_equal(run_id, reference)
     assert any("damaged" in notice for notice in lab.store.run(run_id).notices)

@@ -8,9 +8,10 @@ import pytest
 from page_testing import VISITOR, text_of, widget
 
 from pages.server import uploads as uploading
-from pages.widgets.run_detail import _delete
 from trainer.config import RunConfig
 from trainer.data.uploads import disk_bytes, find_manifest, upload_folder
+from trainer.settings import get_settings
+from trainer.store.removal import delete_with_files
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 import own_files
@@ -155,8 +156,8 @@ def test_a_file_is_deleted_but_not_under_its_runs(page, lab):
     app = widget(app, "data-delete").click().run()
     assert f"Run {run} trained on it" in text_of(app)
     assert widget(app, "data-delete-confirm").disabled
-    lab.store.request(run, "stop")
-    lab.store.delete(run)
+    lab.store.request(run, "stop", by=VISITOR)
+    lab.store.delete(run, by=VISITOR)
     app = widget(app, "data-delete").click().run()
     app = widget(app, "data-delete-confirm").click().run()
     assert lab.store.uploads((VISITOR,)) == []
@@ -206,8 +207,7 @@ def test_the_last_run_takes_a_file_along_that_nobody_lists(page, lab):
     (upload,) = lab.store.uploads((VISITOR,))
     app = widget(app, "data-use").click().run()
     run = lab.store.create_run(config_of(app), "somebody with the link")
-    lab.store.remove_upload(VISITOR, upload.digest)
+    lab.store.remove_upload(upload.digest, by=VISITOR)
     assert upload_folder(upload.digest).exists(), "the other one's run still needs it"
-    lab.store.request(run, "stop")
-    _delete(lab.store, run)
+    delete_with_files(lab.store, get_settings(), run, by="somebody with the link")
     assert not upload_folder(upload.digest).exists()

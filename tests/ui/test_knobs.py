@@ -221,7 +221,7 @@ def test_loading_a_run_brings_its_knobs_into_the_address(lab):
         {"schedule": "one_cycle", "schedule.rise": 0.4, "seed": 9, "early_stopping": "patience"}
     )
     run = lab.store.create_run(config, VISITOR)
-    lab.store.request(run, "stop")
+    lab.store.request(run, "stop", by=VISITOR)
     app = lab.open()
     lab.go(app, "runs")
     app.query_params["run"] = str(run)

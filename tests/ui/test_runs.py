@@ -15,7 +15,7 @@ def make_runs(store, count):
     for number in range(count):
         config = RunConfig.from_flat({"dropout.rate": (number % 10) / 20, "seed": number // 10})
         ids.append(store.create_run(config, VISITOR, name=f"run number {number}" if number % 3 else ""))
-        store.request(ids[-1], "stop")
+        store.request(ids[-1], "stop", by=VISITOR)
     return ids
 
 
@@ -59,7 +59,7 @@ def test_filter(lab):
 
 def test_filter_reads_notes_too(lab):
     (run,) = make_runs(lab.store, 1)
-    lab.store.set_notes(run, "Überraschend gut")
+    lab.store.set_notes(run, "Überraschend gut", by=VISITOR)
     runs = lab.runs()
     assert matching(runs, changes_by_run(runs), "überraschend") == runs
 
@@ -88,7 +88,7 @@ def test_rename_notes_archive(lab):
 def test_a_run_that_another_tab_deleted_is_said_to_be_gone(lab, what):
     (run,) = make_runs(lab.store, 1)
     app = open_runs(lab, run=run)
-    lab.store.delete(run)
+    lab.store.delete(run, by=VISITOR)
     control = widget(app, f"{what}-{run}")
     (control.click() if what == "archive" else control.set_value("late")).run()
     assert not app.exception
@@ -149,3 +149,35 @@ def test_runs_of_the_command_line_are_there_for_everybody(lab):
     ):
         lab.store.create_run(RunConfig(), owner, name=name)
     assert set(open_runs(lab).dataframe[0].value["Name"]) == {"from a terminal", "mine"}
+
+
+def test_a_run_of_the_command_line_is_read_only_here(lab):
+    run = lab.store.create_run(RunConfig(), COMMAND_LINE, name="from a terminal")
+    app = open_runs(lab, run=run)
+    assert "only the command line can change it" in text_of(app)
+    for key in ("name", "notes", "archive", "delete"):
+        assert widget(app, f"{key}-{run}").disabled, key
+    for key in ("load", "show"):
+        assert not widget(app, f"{key}-{run}").disabled, key
+    before = lab.store.run(run)
+    widget(
+        app, f"archive-{run}"
+    ).click().run()  # AppTest clicks disabled buttons, too, as a forged message would
+    widget(app, f"name-{run}").set_value("mine").run()
+    assert lab.store.run(run) == before
+    assert "only the command line can change it" in app.toast[0].value
+
+
+def test_the_card_of_a_run_of_the_command_line_offers_no_request(lab):
+    mine, theirs = (lab.store.create_run(RunConfig(), owner) for owner in (VISITOR, COMMAND_LINE))
+    app = lab.open()
+    options = {run: widget_options(app, f"menu-{run}") for run in (mine, theirs)}
+    assert {"Pause", "Stop"} <= set(options[mine])
+    assert not {"Pause", "Stop"} & set(options[theirs])
+    assert text_of(app).count("only the command line can change it") == 1
+
+
+def widget_options(app, key):
+    """What a menu button offers."""
+    (menu,) = (one.proto for one in app.get("menu_button") if one.proto.id.endswith(key))
+    return list(menu.options)

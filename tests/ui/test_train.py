@@ -193,9 +193,9 @@ def test_another_data_set_hides_runs_that_cannot_be_compared(lab):
 
 def test_start_minds_no_run_that_another_tab_deleted(lab):
     run = lab.store.create_run({}, VISITOR)
-    lab.store.request(run, "stop")
+    lab.store.request(run, "stop", by=VISITOR)
     app = lab.open()
-    lab.store.delete(run)
+    lab.store.delete(run, by=VISITOR)
     widget(app, "start").click().run()
     assert not app.exception
     assert [run.status for run in lab.runs()] == ["queued"]

@@ -14,7 +14,7 @@ import pytest
 from trainer.cli.main import main
 from trainer.metrics.registry import columns
 from trainer.registry import families
-from trainer.store import Batch, Store
+from trainer.store import COMMAND_LINE, Batch, Store
 
 STEP_COLUMNS = columns("step")
 
@@ -299,3 +299,19 @@ def test_diagnose_tells_what_went_wrong_and_the_fix(tmp_path, command):
     assert "is not judged" in command("diagnose", probe)[1]
     assert command("diagnose", 99)[0] == 2
     store.close()
+
+
+def test_the_command_line_changes_any_run(tmp_path, command):
+    store = Store(f"sqlite:///{tmp_path / 'trainscope.db'}")
+    (tmp_path / "runs" / "2").mkdir(parents=True)
+    for owner in (COMMAND_LINE, "a visitor"):
+        run = store.create_run({}, owner)
+        assert command("rename", run, " better ")[0] == 0
+        assert command("archive", run)[0] == 0
+        assert (store.run(run).name, store.run(run).archived) == ("better", True)
+        assert command("archive", run, "--undo")[0] == 0
+        assert not store.run(run).archived
+        assert command("delete", run) == (0, "", f"Run {run} is deleted.\n")
+    assert store.runs() == []
+    assert not (tmp_path / "runs" / "2").exists()
+    assert command("delete", 2) == (2, "", "trainer: There is no run 2.\n")

@@ -25,7 +25,7 @@ from trainer.health.probe import Activations
 from trainer.health.sampling import SAMPLES, sample_steps
 from trainer.processes.control import Control
 from trainer.processes.recorder import Recorder
-from trainer.store import Store
+from trainer.store import COMMAND_LINE, Store
 
 MODELS = {
     "mlp": {},
@@ -271,7 +271,7 @@ def test_samples_arrive_in_the_store_once(tmp_path: Path):
     for attempt in (store.claim(run_id), None):
         if attempt is None:
             store.finish(run_id, 1, "paused")
-            store.resume(run_id)
+            store.resume(run_id, by=COMMAND_LINE)
             attempt = store.claim(run_id)
         with Recorder(store, run_id, attempt, Control()) as recorder:
             for step in (1, 2, 3):

@@ -18,7 +18,7 @@ from trainer.engine.loop import predict
 from trainer.health import pictures
 from trainer.processes.control import Control
 from trainer.processes.recorder import Recorder
-from trainer.store import Store, Superseded
+from trainer.store import COMMAND_LINE, Store, Superseded
 
 DIGITS = {"data": "digits", "batch_size": 256}
 
@@ -207,7 +207,7 @@ def test_the_newest_view_of_a_name_is_kept_and_read_by_version(store):
     assert (newer.name, newer.step, newer.data) == ("confusion", 9, b"three")
     assert newer.version == store.run(run).version
     store.finish(run, attempt, "finished")
-    store.delete(run)
+    store.delete(run, by=COMMAND_LINE)
     assert store.views(run) == []
 
 

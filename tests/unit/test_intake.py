@@ -135,11 +135,11 @@ def test_lists_share_content_and_runs_keep_it():
     run = store.create_run(config, "ann")
     assert store.runs_using(digest) == store.runs_using(digest, "ann") == [run]
     with pytest.raises(StoreError, match=f"Run {run} trained on this file"):
-        store.remove_upload("ann", digest)
-    assert store.remove_upload("bob", digest) is False, "ann's list and run still need it"
-    store.request(run, "stop")
-    store.delete(run)
-    assert store.remove_upload("ann", digest) is True
+        store.remove_upload(digest, by="ann")
+    assert store.remove_upload(digest, by="bob") is False, "ann's list and run still need it"
+    store.request(run, "stop", by=COMMAND_LINE)
+    store.delete(run, by=COMMAND_LINE)
+    assert store.remove_upload(digest, by="ann") is True
     assert store.uploads(("ann", "bob")) == []
 
 

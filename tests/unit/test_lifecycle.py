@@ -12,16 +12,16 @@ from hypothesis import strategies as st
 
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.lifecycle.states import TRANSITIONS, Event, RunState
-from trainer.store import Store, StoreError, Superseded, attempts, runs
+from trainer.store import COMMAND_LINE, Store, StoreError, Superseded, attempts, runs
 
 Call = Callable[[Store, int, int], object]  # with the run's id and its current attempt
 
 CALLS: dict[str, Call] = {
     "claim": lambda store, run, attempt: store.claim(run),
     "record": lambda store, run, attempt: store.record(run, attempt),
-    "stop": lambda store, run, attempt: store.request(run, RequestKind.STOP),
-    "pause": lambda store, run, attempt: store.request(run, RequestKind.PAUSE),
-    "resume": lambda store, run, attempt: store.resume(run),
+    "stop": lambda store, run, attempt: store.request(run, RequestKind.STOP, by=COMMAND_LINE),
+    "pause": lambda store, run, attempt: store.request(run, RequestKind.PAUSE, by=COMMAND_LINE),
+    "resume": lambda store, run, attempt: store.resume(run, by=COMMAND_LINE),
     "lost": lambda store, run, attempt: store.lost(run, attempt, "killed."),
     "requeue": lambda store, run, attempt: store.requeue_interrupted(run),
     "handled": lambda store, run, attempt: store.record(run, attempt, handled=Request(RequestKind.RESUME)),
@@ -109,7 +109,7 @@ def test_a_run_is_asked_only_for_what_people_may_ask(store: Store) -> None:
     run_id = store.create_run({}, "ada")
     for kind in (RequestKind.INTERRUPT, RequestKind.RESUME, "tea"):
         with pytest.raises(ValueError, match=str(kind)):
-            store.request(run_id, kind)
+            store.request(run_id, kind, by=COMMAND_LINE)
     with pytest.raises(ValueError, match="queued"):
         store.finish(run_id, 0, RunState.QUEUED)
 

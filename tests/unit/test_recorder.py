@@ -18,7 +18,7 @@ from trainer.metrics.registry import point_type
 from trainer.processes import recorder as module
 from trainer.processes.control import Control
 from trainer.processes.recorder import Recorder, RecordingError, fetch, to_array
-from trainer.store import Store, database
+from trainer.store import COMMAND_LINE, Store, database
 
 STOP, RESUME, INTERRUPT = (
     Request(kind) for kind in (RequestKind.STOP, RequestKind.RESUME, RequestKind.INTERRUPT)
@@ -89,7 +89,7 @@ def test_requests_set_control(store: Store, what: str) -> None:
     run_id, recorder, control = begin(store)
     with recorder:
         assert control() is None
-        store.request(run_id, what)
+        store.request(run_id, what, by=COMMAND_LINE)
         until(lambda: control() == Request(RequestKind(what)))
 
 
@@ -179,8 +179,8 @@ def test_the_first_request_to_leave_counts_and_comes_before_all_others() -> None
 
 def test_a_request_that_does_not_leave_is_answered_once_and_leaves_the_store(store: Store) -> None:
     run_id, recorder, control = begin(store)
-    store.request(run_id, RequestKind.PAUSE)
-    store.resume(run_id)  # before the recorder has read the pause
+    store.request(run_id, RequestKind.PAUSE, by=COMMAND_LINE)
+    store.resume(run_id, by=COMMAND_LINE)  # before the recorder has read the pause
     with recorder:
         until(lambda: control() == RESUME)
         beat = store.run(run_id).beat
@@ -190,5 +190,5 @@ def test_a_request_that_does_not_leave_is_answered_once_and_leaves_the_store(sto
         assert control() is None
         until(lambda: store.run(run_id).request is None)
         assert control() is None, "it is handed over once"
-        store.request(run_id, RequestKind.STOP)
+        store.request(run_id, RequestKind.STOP, by=COMMAND_LINE)
         until(lambda: control() == STOP)

@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.metrics.registry import columns
-from trainer.store import MAX_LOSSES, Batch, Store, StoreError, Superseded
+from trainer.store import COMMAND_LINE, MAX_LOSSES, Batch, Store, StoreError, Superseded
 from trainer.store import points as layout
 from trainer.store.schema import chunks
 
@@ -77,9 +79,9 @@ def test_an_unknown_run_is_a_sentence(store: Store) -> None:
     with pytest.raises(StoreError, match="There is no run 99"):
         store.run(99)
     for change in (
-        lambda: store.rename(99, "x"),
-        lambda: store.delete(99),
-        lambda: store.request(99, "stop"),
+        lambda: store.rename(99, "x", by=COMMAND_LINE),
+        lambda: store.delete(99, by=COMMAND_LINE),
+        lambda: store.request(99, "stop", by=COMMAND_LINE),
     ):
         with pytest.raises(StoreError, match="no run 99"):
             change()
@@ -87,7 +89,7 @@ def test_an_unknown_run_is_a_sentence(store: Store) -> None:
 
 def test_lists_by_owner_and_archive(store: Store) -> None:
     first, second, third = (store.create_run(CONFIG, owner) for owner in ("ada", "bob", "ada"))
-    store.archive(first)
+    store.archive(first, by=COMMAND_LINE)
     assert [run.id for run in store.runs("ada")] == [third]
     assert [run.id for run in store.runs("ada", archived=None)] == [third, first]
     assert [run.id for run in store.runs(archived=True)] == [first]
@@ -108,9 +110,9 @@ def test_life_of_a_run(store: Store) -> None:
     assert math.isnan(run.results["loss"])
     assert run.results["best"] == math.inf
     with pytest.raises(StoreError, match="finished already"):
-        store.request(run_id, "stop")
+        store.request(run_id, "stop", by=COMMAND_LINE)
     with pytest.raises(StoreError, match="finished; start a new run"):
-        store.resume(run_id)
+        store.resume(run_id, by=COMMAND_LINE)
 
 
 def test_created_running_is_claimed_already(store: Store) -> None:
@@ -123,7 +125,7 @@ def test_created_running_is_claimed_already(store: Store) -> None:
 @pytest.mark.parametrize(("what", "status"), [("stop", "stopped"), ("pause", "paused")])
 def test_a_request_reaches_the_worker(store: Store, what: str, status: str) -> None:
     run_id, attempt = training(store)
-    assert store.request(run_id, what) == "running"
+    assert store.request(run_id, what, by=COMMAND_LINE) == "running"
     assert store.record(run_id, attempt) == Request(RequestKind(what))
     assert store.finish(run_id, attempt, status) == status
     assert store.run(run_id).request is None
@@ -133,22 +135,22 @@ def test_a_request_reaches_the_worker(store: Store, what: str, status: str) -> N
 @pytest.mark.parametrize(("what", "status"), [("stop", "stopped"), ("pause", "paused")])
 def test_a_request_to_a_waiting_run_is_done_at_once(store: Store, what: str, status: str) -> None:
     run_id = store.create_run(CONFIG, "ada")
-    assert store.request(run_id, what) == status
+    assert store.request(run_id, what, by=COMMAND_LINE) == status
     assert store.claim(run_id) is None
-    assert store.resume(run_id) == "queued"
+    assert store.resume(run_id, by=COMMAND_LINE) == "queued"
     assert store.claim(run_id) == 1
 
 
 def test_requests_that_cross(store: Store) -> None:
     run_id, attempt = training(store)
-    store.request(run_id, "pause")
-    store.request(run_id, "stop")
-    store.request(run_id, "pause")
+    store.request(run_id, "pause", by=COMMAND_LINE)
+    store.request(run_id, "stop", by=COMMAND_LINE)
+    store.request(run_id, "pause", by=COMMAND_LINE)
     assert store.finish(run_id, attempt, "paused") == "stopped"  # a stop is not softened
 
     run_id, attempt = training(store)
-    store.request(run_id, "pause")
-    assert store.resume(run_id) == "running"  # taken back, but the worker had begun to leave
+    store.request(run_id, "pause", by=COMMAND_LINE)
+    assert store.resume(run_id, by=COMMAND_LINE) == "running"  # taken back, but the worker had begun to leave
     assert store.finish(run_id, attempt, "paused") == "queued"
 
 
@@ -183,14 +185,14 @@ def test_losses_without_progress_end_in_failure(store: Store) -> None:
     run = store.run(run_id)
     assert "lost 3 times in a row after step 20" in run.error
     assert "SIGKILL" in run.error
-    assert store.resume(run_id) == "queued"
+    assert store.resume(run_id, by=COMMAND_LINE) == "queued"
     assert store.run(run_id).error is None
 
 
 @pytest.mark.parametrize(("what", "status"), [("stop", "stopped"), ("pause", "paused")])
 def test_a_lost_worker_does_not_lose_a_request(store: Store, what: str, status: str) -> None:
     run_id, attempt = training(store)
-    store.request(run_id, what)
+    store.request(run_id, what, by=COMMAND_LINE)
     assert store.lost(run_id, attempt, "gone.") == status
 
 
@@ -213,7 +215,7 @@ def test_changes_by_version(store: Store) -> None:
     assert reader.read() == store.change_stamp() > stamp
     reader.close()
     assert [run.id for run in store.changed_since(stamp).runs] == [first]
-    store.delete(second)
+    store.delete(second, by=COMMAND_LINE)
     assert store.changed_since(stamp).deleted == [second]
 
 
@@ -221,9 +223,9 @@ def test_delete_takes_the_points_along_and_never_reuses_the_id(store: Store) -> 
     run_id, attempt = training(store)
     append_points(store, run_id, attempt, "step", STEP_COLUMNS, rows(1, 10))
     with pytest.raises(StoreError, match="stop it before"):
-        store.delete(run_id)
+        store.delete(run_id, by=COMMAND_LINE)
     store.finish(run_id, attempt, "finished")
-    store.delete(run_id)
+    store.delete(run_id, by=COMMAND_LINE)
     with store.reading() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(chunks)).scalar() == 0
     assert store.create_run(CONFIG, "ada") > run_id
@@ -386,3 +388,39 @@ def test_supervisor_status(store: Store) -> None:
 def test_an_unusable_url_is_a_sentence() -> None:
     with pytest.raises(StoreError, match="cannot be used"):
         Store("nonsense")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["ada", "bob", "", "%", "Ω"]), st.booleans()), max_size=12),
+    st.sets(st.integers(0, 11)),
+)
+@settings(max_examples=40)
+def test_first_in_line_is_the_first_of_each_owner(
+    store: Store, queue: list[tuple[str, bool]], out: set[int]
+) -> None:
+    for run in store.queued():
+        store.request(run.id, "stop", by=COMMAND_LINE)
+    ids = [store.create_run(CONFIG, owner) for owner, _ in queue]
+    for run_id, (_, again) in zip(ids, queue, strict=True):
+        if again:  # to the end of the line
+            store.request(run_id, "pause", by=COMMAND_LINE)
+            store.resume(run_id, by=COMMAND_LINE)
+    excluded = {run_id for number, run_id in enumerate(ids) if number in out}
+    expected = {}
+    for run in store.queued():
+        if run.id not in excluded:
+            expected.setdefault(run.owner, (run.id, run.owner, run.place))
+    assert sorted(store.first_in_line(excluded)) == sorted(expected.values())
+
+
+def test_whose_turn_it_is_is_found_in_an_index(tmp_path: Path) -> None:
+    """Nothing but the first entries of an index is read: the cost is that of the owners, not of the queue."""
+    store = Store(f"sqlite:///{tmp_path / 'store.db'}")
+    sent = []
+    sa.event.listen(store.engine, "before_cursor_execute", lambda *call: sent.append(call[2:4]))
+    store.first_in_line([1, 2])
+    ((sql, values),) = [call for call in sent if "WITH RECURSIVE" in call[0]]
+    with store.reading() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)]
+    assert not [line for line in plan if line.startswith("SCAN") and "owners" not in line], plan
+    assert sum("ix_runs_status_owner_place" in line for line in plan) == 3, plan

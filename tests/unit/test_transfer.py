@@ -27,7 +27,7 @@ from trainer.export.unbundle import BundleError, import_bundle, read_bundle
 from trainer.processes.control import Control
 from trainer.processes.worker import train_attempt
 from trainer.settings import get_settings
-from trainer.store import Points, Store
+from trainer.store import COMMAND_LINE, Points, Store
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +217,7 @@ def test_a_run_comes_over_whole(home, other):
 def test_a_stopped_run_goes_on_where_it_was_taken_to(home, other):
     settings, store = other
     new = import_bundle(store, settings, io.BytesIO(written(home, "zip", 2)), "you")
-    assert store.resume(new) == "queued"
+    assert store.resume(new, by=COMMAND_LINE) == "queued"
     train_attempt(store, new, store.claim(new), settings, Control())
     run, twin = store.run(new), home[1].run(1)
     assert run.status == "finished"

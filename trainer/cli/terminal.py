@@ -16,6 +16,7 @@ from trainer.formatting import format_bytes, format_duration, format_number
 from trainer.lifecycle.states import RunState
 from trainer.metrics.registry import metrics
 from trainer.preflight.findings import observations, short
+from trainer.processes.waiting import Turn
 from trainer.store import Run, Store
 
 
@@ -71,8 +72,9 @@ def summary(run: Run) -> str:
     return "\n".join([*lines, *(f"  {notice}" for notice in run.notices)])
 
 
-def run_table(runs: Sequence[Run]) -> str:
-    """Returns a line for each run: id, state, validation loss, what differs from the defaults, name."""
+def run_table(runs: Sequence[Run], turns: Mapping[int, Turn]) -> str:
+    """Returns a line for each run: id, state, validation loss, what differs from the defaults, name; of a queued one also its
+    turn."""
     if not runs:
         return "No runs yet. Start one with: python -m trainer run"
     rows = [["id", "status", "steps", "val loss", "changed", "name"]]
@@ -82,7 +84,7 @@ def run_table(runs: Sequence[Run]) -> str:
         rows.append(
             [
                 str(run.id),
-                run.status,
+                f"{run.status} ({turns[run.id]})" if run.id in turns else run.status,
                 steps,
                 format_number(best.get("val_loss")),
                 changes(run.config),

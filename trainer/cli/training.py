@@ -19,6 +19,7 @@ from trainer.lifecycle.requests import Request, RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.presets import PRESETS, find_preset
 from trainer.processes.control import Control
+from trainer.processes.waiting import turns
 from trainer.processes.worker import train_attempt
 from trainer.settings import Settings
 from trainer.store import COMMAND_LINE, Run, Store, StoreError
@@ -78,7 +79,7 @@ def resume_command(options: argparse.Namespace, settings: Settings) -> int:
     """Continues a run that was stopped, paused or killed."""
     store = Store(settings.url)
     reap_dead_worker(store, settings, options.id)
-    store.resume(options.id)
+    store.resume(options.id, by=COMMAND_LINE)
     attempt = store.claim(options.id)
     if attempt is None:
         print(f"Run {options.id} is being trained by another process; it continues there.", file=sys.stderr)
@@ -160,12 +161,13 @@ def outcome(run: Run) -> dict[str, Any]:
 
 def list_runs(options: argparse.Namespace, settings: Settings) -> int:
     """Prints all runs."""
-    runs = Store(settings.url).runs(archived=None)
+    store = Store(settings.url)
+    runs = store.runs(archived=None)
     if options.json:
         for run in runs:
             print(orjson.dumps(outcome(run)).decode())
     else:
-        print(terminal.run_table(runs))
+        print(terminal.run_table(runs, turns(runs, settings.max_workers)))
     return 0
 
 
@@ -173,6 +175,6 @@ def stop_command(options: argparse.Namespace, settings: Settings) -> int:
     """Stops a run."""
     store = Store(settings.url)
     reap_dead_worker(store, settings, options.id)
-    state = store.request(options.id, RequestKind.STOP)
+    state = store.request(options.id, RequestKind.STOP, by=COMMAND_LINE)
     print(f"Run {options.id}: {'stopping' if state is RunState.RUNNING else state}.", file=sys.stderr)
     return 0

@@ -90,7 +90,7 @@ def import_bundle(store: Store, settings: Settings, file: IO[bytes], owner: str)
             try:
                 files.rename(folder)
             except OSError:
-                store.delete(run_id)
+                store.delete(run_id, by=owner)
                 raise
     except OSError as error:
         raise BundleError(f"The weights could not be saved: {error.strerror}. Free some space.") from error

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
-from trainer.store import Run
+
+class Waits(Protocol):
+    """What waits for a worker: the smaller its place, the longer it has been queued."""
+
+    @property
+    def owner(self) -> str: ...
+    @property
+    def place(self) -> int: ...
 
 
-def next_run(queued: Sequence[Run], training: Sequence[str], served: dict[str, int]) -> Run | None:
+W = TypeVar("W", bound=Waits)
+
+
+def next_run(queued: Iterable[W], training: Sequence[str], served: Mapping[str, int]) -> W | None:
     """Returns the run to start next. Owners take turns: first whoever has the fewest runs in training, then whoever was
-    served longest ago (`served`: owner → number of the turn); within an owner first come, first served."""
+    served longest ago (`served`: owner → number of the turn); within an owner first come, first served. The first of each
+    owner is therefore enough of a queue."""
 
-    def turn(run: Run) -> tuple[int, int, int]:
+    def turn(run: W) -> tuple[int, int, int]:
         return training.count(run.owner), served.get(run.owner, -1), run.place
 
     return min(queued, key=turn, default=None)

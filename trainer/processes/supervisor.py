@@ -22,7 +22,7 @@ from trainer.processes.inspector import unanswered
 from trainer.processes.launcher import Child, Children
 from trainer.processes.prewarm import prewarm
 from trainer.settings import Settings, SettingsError, get_settings
-from trainer.store import Run, Store, StoreError
+from trainer.store import QueuedRun, Run, Store, StoreError
 from trainer.store.database import StampReader
 from trainer.store.file_lock import is_locked
 from trainer.store.supervisor_lock import SupervisorLock, supervisor_lock
@@ -91,14 +91,11 @@ class Supervisor:
 
     def _start_queued(self) -> None:
         training = [child.owner for child in self.children.workers()]
-        if len(training) < self.settings.max_workers:
-            waiting = self._startable()
-            while len(training) < self.settings.max_workers and (
-                run := next_run(waiting, training, self._turns)
-            ):
-                self._start(run)
-                training.append(run.owner)
-                waiting.remove(run)
+        begun = {child.run_id for child in self.children.workers() if child.run_id}
+        while len(training) < self.settings.max_workers and (run := self._next_startable(training, begun)):
+            self._start(run)
+            training.append(run.owner)
+            begun.add(run.id)
         if not self.children.downloading and (jobs := self.store.downloads(JobState.QUEUED)):
             self.children.fork_download(jobs[0].id, jobs[0].dataset)
             log.info("Downloading %s.", jobs[0].dataset)
@@ -116,13 +113,17 @@ class Supervisor:
         for inspection_id in waiting[: max(0, MAX_INSPECTORS - len(ours))]:
             self.children.fork_inspector(inspection_id)
 
-    def _startable(self) -> list[Run]:
-        """Returns the queued runs whose lock is free: an earlier worker may still be about to leave."""
-        ours = {child.run_id for child in self.children.workers()}
-        waiting = [run for run in self.store.queued() if run.id not in ours]
-        return [run for run in waiting if not is_locked(self.settings.run_folder(run.id) / "lock")]
+    def _next_startable(self, training: Sequence[str], begun: set[int]) -> QueuedRun | None:
+        """Returns the run whose turn it is, besides those `begun`. One whose lock is held is skipped: an earlier worker is
+        about to leave it."""
+        skipped = set(begun)
+        while run := next_run(self.store.first_in_line(skipped), training, self._turns):
+            if not is_locked(self.settings.run_folder(run.id) / "lock"):
+                return run
+            skipped.add(run.id)
+        return None
 
-    def _start(self, run: Run) -> None:
+    def _start(self, run: QueuedRun) -> None:
         self._turns[run.owner] = max(self._turns.values(), default=0) + 1
         child = self.children.fork_worker(run.id, run.owner)
         log.info("Run %d started (process %d).", run.id, child.pid)

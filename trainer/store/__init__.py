@@ -13,7 +13,9 @@ from trainer.store.downloads import Download, DownloadStore
 from trainer.store.imports import ImportStore
 from trainer.store.inspections import Inspection, InspectionStore
 from trainer.store.points import Batch, Points
-from trainer.store.runs import COMMAND_LINE, ENDED, LIVE, Changes, Run, RunStore
+from trainer.store.queue import QueuedRun, QueueStore
+from trainer.store.rights import COMMAND_LINE, Limits, refusal
+from trainer.store.runs import ENDED, LIVE, Changes, Run, RunStore
 from trainer.store.schema import supervisor
 from trainer.store.supervisor_lock import supervisor_lock
 from trainer.store.uploads import Upload, UploadStore
@@ -28,22 +30,32 @@ __all__ = [
     "Changes",
     "Download",
     "Inspection",
+    "Limits",
     "Points",
+    "QueuedRun",
     "Run",
     "Store",
     "StoreError",
     "Superseded",
     "Upload",
     "View",
+    "refusal",
 ]
 
 
-class Store(RunStore, AttemptStore, DownloadStore, ImportStore, InspectionStore, UploadStore, ViewStore):
+class Store(
+    RunStore, AttemptStore, DownloadStore, ImportStore, InspectionStore, QueueStore, UploadStore, ViewStore
+):
     """The store at a database URL. Opening it migrates the schema, safely when several processes open it at once.
 
     Threads may share one; a process calls `close` before it forks. Errors of use raise `StoreError`, a write by an
     attempt that is not the current one raises `Superseded`, and a failing database SQLAlchemy's `DBAPIError`.
     """
+
+    def __init__(self, url: str, *, migrate: bool = True, limits: Limits | None = None) -> None:
+        """`limits` hold for the visitors whose runs are added or resumed through this store; None: no limits."""
+        super().__init__(url, migrate=migrate)
+        self.limits = limits
 
     def set_supervisor(self, state: str) -> None:
         """Writes the supervisor's own state: "starting", "ready" or "absent"."""

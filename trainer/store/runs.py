@@ -14,10 +14,8 @@ from trainer.config import RunConfig
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import TRANSITIONS, Event, RunState
 from trainer.store.database import Database, StoreError, tick
+from trainer.store.rights import COMMAND_LINE, Limits, refusal
 from trainer.store.schema import clock, deletions, runs
-
-COMMAND_LINE = "command line"
-"""Owner of the runs that are started in a terminal. Pages show them to every visitor."""
 
 LIVE = tuple(state for state in RunState if not state.is_over)
 ENDED = tuple(state for state in RunState if state.is_over)
@@ -66,7 +64,10 @@ class Changes:
 
 
 class RunStore(Database):
-    """What people do with runs. Each method is one transaction."""
+    """What people do with runs. Each method is one transaction. A change names who asks for it, `by`, and raises StoreError
+    where they may not change the run (rights.py)."""
+
+    limits: Limits | None = None
 
     def create_run(
         self,
@@ -77,33 +78,27 @@ class RunStore(Database):
         notes: str = "",
     ) -> int:
         """Adds a run and returns its id. `config` may also be the nested form of one. With status "running" the run is
-        created claimed, as attempt 1: for a caller that trains it itself and holds its lock."""
+        created claimed, as attempt 1: for a caller that trains it itself and holds its lock. Raises StoreError where the
+        owner has too many under way."""
         status = RunState(status)
         if status not in (RunState.QUEUED, RunState.RUNNING):
             raise ValueError(f"A run is created queued or running, not {status}.")
-        claimed = status is RunState.RUNNING
-        now = datetime.now(UTC)
         with self.writing() as connection:
             version = tick(connection)
-            values: dict[str, Any] = {
-                "owner": clean(owner),
-                "name": clean(name),
-                "notes": clean(notes),
-                "archived": False,
-                "status": status,
-                "config": config.to_dict() if isinstance(config, RunConfig) else dict(config),
-                "created": now,
-                "started": now if claimed else None,
-                "attempt": int(claimed),
-                "beat": 0,
-                "progress": {},
-                "notices": [],
-                "version": version,
-                "place": version,
-                "losses": 0,
-                "lost_step": -1,
-            }
-            return int(connection.execute(sa.insert(runs).returning(runs.c.id), values).scalar_one())
+            self._require_room(connection, owner)
+            return _insert(connection, _new_run(config, owner, name, notes, status), version)
+
+    def create_runs(self, configs: Mapping[str, RunConfig], owner: str) -> list[int]:
+        """Queues a run for each name and returns their ids. Raises StoreError, and adds none, where the owner would have too
+        many under way."""
+        ids = []
+        with self.writing() as connection:
+            version = tick(connection)
+            self._require_room(connection, owner, len(configs))
+            for name, config in configs.items():
+                ids.append(_insert(connection, _new_run(config, owner, name), version))
+                version = tick(connection)  # each has a place of its own
+        return ids
 
     def run(self, run_id: int) -> Run:
         """Returns one run. Raises StoreError when there is none with this id."""
@@ -128,9 +123,10 @@ class RunStore(Database):
         """Returns the runs that wait for a worker, first come first."""
         return self.with_status(RunState.QUEUED)
 
-    def live(self) -> list[Run]:
-        """Returns the runs that are not over: queued, running, paused or interrupted."""
-        return self.with_status(*LIVE)
+    def live(self, owner: str | None = None) -> list[Run]:
+        """Returns the runs that are not over: queued, running, paused or interrupted; of one owner or of all."""
+        statement = sa.select(*_COLUMNS).where(runs.c.status.in_(LIVE)).order_by(runs.c.place)
+        return self._select(statement if owner is None else statement.where(runs.c.owner == owner))
 
     def changed_since(self, version: int) -> Changes:
         """Returns the runs changed or deleted after `version` (0: all). Pass the answer's `version` next time."""
@@ -140,7 +136,7 @@ class RunStore(Database):
             deleted = connection.execute(_DELETED, {"after": version}).scalars().all()
         return Changes(now, [as_run(row) for row in changed], list(deleted))
 
-    def request(self, run_id: int, kind: RequestKind | str) -> RunState:
+    def request(self, run_id: int, kind: RequestKind | str, *, by: str) -> RunState:
         """Requests a stop or a pause, and returns the state that the run is in then. The worker of a running run obeys
         between two steps; any other run changes at once. Raises StoreError for a run that is over."""
         kind = RequestKind(kind)
@@ -148,61 +144,102 @@ class RunStore(Database):
             raise ValueError(f"Request a stop or a pause, not {kind!r}.")
         with self.writing() as connection:
             version = tick(connection)
-            run = get_run(connection, run_id)
+            run = _own_run(connection, run_id, by)
             if run.status is not RunState.RUNNING:
                 return move(connection, run, Event(kind), version)
             if run.request is not RequestKind.STOP:  # a later pause does not soften a stop
                 update_run(connection, run_id, version, request=kind)
             return run.status
 
-    def resume(self, run_id: int) -> RunState:
+    def resume(self, run_id: int, *, by: str) -> RunState:
         """Queues a paused, interrupted, stopped or failed run, which continues from its checkpoint, and returns the state
         that it is in then. A request that its worker has not obeyed yet is taken back. Raises StoreError for a finished
-        run."""
+        run, and where whoever asks has too many under way."""
         with self.writing() as connection:
             version = tick(connection)
-            run = get_run(connection, run_id)
+            run = _own_run(connection, run_id, by)
             if run.status is RunState.FINISHED:
                 raise StoreError(f"Run {run_id} is finished; start a new run with its knobs instead.")
             if run.status is RunState.RUNNING and run.request is not None:
                 update_run(connection, run_id, version, request=RequestKind.RESUME)
             if run.status in (RunState.QUEUED, RunState.RUNNING):
                 return run.status
+            self._require_room(connection, by)
             fresh = {"place": version, "losses": 0, "lost_step": -1, "error": None, "traceback": None}
             return move(connection, run, Event.RESUME, version, **fresh)
 
-    def rename(self, run_id: int, name: str) -> None:
+    def rename(self, run_id: int, name: str, *, by: str) -> None:
         """Sets the name."""
-        self._set(run_id, name=clean(name))
+        self._set(run_id, by, name=clean(name))
 
-    def set_notes(self, run_id: int, notes: str) -> None:
+    def set_notes(self, run_id: int, notes: str, *, by: str) -> None:
         """Sets the notes."""
-        self._set(run_id, notes=clean(notes))
+        self._set(run_id, by, notes=clean(notes))
 
-    def archive(self, run_id: int, archived: bool = True) -> None:
+    def archive(self, run_id: int, archived: bool = True, *, by: str) -> None:
         """Hides the run from the usual list, or (False) shows it again."""
-        self._set(run_id, archived=archived)
+        self._set(run_id, by, archived=archived)
 
-    def delete(self, run_id: int) -> None:
+    def delete(self, run_id: int, *, by: str) -> None:
         """Deletes the run and its points for good; `Settings.remove_run_folder` deletes its folder. Raises StoreError while
         it trains."""
         with self.writing() as connection:
             version = tick(connection)
-            if get_run(connection, run_id).status is RunState.RUNNING:
+            if _own_run(connection, run_id, by).status is RunState.RUNNING:
                 raise StoreError(f"Run {run_id} is training; stop it before you delete it.")
             # The run's points are deleted with it, by foreign key.
             connection.execute(sa.delete(runs).where(runs.c.id == run_id))
             connection.execute(sa.insert(deletions), {"run_id": run_id, "version": version})
 
+    def _require_room(self, connection: Connection, by: str, more: int = 1) -> None:
+        """Raises StoreError where `by` may not have so many more runs under way."""
+        if self.limits is None or by == COMMAND_LINE:
+            return
+        own = connection.execute(_UNDER_WAY.where(runs.c.owner == by)).scalar_one()
+        everybodys = connection.execute(_UNDER_WAY.where(runs.c.owner != COMMAND_LINE)).scalar_one()
+        if problem := self.limits.problem(own, everybodys, more):
+            raise StoreError(problem)
+
     def _select(self, statement: sa.Select[Any]) -> list[Run]:
         with self.reading() as connection:
             return [as_run(row) for row in connection.execute(statement)]
 
-    def _set(self, run_id: int, **values: Any) -> None:
+    def _set(self, run_id: int, by: str, **values: Any) -> None:
         with self.writing() as connection:
             version = tick(connection)
-            get_run(connection, run_id)
+            _own_run(connection, run_id, by)
             update_run(connection, run_id, version, **values)
+
+
+def _new_run(
+    config: RunConfig | Mapping[str, Any],
+    owner: str,
+    name: str,
+    notes: str = "",
+    status: RunState = RunState.QUEUED,
+) -> dict[str, Any]:
+    claimed, now = status is RunState.RUNNING, datetime.now(UTC)
+    return {
+        "owner": clean(owner),
+        "name": clean(name),
+        "notes": clean(notes),
+        "archived": False,
+        "status": status,
+        "config": config.to_dict() if isinstance(config, RunConfig) else dict(config),
+        "created": now,
+        "started": now if claimed else None,
+        "attempt": int(claimed),
+        "beat": 0,
+        "progress": {},
+        "notices": [],
+        "losses": 0,
+        "lost_step": -1,
+    }
+
+
+def _insert(connection: Connection, values: Mapping[str, Any], version: int) -> int:
+    row = {**values, "version": version, "place": version}
+    return int(connection.execute(sa.insert(runs).returning(runs.c.id), row).scalar_one())
 
 
 def find_run(connection: Connection, run_id: int) -> Run | None:
@@ -217,6 +254,14 @@ def get_run(connection: Connection, run_id: int) -> Run:
     run = find_run(connection, run_id)
     if run is None:
         raise StoreError(f"There is no run {run_id}.")
+    return run
+
+
+def _own_run(connection: Connection, run_id: int, by: str) -> Run:
+    """Returns the run that `by` asks to change. Raises StoreError when there is none, or they may not."""
+    run = get_run(connection, run_id)
+    if reason := refusal(run, by):
+        raise StoreError(reason)
     return run
 
 
@@ -251,3 +296,8 @@ _GET = sa.select(*_COLUMNS).where(runs.c.id == sa.bindparam("run"))
 _CLOCK = sa.select(clock.c.value)
 _CHANGED = sa.select(*_COLUMNS).where(runs.c.version > sa.bindparam("after")).order_by(runs.c.version)
 _DELETED = sa.select(deletions.c.run_id).where(deletions.c.version > sa.bindparam("after"))
+
+
+_UNDER_WAY = sa.select(sa.func.count()).where(
+    runs.c.status.in_((RunState.QUEUED, RunState.RUNNING, RunState.INTERRUPTED))
+)

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Dialect
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import JobState, RunState
 
-HEAD = "0003"
+HEAD = "0004"
 """Newest migration. Known here so that opening a current database does not import Alembic."""
 
 
@@ -106,6 +106,7 @@ runs = sa.Table(
     sa.Column("lost_step", sa.BigInteger, nullable=False),
     sa.Index(None, "version"),
     sa.Index(None, "status", "place"),
+    sa.Index(None, "status", "owner", "place"),
     sa.Index(None, "owner", "id"),
     sqlite_autoincrement=True,  # an id is never reused: folders and cursors are named by it
 )

@@ -52,14 +52,14 @@ class UploadStore(Database):
         with self.reading() as connection:
             return [int(number) for number in connection.execute(statement).scalars()]
 
-    def remove_upload(self, owner: str, digest: str) -> bool:
-        """Removes a file from an owner's list, and returns whether its content is an orphan now.
+    def remove_upload(self, digest: str, *, by: str) -> bool:
+        """Removes a file from the list of whoever asks, and returns whether its content is an orphan now.
 
-        Raises StoreError while the owner's runs use it: without it they could not be repeated.
+        Raises StoreError while their runs use it: without it they could not be repeated.
         """
         with self.writing() as connection:
             tick(connection)
-            own = sa.select(runs.c.id).where(_names(digest), runs.c.owner == owner).order_by(runs.c.id)
+            own = sa.select(runs.c.id).where(_names(digest), runs.c.owner == by).order_by(runs.c.id)
             used = [int(number) for number in connection.execute(own).scalars()]
             if used:
                 listed = ", ".join(map(str, used[:5])) + (" and more" if len(used) > 5 else "")
@@ -67,7 +67,7 @@ class UploadStore(Database):
                     f"Run{'s' * (len(used) > 1)} {listed} trained on this file and could not be repeated without it. "
                     "Delete them first on the Runs page."
                 )
-            key = (uploads.c.owner == owner) & (uploads.c.digest == digest)
+            key = (uploads.c.owner == by) & (uploads.c.digest == digest)
             connection.execute(sa.delete(uploads).where(key))
             return self._orphan(connection, digest)
 

@@ -1,0 +1,47 @@
+"""Commands about runs that are in the store: rename, archive, delete."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Any
+
+from trainer.settings import Settings
+from trainer.store import COMMAND_LINE, Store
+from trainer.store.removal import delete_with_files
+
+
+def register(commands: argparse._SubParsersAction[Any]) -> None:
+    """Adds these commands."""
+    rename = commands.add_parser("rename", help="give a run another name")
+    rename.add_argument("id", type=int, metavar="ID")
+    rename.add_argument("name", metavar="NAME")
+    rename.set_defaults(command=rename_command)
+
+    archive = commands.add_parser("archive", help="hide a run from the usual list")
+    archive.add_argument("id", type=int, metavar="ID")
+    archive.add_argument("--undo", action="store_true", help="show it again")
+    archive.set_defaults(command=archive_command)
+
+    delete = commands.add_parser("delete", help="delete a run for good, with its curves and checkpoint")
+    delete.add_argument("id", type=int, metavar="ID")
+    delete.set_defaults(command=delete_command)
+
+
+def rename_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Renames a run."""
+    Store(settings.url).rename(options.id, options.name.strip(), by=COMMAND_LINE)
+    return 0
+
+
+def archive_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Archives a run, or shows it again."""
+    Store(settings.url).archive(options.id, not options.undo, by=COMMAND_LINE)
+    return 0
+
+
+def delete_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Deletes a run with what it left on the disk."""
+    delete_with_files(Store(settings.url), settings, options.id, by=COMMAND_LINE)
+    print(f"Run {options.id} is deleted.", file=sys.stderr)
+    return 0
