@@ -40,7 +40,7 @@ def page(context: PageContext) -> None:
         return
     changes = changes_by_run(runs)
     run = _choose(runs, changes)
-    poll_states(context.store, runs)
+    poll_states(context, runs)
     _draw_health(context, run, changes[run.id])
 
 

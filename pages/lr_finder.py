@@ -18,7 +18,7 @@ from trainer.config import ConfigError, RunConfig
 from trainer.engine.lr_finder import NAME, Suggestion, finder_config, suggest
 from trainer.lifecycle.requests import RequestKind
 from trainer.registry import find
-from trainer.store import Run
+from trainer.store import Run, refusal
 
 REDRAW_INTERVAL = 0.5  # seconds, while the test runs
 TAKEN = "lr-taken"
@@ -34,7 +34,7 @@ def page(context: PageContext) -> None:
     config = _draw_range(context)
     run = next((run for run in context.runs() if is_probe(run)), None)
     _draw_controls(context, config, run)
-    poll_states(context.store, [run] if run else [])
+    poll_states(context, [run] if run else [])
     if run is None:
         empty_state("No test yet", "Press Find: the curve appears here within a second.")
     elif run.is_over:  # not in a fragment: its buttons change the sidebar
@@ -70,7 +70,8 @@ def _draw_range(context: PageContext) -> RunConfig | None:
 
 def _draw_controls(context: PageContext, config: RunConfig | None, run: Run | None) -> None:
     """Draws Find, and Stop while a test is under way."""
-    active = run if run and not run.is_over else None
+    own = run is not None and refusal(run, context.owner) is None
+    active = run if run and own and not run.is_over else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             "Find",
@@ -88,14 +89,14 @@ def _draw_controls(context: PageContext, config: RunConfig | None, run: Run | No
                 key="stop-lr",
                 icon=":material/stop:",
                 on_click=send_request,
-                args=(context.store, active.id, RequestKind.STOP),
+                args=(context, active.id, RequestKind.STOP),
             )
 
 
 @reporting_errors()
 def _find(context: PageContext, config: RunConfig) -> None:
     """Queues a test, unless one is under way, which the second half of a double click finds."""
-    if not any(is_probe(run) for run in context.store.live() if run.owner == context.owner):
+    if not any(is_probe(run) for run in context.store.live(context.owner)):
         context.store.create_run(config, context.owner, name=NAME)
 
 

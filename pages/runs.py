@@ -39,7 +39,7 @@ def page(context: PageContext) -> None:
         )
         link_to_train(context.train_page)
         return
-    poll_states(context.store, runs, show_queue=False)
+    poll_states(context, runs, show_queue=False)
     _draw_runs(context, runs, linked)
 
 

@@ -17,14 +17,14 @@ from pages.widgets.markup import chips
 from pages.widgets.page_context import PageContext
 from pages.widgets.preflight import preflight_section
 from pages.widgets.run_card import run_card
-from pages.widgets.run_polling import poll_states, reporting_errors, send_request
+from pages.widgets.run_polling import Reasons, poll_states, reporting_errors, send_request
 from pages.widgets.text import escape_html
 from trainer.config import Change, RunConfig, diff
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.preflight.plan import PlannedRate, planned_rate
 from trainer.settings import get_settings
-from trainer.store import Run, Store
+from trainer.store import Run
 
 Changes = Mapping[int, Sequence[Change]]
 Places = Mapping[int, Place]
@@ -37,10 +37,10 @@ def page(context: PageContext) -> None:
     changes = changes_by_run(runs)
     ready = data_is_ready(context)
     _draw_controls(context, runs, ready=ready)
-    poll_states(context.store, runs)
+    reasons = poll_states(context, runs)
     preflight_section(context, ready=ready)
     _draw_charts(context, runs, places, changes)
-    _draw_cards(context, runs, places, changes)
+    _draw_cards(context, runs, places, changes, reasons)
 
 
 def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) -> None:
@@ -57,20 +57,20 @@ def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) ->
             on_click=_start,
             args=(context, config, runs),
         )
-        _draw_pause(context.store, current)
+        _draw_pause(context, current)
         st.button(
             "Stop",
             key="stop",
             icon=":material/stop:",
             disabled=current is None or current.request is RequestKind.STOP,
             on_click=send_request,
-            args=(context.store, current.id if current else 0, RequestKind.STOP),
+            args=(context, current.id if current else 0, RequestKind.STOP),
             help="End the run after the current step and save a checkpoint.",
         )
         st.html(_next_run(context, runs, ready=ready), width="stretch")
 
 
-def _draw_pause(store: Store, current: Run | None) -> None:
+def _draw_pause(context: PageContext, current: Run | None) -> None:
     """Draws Pause, or Resume for a run that is paused."""
     paused = current is not None and (
         current.status is RunState.PAUSED or current.request is RequestKind.PAUSE
@@ -82,7 +82,7 @@ def _draw_pause(store: Store, current: Run | None) -> None:
         icon=f":material/{kind}:",
         disabled=current is None or current.request is RequestKind.STOP,
         on_click=send_request,
-        args=(store, current.id if current else 0, kind),
+        args=(context, current.id if current else 0, kind),
         help="Continue exactly where the run paused." if paused else "Save a checkpoint and wait.",
     )
 
@@ -144,11 +144,13 @@ def _score(config: RunConfig | None) -> Score:
     return Score("Mean absolute error", percent=False)
 
 
-def _draw_cards(context: PageContext, runs: Sequence[Run], places: Places, changes: Changes) -> None:
+def _draw_cards(
+    context: PageContext, runs: Sequence[Run], places: Places, changes: Changes, reasons: Reasons
+) -> None:
     """Draws a card for each run on the axes, newest first."""
     if not places:
         return
     st.html('<h2 class="tp-title">Runs on the charts</h2>')
     for run in runs:
         if run.id in places:
-            run_card(context, run, places[run.id], changes[run.id])
+            run_card(context, run, places[run.id], changes[run.id], reasons)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -13,17 +14,23 @@ from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
 from pages.widgets.markup import chips, facts_list, notice, state_pill
 from pages.widgets.page_context import PageContext
-from pages.widgets.run_polling import send_request
+from pages.widgets.run_polling import Reasons, send_request, show_reason
 from pages.widgets.run_states import state_label
 from pages.widgets.text import escape_html, escape_markdown, run_title
 from trainer.config import Change
 from trainer.formatting import format_duration
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState
-from trainer.store import Run, Store
+from trainer.store import Run, refusal
 
 
-def run_card(context: PageContext, run: Run, place: chart_selection.Place, changes: Sequence[Change]) -> None:
+def run_card(
+    context: PageContext,
+    run: Run,
+    place: chart_selection.Place,
+    changes: Sequence[Change],
+    reasons: Reasons,
+) -> None:
     """Draws the card."""
     with st.container(border=True, key=f"card-{run.id}", gap="small"):
         with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
@@ -35,9 +42,12 @@ def run_card(context: PageContext, run: Run, place: chart_selection.Place, chang
                 query_params={"run": str(run.id)},
                 help="What happens inside this run, layer by layer.",
             )
-            _menu(context.store, run, place)
+            _menu(context, run, place)
+        show_reason(context, run, reasons)
         if facts := run_facts(run):
             st.html(facts_list(facts))
+        if not run.is_over and (may_not := refusal(run, context.owner)):
+            st.html(notice(may_not))
         for sentence in run.notices:
             st.html(notice(sentence))
         if run.error:
@@ -70,7 +80,7 @@ def _headline(run: Run, place: chart_selection.Place, changes: Sequence[Change])
     )
 
 
-def _menu(store: Store, run: Run, place: chart_selection.Place) -> None:
+def _menu(context: PageContext, run: Run, place: chart_selection.Place) -> None:
     actions: dict[str, Callable[[], None]] = {
         "Hide" if place.visible else "Show": lambda: chart_selection.toggle(run.id),
         "Next color": lambda: chart_selection.recolor(run.id),
@@ -78,12 +88,8 @@ def _menu(store: Store, run: Run, place: chart_selection.Place) -> None:
     }
     if (config := config_of(run)) is not None:
         actions["Load these knobs"] = lambda: load_config(config)
-    if run.status in (RunState.QUEUED, RunState.RUNNING):
-        actions["Pause"] = lambda: send_request(store, run.id, RequestKind.PAUSE)
-    if not run.is_over:
-        actions["Stop"] = lambda: send_request(store, run.id, RequestKind.STOP)
-    if run.status in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED):
-        actions["Resume"] = lambda: send_request(store, run.id, RequestKind.RESUME)
+    for kind in _possible_requests(run) if refusal(run, context.owner) is None else ():
+        actions[kind.capitalize()] = partial(send_request, context, run.id, kind)
     key = f"menu-{run.id}"
 
     def act() -> None:
@@ -91,3 +97,12 @@ def _menu(store: Store, run: Run, place: chart_selection.Place) -> None:
             actions[chosen]()
 
     st.menu_button("Actions", list(actions), key=key, on_click=act, type="tertiary")
+
+
+def _possible_requests(run: Run) -> Iterator[RequestKind]:
+    if run.status in (RunState.QUEUED, RunState.RUNNING):
+        yield RequestKind.PAUSE
+    if not run.is_over:
+        yield RequestKind.STOP
+    if run.status in (RunState.PAUSED, RunState.STOPPED, RunState.FAILED):
+        yield RequestKind.RESUME

@@ -10,15 +10,18 @@ from typing import Any
 
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
+from streamlit.delta_generator import DeltaGenerator
 
+from pages.server.live_runs import LiveRuns, live_runs
 from pages.widgets.diagnosis_cache import diagnosis_of
-from pages.widgets.markup import waiting
+from pages.widgets.markup import quiet, waiting
+from pages.widgets.page_context import PageContext
 from pages.widgets.text import escape_markdown
 from trainer.formatting import format_bytes
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
-from trainer.store import Run, Store, StoreError
+from trainer.store import COMMAND_LINE, Run, Store, StoreError
 
 LOG = logging.getLogger(__name__)
 INTERVAL = 0.5  # seconds between two polls of the states; curves come over the WebSocket
@@ -43,33 +46,63 @@ def reporting_errors() -> Iterator[None]:
 
 
 @reporting_errors()
-def send_request(store: Store, run_id: int, kind: RequestKind) -> None:
+def send_request(context: PageContext, run_id: int, kind: RequestKind) -> None:
     """Asks a run to "stop", "pause" or "resume"; shows a toast when it has ended by itself meanwhile."""
     if kind is RequestKind.RESUME:
-        store.resume(run_id)
+        context.store.resume(run_id, by=context.owner)
     else:
-        store.request(run_id, kind)
+        context.store.request(run_id, kind, by=context.owner)
 
 
-def poll_states(store: Store, runs: Sequence[Run], *, show_queue: bool = True) -> None:
-    """Reruns the page when a run changes state, polling only while one is active; shows what a queued run waits for."""
+Reasons = dict[int, DeltaGenerator]
+"""Where a page shows what a queued run waits for, by its id."""
+
+
+def poll_states(context: PageContext, runs: Sequence[Run], *, show_queue: bool = True) -> Reasons:
+    """Reruns the page when a run changes state, polling only while one of those that it shows is active; shows what the first
+    queued run waits for. All tabs read one answer of the server (`LiveRuns`). Returns where more reasons can be added with
+    `show_reason`, which are then kept up to date."""
+    reasons: Reasons = {}
+    store, live = context.store, live_runs(context.store)
+    owners = {context.owner, COMMAND_LINE}
     active = any(run.status in (RunState.QUEUED, RunState.RUNNING, RunState.INTERRUPTED) for run in runs)
-    states, owners = _states(store, runs), {run.owner for run in runs}
+    drawn = {run.id: run for run in runs if not run.is_over}
+    stamp = store.change_stamp()  # the answer must not be older than what the page has drawn
+    others = {run.id: run for run in live.of(owners, at_least=stamp) if run.id not in drawn}
+    states = _states(store, [*drawn.values(), *others.values()])
 
     def poll() -> None:
         try:
-            live = [run for run in store.live() if run.owner in owners]
+            now = live.of(owners, at_least=stamp)
+            reason = _reason(live, [run for run in now if run.owner == context.owner]) if show_queue else ""
+            texts = {run_id: live.queue().reason(run_id) for run_id in reasons}
         except DBAPIError:  # the next poll may succeed
             st.html(waiting("The database does not answer just now; trying again…"))
             return
-        if _states(store, live) != states:
+        if _states(store, now) != states:
             st.rerun(scope="app")
-        if show_queue:
-            _queue(store, live)
+        if reason:
+            st.html(waiting(reason))
+        for run_id, text in texts.items():
+            reasons[run_id].html(quiet(text))
         if active:
             _disk_space()
 
     st.fragment(poll, run_every=INTERVAL if active else None)()
+    return reasons
+
+
+def show_reason(context: PageContext, run: Run, reasons: Reasons) -> None:
+    """Draws here what a queued run waits for; the page's poll keeps it up to date."""
+    if run.status is RunState.QUEUED:
+        reasons[run.id] = st.empty()
+        reasons[run.id].html(quiet(live_runs(context.store).queue().reason(run.id)))
+
+
+def _reason(live: LiveRuns, runs: Sequence[Run]) -> str:
+    """Returns what the first of these runs that is queued waits for; nothing where none is."""
+    queued = [run for run in runs if run.status is RunState.QUEUED]
+    return live.queue().reason(min(queued, key=lambda run: run.place).id) if queued else ""
 
 
 def _states(store: Store, runs: Sequence[Run]) -> frozenset[tuple[Any, ...]]:
@@ -77,22 +110,7 @@ def _states(store: Store, runs: Sequence[Run]) -> frozenset[tuple[Any, ...]]:
     return frozenset(
         (run.id, run.status, run.request, tuple(one.name for one in diagnosis_of(store, run).findings))
         for run in runs
-        if not run.is_over
     )
-
-
-def _queue(store: Store, live: Sequence[Run]) -> None:
-    """Shows what the visitor's first queued run waits for."""
-    queued = [run for run in live if run.status is RunState.QUEUED]
-    if not queued:
-        return
-    if store.supervisor_status() != "ready":
-        text = "Warming up the trainer… the first run starts in a moment."
-    else:
-        order = [run.id for run in store.queued()]
-        ahead = order.index(queued[0].id) if queued[0].id in order else 0
-        text = "Starting…" if not ahead else f"Waiting for a free worker: {ahead} before this one."
-    st.html(waiting(text))
 
 
 def _disk_space() -> None:

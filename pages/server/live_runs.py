@@ -1,0 +1,105 @@
+"""The runs that are not over, read once for all tabs: one reader of the server follows the store by change stamp.
+
+A look costs what has changed since the last one, whatever waits in the queue, and several looks in a quarter of a second
+cost one. Sessions read on their own threads, so a lock guards the state.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from threading import Lock
+
+from trainer.lifecycle.states import RunState
+from trainer.processes.waiting import Sizes, Turn, turns, waiting_sentence
+from trainer.settings import get_settings
+from trainer.store import Run, Store
+
+MAX_AGE = 0.25  # seconds for which one answer serves all tabs
+QUEUE_MAX_AGE = 1.0  # the same for the estimate of who starts when, which takes the whole queue
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The queue at a moment: how many of the workers are busy, the supervisor's state, and each queued run's turn."""
+
+    workers: int
+    training: int
+    supervisor: str
+    turns: Mapping[int, Turn]
+
+    def reason(self, run_id: int) -> str:
+        """Returns why a queued run does not train yet."""
+        return waiting_sentence(self.turns.get(run_id), self.workers, self.training, self.supervisor)
+
+
+class LiveRuns:
+    """Follows one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._lock = store, Lock()
+        self._runs: dict[int, Run] = {}
+        self._of_owner: defaultdict[str, dict[int, Run]] = defaultdict(dict)
+        self._version, self._read_at = -1, 0.0
+        self._sizes: Sizes = {}
+        self._queue: Queue | None = None
+        self._queue_at = 0.0
+
+    def of(self, owners: Collection[str], at_least: int = 0) -> list[Run]:
+        """Returns the runs of these owners that are not over, as they were a moment ago, or since the change stamp
+        `at_least`."""
+        with self._lock:
+            self._refresh(at_least)
+            return [run for owner in sorted(owners) for run in self._of_owner.get(owner, {}).values()]
+
+    def queue(self) -> Queue:
+        """Returns the queue as it was a second ago at most."""
+        with self._lock:
+            self._refresh(0)
+            if self._queue is None or time.monotonic() - self._queue_at > QUEUE_MAX_AGE:
+                workers = get_settings().max_workers
+                training = sum(run.status is RunState.RUNNING for run in self._runs.values())
+                found = turns(self._runs.values(), workers, self._sizes)
+                self._queue = Queue(workers, training, self._store.supervisor_status(), found)
+                self._queue_at = time.monotonic()
+            return self._queue
+
+    def _refresh(self, at_least: int) -> None:
+        if 0 <= self._version >= at_least and time.monotonic() - self._read_at < MAX_AGE:
+            return
+        if self._version < 0:
+            version = self._store.change_stamp()  # before the runs, so that no change is missed
+            for run in self._store.live():
+                self._keep(run)
+        else:
+            changes = self._store.changed_since(self._version)
+            version = changes.version
+            for run_id in changes.deleted:
+                self._drop(run_id)
+            for run in changes.runs:
+                self._drop(run.id) if run.is_over else self._keep(run)
+        self._version, self._read_at = version, time.monotonic()
+
+    def _keep(self, run: Run) -> None:
+        before = self._runs.get(run.id)
+        if before is None or before.status is not run.status:
+            self._queue = None
+        self._runs[run.id] = self._of_owner[run.owner][run.id] = run
+
+    def _drop(self, run_id: int) -> None:
+        if (run := self._runs.pop(run_id, None)) is not None:
+            self._queue = None
+            self._sizes.pop(run_id, None)
+            owned = self._of_owner[run.owner]
+            del owned[run_id]
+            if not owned:
+                del self._of_owner[run.owner]
+
+
+@lru_cache(maxsize=1)
+def live_runs(store: Store) -> LiveRuns:
+    """Returns the one reader of the server's store."""
+    return LiveRuns(store)
