@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+MEGABYTE = 1_000_000
 CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
@@ -32,6 +33,22 @@ class Settings(BaseSettings):
     )
     max_workers: int = Field(
         default_factory=lambda: usable_cores(), ge=1, le=1024, description="Runs that train at once."
+    )
+    max_live_runs: int = Field(
+        1_000,
+        ge=1,
+        le=1_000_000,
+        description="Runs of all visitors together that may be queued or in training.",
+    )
+    max_live_runs_per_visitor: int = Field(
+        100, ge=1, le=1_000_000, description="Runs of one visitor that may be queued or in training."
+    )
+    max_run_points: int = Field(5_000_000, ge=1, description="Steps in the curves of one run.")
+    max_run_mb: int = Field(5_000, ge=1, description="Megabytes of checkpoints that one run may keep.")
+    max_worker_mb: int = Field(
+        default_factory=lambda: usable_memory() // MEGABYTE,
+        ge=1,
+        description="Megabytes of memory that a worker may take.",
     )
     upload_quota_mb: int = Field(
         500, ge=1, le=1_000_000, description="Megabytes of own data that each visitor may keep."
@@ -89,6 +106,21 @@ def usable_cores() -> int:
         cores = os.cpu_count() or 1
     quota = _cgroup_quota()
     return max(1, cores if quota is None else min(cores, int(quota)))
+
+
+def usable_memory() -> int:
+    """Returns how many bytes of memory this process may use: the machine's, limited by its control group."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limits = [_read_bytes(folder / "memory.max") for folder in _cgroup_folders()]
+    limits.append(_read_bytes(CGROUPS / "memory" / "memory.limit_in_bytes"))
+    return min([machine, *(limit for limit in limits if limit is not None)])
+
+
+def _read_bytes(path: Path) -> int | None:
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):  # "max" is no limit
+        return None
 
 
 def _cgroup_quota() -> float | None:

@@ -75,3 +75,24 @@ def _kept_bytes(run: BuiltRun, samples: torch.Tensor, precision: Precision) -> i
     with kept, autocast(precision, run.device):
         run.model(samples)
     return kept.bytes
+
+
+def training_bytes(run: Experiment) -> dict[str, int]:
+    """Returns the bytes that training will take, by what takes them. The run's state is left as it is: a probe in evaluation
+    mode draws no random number and moves no running statistics, and leaves out only what dropout and norms keep."""
+    batch = run.data.train.inputs[: run.config.batch_size]
+    weights = sum(weight.nbytes for weight in run.weights.parameters)
+    training = run.model.training
+    run.model.eval()
+    try:
+        activations = activation_bytes(run, batch, run.precision)
+    finally:
+        run.model.train(training)
+    best = run.config.early_stopping.name != "none"
+    return {
+        "weights": weights,
+        "gradients": weights,
+        "the optimizer": round(optimizer_bytes(run) * run.parameters),
+        f"a batch of {len(batch):,}": activations,
+        "the best weights": weights * best,
+    }

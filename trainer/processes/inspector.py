@@ -3,12 +3,10 @@ and memory, so that no question can harm the runs beside it."""
 
 from __future__ import annotations
 
-import contextlib
-import resource
 import signal
 import traceback
-from pathlib import Path
 
+from trainer.processes.limits import limit_memory
 from trainer.processes.log import error_sentence, is_sentence, log_line
 from trainer.settings import Settings
 from trainer.store import Store
@@ -25,7 +23,8 @@ def inspect_job(inspection_id: int, settings: Settings) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(MAX_SECONDS)
-    _limit_memory()
+    # Should the machine's memory run out all the same, the kernel kills this process before any run.
+    limit_memory(MAX_MEMORY, besides=True, sacrifice=900)
     from trainer.processes.inspection import answer
 
     store = Store(settings.url)
@@ -48,14 +47,3 @@ def unanswered(code: int, how: str) -> str:
     if code == -signal.SIGALRM:
         return f"This took longer than {MAX_SECONDS} s and was ended. Try a smaller batch size, model or data set."
     return f"This could not be computed: {how}"
-
-
-def _limit_memory() -> None:
-    """Makes a question that needs too much memory fail by itself; should the machine's memory run out all the same, the
-    kernel kills this process before any run."""
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        Path("/proc/self/oom_score_adj").write_text("900")
-        lines = Path("/proc/self/status").read_text().splitlines()
-        present = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        resource.setrlimit(resource.RLIMIT_DATA, (present + MAX_MEMORY, hard))

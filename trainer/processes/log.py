@@ -20,11 +20,16 @@ def is_sentence(error: Exception) -> bool:
     return type(error).__module__.startswith("trainer.")
 
 
+def ran_out_of_memory(error: Exception) -> bool:
+    """Whether the error means that there is no more memory: Python's, or an allocator's of torch."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY)
+
+
 def error_sentence(error: Exception, task: str) -> str:
     """Returns what went wrong with a task ("Training"), for a person."""
     if is_sentence(error):
         return str(error)
-    if isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OUT_OF_MEMORY):
+    if ran_out_of_memory(error):
         return f"{task} ran out of memory. Try a smaller model or a smaller batch size."
     first = next(iter(str(error).strip().splitlines()), "no details")
     return f"{task} failed with {type(error).__name__}: {first}"

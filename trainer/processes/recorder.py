@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,12 +54,19 @@ class Recorder:
     """
 
     def __init__(
-        self, store: Store, run_id: int, attempt: int, control: Control, parent: int | None = None
+        self,
+        store: Store,
+        run_id: int,
+        attempt: int,
+        control: Control,
+        parent: int | None = None,
+        before_checkpoint: Callable[[], None] = lambda: None,
     ) -> None:
-        """`parent` is the supervisor's process id: once it is no longer this process's parent, the run is interrupted."""
+        """`parent` is the supervisor's process id: once it is no longer this process's parent, the run is interrupted.
+        `before_checkpoint` may raise to end the run."""
         self.superseded = False
         self._store, self._run_id, self._attempt, self._control = store, run_id, attempt, control
-        self._parent = parent
+        self._parent, self._before_checkpoint = parent, before_checkpoint
         self._steps: deque[Point] = deque()
         self._epochs: deque[Point] = deque()
         self._samples: deque[tuple[int, Layout, Any]] = deque()
@@ -119,6 +126,7 @@ class Recorder:
         """Waits until everything recorded so far is committed. Called before a checkpoint takes its final name: otherwise
         a kill between the two would leave a gap in the curve that no resumed run computes again. Raises `RecordingError`
         when that is impossible."""
+        self._before_checkpoint()
         done = threading.Event()
         self._waiters.append(done)
         self._wake.set()

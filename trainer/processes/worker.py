@@ -24,13 +24,15 @@ from trainer.config import RunConfig
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.processes.control import Control
-from trainer.processes.log import error_sentence, log_line
+from trainer.processes.limits import limit_memory, require_disk, require_memory, require_points
+from trainer.processes.log import error_sentence, log_line, ran_out_of_memory
 from trainer.processes.recorder import LEAVE_SECONDS, Recorder, RecordingError
-from trainer.settings import Settings
+from trainer.settings import MEGABYTE, Settings
 from trainer.store import Store, Superseded
 from trainer.store.file_lock import FileLock
 
 if TYPE_CHECKING:
+    from trainer.engine.build import Experiment
     from trainer.engine.report import Results
 
 BUSY = 75  # exit code: another process still holds the run's lock (EX_TEMPFAIL)
@@ -80,6 +82,7 @@ def work(run_id: int, settings: Settings, parent: int, pulse: Pulse) -> int:
     if not lock.acquire():
         return BUSY
     _redirect_output(folder / "worker.log")
+    limit_memory(settings.max_worker_mb * MEGABYTE)
     store = Store(settings.url)
     attempt = store.claim(run_id)
     if attempt is None:
@@ -101,12 +104,14 @@ def train_attempt(
 ) -> int:
     """Trains a claimed run whose lock the caller holds, writes its end state, and returns the exit code. A caller that has
     the run's configuration passes it on; otherwise it is read from the store."""
-    recorder = Recorder(store, run_id, attempt, control, parent)
+    folder = settings.run_folder(run_id)
+    recorder = Recorder(store, run_id, attempt, control, parent, partial(require_disk, folder, settings))
     end: dict[str, Any]
     try:
         with recorder:
             config = config or RunConfig.parse(store.run(run_id).config)
-            results = _train(config, settings.data, settings.run_folder(run_id), recorder, control)
+            require_points(config, settings)
+            results = _train(config, settings, folder, recorder, control)
         end = _end_of(results)
     except Superseded:
         return 0
@@ -118,7 +123,9 @@ def train_attempt(
     except Exception as error:
         _log_traceback(parent)
         reason = error_sentence(error, "Training")
-        end = {"status": RunState.FAILED, "error": reason, "traceback": traceback.format_exc()}
+        # Where memory ran out, the place in the code tells a person nothing.
+        trace = None if ran_out_of_memory(error) else traceback.format_exc()
+        end = {"status": RunState.FAILED, "error": reason, "traceback": trace}
     return _write_end(store, run_id, attempt, end)
 
 
@@ -129,17 +136,23 @@ def _log_traceback(parent: int | None) -> None:
 
 
 def _train(
-    config: RunConfig, data_folder: Path, run_folder: Path, recorder: Recorder, control: Control
+    config: RunConfig, settings: Settings, run_folder: Path, recorder: Recorder, control: Control
 ) -> Results:
     from trainer.engine.loop import train
     from trainer.engine.lr_finder import train_range_test
     from trainer.health.observer import HealthObserver
 
     how = train_range_test if config.technique("schedule").facts.get("probe") else train
-    observe = partial(HealthObserver, recorder=recorder)
+
+    def observe(
+        run: Experiment, after: int
+    ) -> HealthObserver:  # when all is built and nothing is trained yet
+        require_memory(run, settings)
+        return HealthObserver(run, after, recorder=recorder)
+
     return how(
         config,
-        data_folder=data_folder,
+        data_folder=settings.data,
         run_folder=run_folder,
         recorder=recorder,
         control=control,
