@@ -77,7 +77,7 @@ def _kept_bytes(run: BuiltRun, samples: torch.Tensor, precision: Precision) -> i
     return kept.bytes
 
 
-def training_bytes(run: Experiment) -> dict[str, int]:
+def training_bytes(run: BuiltRun) -> dict[str, int]:
     """Returns the bytes that training will take, by what takes them. The run's state is left as it is: a probe in evaluation
     mode draws no random number and moves no running statistics, and leaves out only what dropout and norms keep."""
     batch = run.data.train.inputs[: run.config.batch_size]

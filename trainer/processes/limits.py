@@ -15,7 +15,7 @@ from trainer.preflight.footprint import training_bytes
 from trainer.settings import MEGABYTE, Settings
 
 if TYPE_CHECKING:
-    from trainer.engine.build import Experiment
+    from trainer.engine.build import BuiltRun
 
 
 class LimitError(Exception):
@@ -45,7 +45,7 @@ def require_disk(run_folder: Path, settings: Settings) -> None:
         )
 
 
-def require_memory(run: Experiment, settings: Settings) -> None:
+def require_memory(run: BuiltRun, settings: Settings) -> None:
     """Raises LimitError when training needs more memory than there can be: the GPU's, or what a worker may take."""
     needed, most = training_bytes(run), _memory_of(run, settings)
     if (total := sum(needed.values())) > most:
@@ -69,7 +69,7 @@ def limit_memory(most: int, *, besides: bool = False, sacrifice: int | None = No
         resource.setrlimit(resource.RLIMIT_DATA, (most + present * besides, hard))
 
 
-def _memory_of(run: Experiment, settings: Settings) -> int:
+def _memory_of(run: BuiltRun, settings: Settings) -> int:
     if run.device.type == "cuda":
         import torch
 

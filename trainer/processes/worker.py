@@ -32,7 +32,7 @@ from trainer.store import Store, Superseded
 from trainer.store.file_lock import FileLock
 
 if TYPE_CHECKING:
-    from trainer.engine.build import Experiment
+    from trainer.engine.build import BuiltRun
     from trainer.engine.report import Results
 
 BUSY = 75  # exit code: another process still holds the run's lock (EX_TEMPFAIL)
@@ -144,9 +144,7 @@ def _train(
 
     how = train_range_test if config.technique("schedule").facts.get("probe") else train
 
-    def observe(
-        run: Experiment, after: int
-    ) -> HealthObserver:  # when all is built and nothing is trained yet
+    def observe(run: BuiltRun, after: int) -> HealthObserver:  # when all is built and nothing is trained yet
         require_memory(run, settings)
         return HealthObserver(run, after, recorder=recorder)
 
