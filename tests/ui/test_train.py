@@ -33,7 +33,7 @@ def test_start_queues_the_configuration_of_the_sidebar(lab):
     assert run.status == "queued"
     assert RunConfig.parse(run.config) == RunConfig.from_flat({"dropout.rate": 0.5, "seed": 3})
     assert not widget(app, "stop").disabled
-    assert "Warming up the trainer" in text_of(app)  # there is no supervisor in this test
+    assert "the trainer is not running yet" in text_of(app)  # there is no supervisor in this test
 
 
 def test_a_full_disk_is_said_while_a_run_waits_for_it(lab, monkeypatch):

@@ -21,12 +21,20 @@ from trainer.store import Store
         (Turn(1, 9.6), 1, 1, "ready", "Waiting: the worker is busy; next in line, about 10 s."),
         (Turn(3, 40.2), 2, 2, "ready", "Waiting: both workers are busy; place 3, about 40 s."),
         (Turn(12, 3700.0), 4, 4, "ready", "Waiting: all 4 workers are busy; place 12, about 1 h 1 min."),
+        (Turn(3, 94.0), 2, 2, "ready", "Waiting: both workers are busy; place 3, about 90 s."),
+        (Turn(3, 170.0), 2, 2, "ready", "Waiting: both workers are busy; place 3, about 3 min."),
         (Turn(2, None), 2, 2, "ready", "Waiting: both workers are busy; place 2."),
         (Turn(1, 0.0), 2, 1, "ready", "Starting…"),
         (Turn(2, 5.0), 2, 1, "ready", "Waiting: both workers are busy; place 2, about 10 s."),
         (None, 2, 2, "ready", "Starting…"),
         (Turn(1, 0.0), 2, 0, "starting", "Warming up the trainer… the first run starts in a moment."),
-        (Turn(1, 0.0), 2, 0, "absent", "Waiting: the trainer is not running; it should be back in a moment."),
+        (
+            Turn(1, 0.0),
+            2,
+            0,
+            "absent",
+            "Waiting: the trainer is not running yet; the run starts as soon as it does.",
+        ),
     ],
 )
 def test_the_sentence(turn: Turn | None, workers: int, training: int, supervisor: str, sentence: str) -> None:

@@ -33,11 +33,7 @@ class Turn:
 
     def __str__(self) -> str:
         place = "next in line" if self.place == 1 else f"place {self.place}"
-        return (
-            place
-            if self.seconds is None
-            else f"{place}, about {format_duration(max(10, round(self.seconds)))}"
-        )
+        return place if self.seconds is None else f"{place}, about {_roughly(self.seconds)}"
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ Sizes = MutableMapping[int, Size]
 def waiting_sentence(turn: Turn | None, workers: int, training: int, supervisor: str) -> str:
     """Returns why a run is still queued. `supervisor` is its state, `training` how many of the `workers` are busy."""
     if supervisor == "absent":
-        return "Waiting: the trainer is not running; it should be back in a moment."
+        return "Waiting: the trainer is not running yet; the run starts as soon as it does."
     if supervisor == "starting":
         return "Warming up the trainer… the first run starts in a moment."
     if turn is None or turn.place <= workers - training:
@@ -145,6 +141,13 @@ def size_of(stored: Mapping[str, Any]) -> Size:
         return Size(kind, steps_per_epoch(config) * config.epochs, config.pace)
     except (DataError, OSError):
         return Size(kind, None, config.pace)
+
+
+def _roughly(seconds: float) -> str:
+    """Returns a duration no finer than an estimate is, so that the text does not change all the time."""
+    if seconds < 95:
+        return f"{max(10, 10 * round(seconds / 10))} s"
+    return f"{round(seconds / 60)} min" if seconds < 3570 else format_duration(seconds)
 
 
 def _jobs(runs: Sequence[Run], rates: Mapping[str, float], sizes: Mapping[int, Size]) -> list[Job]:
