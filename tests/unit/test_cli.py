@@ -315,3 +315,15 @@ def test_the_command_line_changes_any_run(tmp_path, command):
     assert store.runs() == []
     assert not (tmp_path / "runs" / "2").exists()
     assert command("delete", 2) == (2, "", "trainer: There is no run 2.\n")
+
+
+def test_the_list_says_whose_turn_it_is(tmp_path, command, monkeypatch):
+    monkeypatch.setenv("TRAINSCOPE_MAX_WORKERS", "1")
+    store = Store(f"sqlite:///{tmp_path / 'trainscope.db'}")
+    busy = store.create_run({}, "ann", status="running")
+    store.record(busy, 1, progress={"step": 0, "total_steps": 100, "steps_per_s": 5.0})
+    store.create_run({}, "bob")
+    code, out, _ = command("runs")
+    assert code == 0
+    assert "queued (next in line, about 20 s)" in out
+    assert "running  " in out
