@@ -192,7 +192,7 @@ def test_what_fits_is_let_through(tmp_path: Path) -> None:
 
 
 def _allocate(answer: Any) -> None:
-    limit_memory(200 * MEGABYTE, besides=True)
+    limit_memory(200 * MEGABYTE)
     try:
         torch.empty(10**9)
     except Exception as error:

@@ -24,7 +24,7 @@ def inspect_job(inspection_id: int, settings: Settings) -> int:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(MAX_SECONDS)
     # Should the machine's memory run out all the same, the kernel kills this process before any run.
-    limit_memory(MAX_MEMORY, besides=True, sacrifice=900)
+    limit_memory(MAX_MEMORY, sacrifice=900)
     from trainer.processes.inspection import answer
 
     store = Store(settings.url)

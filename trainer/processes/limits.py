@@ -56,8 +56,8 @@ def require_memory(run: BuiltRun, settings: Settings) -> None:
         )
 
 
-def limit_memory(most: int, *, besides: bool = False, sacrifice: int | None = None) -> None:
-    """Makes an allocation beyond `most` bytes fail in this process, `besides` those that it has now: an error that can be
+def limit_memory(most: int, sacrifice: int | None = None) -> None:
+    """Makes an allocation fail that takes this process `most` bytes beyond what it was forked with: an error that can be
     told, where the kernel would kill. Should the machine's memory run out all the same, the kernel kills processes with
     more `sacrifice` first (0 to 1000)."""
     with contextlib.suppress(OSError, ValueError, StopIteration):
@@ -66,7 +66,7 @@ def limit_memory(most: int, *, besides: bool = False, sacrifice: int | None = No
         lines = Path("/proc/self/status").read_text().splitlines()
         present = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
         hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        resource.setrlimit(resource.RLIMIT_DATA, (most + present * besides, hard))
+        resource.setrlimit(resource.RLIMIT_DATA, (present + most, hard))
 
 
 def _memory_of(run: BuiltRun, settings: Settings) -> int:
