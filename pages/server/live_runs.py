@@ -6,9 +6,11 @@ cost one. Sessions read on their own threads, so a lock guards the state.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -24,16 +26,26 @@ QUEUE_MAX_AGE = 1.0  # the same for the estimate of who starts when, which takes
 
 @dataclass(frozen=True)
 class Queue:
-    """The queue at a moment: how many of the workers are busy, the supervisor's state, and each queued run's turn."""
+    """The queue at a moment: how many of the workers are busy, the supervisor's state, the bytes left on the disk, and each
+    queued run's turn."""
 
     workers: int
     training: int
     supervisor: str
+    free_space: int | None
     turns: Mapping[int, Turn]
 
     def reason(self, run_id: int) -> str:
         """Returns why a queued run does not train yet."""
-        return waiting_sentence(self.turns.get(run_id), self.workers, self.training, self.supervisor)
+        turn = self.turns.get(run_id)
+        return waiting_sentence(turn, self.workers, self.training, self.supervisor, self.free_space)
+
+
+def free_space() -> int | None:
+    """Returns the bytes left on the disk of the home folder, None where that cannot be told."""
+    with suppress(OSError):
+        return shutil.disk_usage(get_settings().home).free
+    return None
 
 
 class LiveRuns:
@@ -63,7 +75,8 @@ class LiveRuns:
                 workers = get_settings().max_workers
                 training = sum(run.status is RunState.RUNNING for run in self._runs.values())
                 found = turns(self._runs.values(), workers, self._sizes)
-                self._queue = Queue(workers, training, self._store.supervisor_status(), found)
+                state = self._store.supervisor_status()
+                self._queue = Queue(workers, training, state, free_space(), found)
                 self._queue_at = time.monotonic()
             return self._queue
 

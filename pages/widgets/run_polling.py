@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 from streamlit.delta_generator import DeltaGenerator
 
-from pages.server.live_runs import LiveRuns, live_runs
+from pages.server.live_runs import LiveRuns, free_space, live_runs
 from pages.widgets.diagnosis_cache import diagnosis_of
 from pages.widgets.markup import quiet, waiting
 from pages.widgets.page_context import PageContext
@@ -115,12 +114,10 @@ def _states(store: Store, runs: Sequence[Run]) -> frozenset[tuple[Any, ...]]:
 
 def _disk_space() -> None:
     """Warns before the disk is full and while it is: training waits then, so the curves stop."""
-    home = get_settings().home
-    with suppress(OSError):
-        free = shutil.disk_usage(home).free
-        if free < LOW_DISK_SPACE:
-            st.warning(
-                f"{format_bytes(free)} are left on the disk of {escape_markdown(home)}. When it is full, runs wait; "
-                "nothing is lost. Free some space, and they continue by themselves.",
-                icon=":material/hard_drive:",
-            )
+    free = free_space()
+    if free is not None and free < LOW_DISK_SPACE:
+        st.warning(
+            f"{format_bytes(free)} are left on the disk of {escape_markdown(get_settings().home)}. When it is full, runs "
+            "wait; nothing is lost. Free some space, and they continue by themselves.",
+            icon=":material/hard_drive:",
+        )

@@ -41,6 +41,13 @@ def test_the_sentence(turn: Turn | None, workers: int, training: int, supervisor
     assert waiting_sentence(turn, workers, training, supervisor) == sentence
 
 
+def test_a_full_disk_is_the_first_reason() -> None:
+    assert waiting_sentence(Turn(1, 0.0), 2, 0, "absent", 999_999).startswith(
+        "Waiting: the disk is full; free some"
+    )
+    assert waiting_sentence(Turn(1, 0.0), 2, 0, "ready", 1_000_000) == "Starting…"
+
+
 def jobs(*lengths: float, owner: str = "ann", first: int = 1) -> list[Job]:
     return [Job(first + index, owner, first + index, seconds) for index, seconds in enumerate(lengths)]
 

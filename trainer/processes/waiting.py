@@ -23,6 +23,9 @@ from trainer.lifecycle.states import RunState
 from trainer.processes.fairness import next_run
 from trainer.store import Run
 
+FULL = 1_000_000
+"""Bytes left on the disk with which nothing can be written any more."""
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -60,8 +63,13 @@ Sizes = MutableMapping[int, Size]
 """Sizes by run: a run's configuration never changes, so each is worked out once."""
 
 
-def waiting_sentence(turn: Turn | None, workers: int, training: int, supervisor: str) -> str:
-    """Returns why a run is still queued. `supervisor` is its state, `training` how many of the `workers` are busy."""
+def waiting_sentence(
+    turn: Turn | None, workers: int, training: int, supervisor: str, free_space: int | None = None
+) -> str:
+    """Returns why a run is still queued. `supervisor` is its state, `training` how many of the `workers` are busy,
+    `free_space` the bytes that are left on the disk."""
+    if free_space is not None and free_space < FULL:
+        return "Waiting: the disk is full; free some space, and the run starts by itself."
     if supervisor == "absent":
         return "Waiting: the trainer is not running yet; the run starts as soon as it does."
     if supervisor == "starting":
