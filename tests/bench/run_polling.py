@@ -125,22 +125,25 @@ def queue_up(store: Store, count: int) -> None:
         store.create_run(RunConfig(seed=number), owner)
 
 
-async def watch(served: ServedApp) -> tuple[float, int]:
-    """Returns the cores that the web process uses while the tabs poll, and how often they did."""
+async def watch(served: ServedApp, store: Store) -> dict[int, tuple[float, float]]:
+    """Returns by length of the queue the cores that the web process uses while the tabs poll, and their polls per second."""
     tabs = [Tab(served.port, visitor(number)) for number in range(TABS)]
     for tab in tabs:
         await tab.open()
     while not all(tab.timers for tab in tabs):
         await asyncio.sleep(0.1)
-    await asyncio.sleep(2)
-    polls = sum(tab.polls for tab in tabs)
-    before, began = served.cpu(), time.perf_counter()
-    await asyncio.sleep(SECONDS)
-    cores = (served.cpu() - before) / (time.perf_counter() - began)
-    polls = sum(tab.polls for tab in tabs) - polls
+    found = {}
+    for length in (SHORT, LONG):
+        await asyncio.to_thread(queue_up, store, length)
+        await asyncio.sleep(3)
+        polls, before, began = sum(tab.polls for tab in tabs), served.cpu(), time.perf_counter()
+        await asyncio.sleep(SECONDS)
+        seconds = time.perf_counter() - began
+        rate = (sum(tab.polls for tab in tabs) - polls) / seconds
+        found[length] = ((served.cpu() - before) / seconds, rate)
     for tab in tabs:
         await tab.close()
-    return cores, polls
+    return found
 
 
 def look(store: Store, workers: Workers, step: int) -> float:
@@ -157,7 +160,7 @@ def look(store: Store, workers: Workers, step: int) -> float:
 
 
 def main() -> None:
-    cores, looks, polls = {}, {}, {}
+    looks = {}
     with tempfile.TemporaryDirectory() as folder:
         store = Store(f"sqlite:///{folder}/bench.db")
         workers = Workers(store)
@@ -166,13 +169,11 @@ def main() -> None:
             looks[length] = look(store, workers, step=1 + 1000 * number)
         with store.writing() as connection:  # begin again with a short queue
             connection.exec_driver_sql(f"DELETE FROM runs WHERE status = 'queued' AND id > {SHORT + 2}")
-        thread = threading.Thread(target=workers.train)
+        thread = threading.Thread(target=workers.train, daemon=True)
         with ServedApp(Path(folder), store) as served:
             store.set_supervisor("ready")
             thread.start()
-            for length in (SHORT, LONG):
-                queue_up(store, length)
-                cores[length], polls[length] = asyncio.run(watch(served))
+            watched = asyncio.run(watch(served, store))
             workers.over.set()
             thread.join()
         store.close()
@@ -184,9 +185,9 @@ def main() -> None:
                 "queued": [SHORT, LONG],
                 "look_ms": {length: round(found, 3) for length, found in looks.items()},
                 "look_ratio": round(looks[LONG] / looks[SHORT], 2),
-                "web_cores": {length: round(found, 3) for length, found in cores.items()},
-                "web_cores_ratio": round(cores[LONG] / cores[SHORT], 2),
-                "polls_per_s": {length: round(found / SECONDS, 1) for length, found in polls.items()},
+                "web_cores": {length: round(cores, 3) for length, (cores, _) in watched.items()},
+                "web_cores_ratio": round(watched[LONG][0] / watched[SHORT][0], 2),
+                "polls_per_s": {length: round(rate, 1) for length, (_, rate) in watched.items()},
                 "targets": {"web_cores": 0.3, "look_ratio": 1.2},
             }
         )
