@@ -17,7 +17,7 @@ from pages.widgets.markup import chips
 from pages.widgets.page_context import PageContext
 from pages.widgets.preflight import preflight_section
 from pages.widgets.run_card import run_card
-from pages.widgets.run_polling import Reasons, poll_states, reporting_errors, send_request
+from pages.widgets.run_polling import poll_states, reporting_errors, send_request
 from pages.widgets.text import escape_html
 from trainer.config import Change, RunConfig, diff
 from trainer.lifecycle.requests import RequestKind
@@ -37,10 +37,10 @@ def page(context: PageContext) -> None:
     changes = changes_by_run(runs)
     ready = data_is_ready(context)
     _draw_controls(context, runs, ready=ready)
-    reasons = poll_states(context, runs)
+    poll_states(context, runs)
     preflight_section(context, ready=ready)
     _draw_charts(context, runs, places, changes)
-    _draw_cards(context, runs, places, changes, reasons)
+    _draw_cards(context, runs, places, changes)
 
 
 def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) -> None:
@@ -144,13 +144,11 @@ def _score(config: RunConfig | None) -> Score:
     return Score("Mean absolute error", percent=False)
 
 
-def _draw_cards(
-    context: PageContext, runs: Sequence[Run], places: Places, changes: Changes, reasons: Reasons
-) -> None:
+def _draw_cards(context: PageContext, runs: Sequence[Run], places: Places, changes: Changes) -> None:
     """Draws a card for each run on the axes, newest first."""
     if not places:
         return
     st.html('<h2 class="tp-title">Runs on the charts</h2>')
     for run in runs:
         if run.id in places:
-            run_card(context, run, places[run.id], changes[run.id], reasons)
+            run_card(context, run, places[run.id], changes[run.id])

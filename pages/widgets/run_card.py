@@ -14,7 +14,7 @@ from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
 from pages.widgets.markup import chips, facts_list, notice, state_pill
 from pages.widgets.page_context import PageContext
-from pages.widgets.run_polling import Reasons, send_request, show_reason
+from pages.widgets.run_polling import send_request
 from pages.widgets.run_states import state_label
 from pages.widgets.text import escape_html, escape_markdown, run_title
 from trainer.config import Change
@@ -24,13 +24,7 @@ from trainer.lifecycle.states import RunState
 from trainer.store import Run, refusal
 
 
-def run_card(
-    context: PageContext,
-    run: Run,
-    place: chart_selection.Place,
-    changes: Sequence[Change],
-    reasons: Reasons,
-) -> None:
+def run_card(context: PageContext, run: Run, place: chart_selection.Place, changes: Sequence[Change]) -> None:
     """Draws the card."""
     with st.container(border=True, key=f"card-{run.id}", gap="small"):
         with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
@@ -43,7 +37,6 @@ def run_card(
                 help="What happens inside this run, layer by layer.",
             )
             _menu(context, run, place)
-        show_reason(context, run, reasons)
         if facts := run_facts(run):
             st.html(facts_list(facts))
         if not run.is_over and (may_not := refusal(run, context.owner)):

@@ -9,11 +9,10 @@ from typing import Any
 
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
-from streamlit.delta_generator import DeltaGenerator
 
 from pages.server.live_runs import LiveRuns, free_space, live_runs
 from pages.widgets.diagnosis_cache import diagnosis_of
-from pages.widgets.markup import quiet, waiting
+from pages.widgets.markup import waiting
 from pages.widgets.page_context import PageContext
 from pages.widgets.text import escape_markdown
 from trainer.formatting import format_bytes
@@ -53,15 +52,9 @@ def send_request(context: PageContext, run_id: int, kind: RequestKind) -> None:
         context.store.request(run_id, kind, by=context.owner)
 
 
-Reasons = dict[int, DeltaGenerator]
-"""Where a page shows what a queued run waits for, by its id."""
-
-
-def poll_states(context: PageContext, runs: Sequence[Run], *, show_queue: bool = True) -> Reasons:
+def poll_states(context: PageContext, runs: Sequence[Run], *, show_queue: bool = True) -> None:
     """Reruns the page when a run changes state, polling only while one of those that it shows is active; shows what the first
-    queued run waits for. All tabs read one answer of the server (`LiveRuns`). Returns where more reasons can be added with
-    `show_reason`, which are then kept up to date."""
-    reasons: Reasons = {}
+    queued run waits for. All tabs read one answer of the server (`LiveRuns`)."""
     store, live = context.store, live_runs(context.store)
     owners = {context.owner, COMMAND_LINE}
     active = any(run.status in (RunState.QUEUED, RunState.RUNNING, RunState.INTERRUPTED) for run in runs)
@@ -74,7 +67,6 @@ def poll_states(context: PageContext, runs: Sequence[Run], *, show_queue: bool =
         try:
             now = live.of(owners, at_least=stamp)
             reason = _reason(live, [run for run in now if run.owner == context.owner]) if show_queue else ""
-            texts = {run_id: live.queue().reason(run_id) for run_id in reasons}
         except DBAPIError:  # the next poll may succeed
             st.html(waiting("The database does not answer just now; trying again…"))
             return
@@ -82,20 +74,10 @@ def poll_states(context: PageContext, runs: Sequence[Run], *, show_queue: bool =
             st.rerun(scope="app")
         if reason:
             st.html(waiting(reason))
-        for run_id, text in texts.items():
-            reasons[run_id].html(quiet(text))
         if active:
             _disk_space()
 
     st.fragment(poll, run_every=INTERVAL if active else None)()
-    return reasons
-
-
-def show_reason(context: PageContext, run: Run, reasons: Reasons) -> None:
-    """Draws here what a queued run waits for; the page's poll keeps it up to date."""
-    if run.status is RunState.QUEUED:
-        reasons[run.id] = st.empty()
-        reasons[run.id].html(quiet(live_runs(context.store).queue().reason(run.id)))
 
 
 def _reason(live: LiveRuns, runs: Sequence[Run]) -> str:
