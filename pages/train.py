@@ -10,6 +10,7 @@ import streamlit as st
 from pages.live.tokens import page_token
 from pages.widgets.chart_selection import Place, chart_selection, hide_other_data
 from pages.widgets.download import data_is_ready
+from pages.widgets.health_panel import boundary_of
 from pages.widgets.history import changes_by_run, config_of, is_probe, legend_label, task_of
 from pages.widgets.launch import launch
 from pages.widgets.live_chart import Score, ShownRun, live_panel
@@ -135,7 +136,8 @@ def _drawn(plan: PlannedRate) -> dict[str, Any]:
 def _shown(run: Run, place: Place, changes: Sequence[Change]) -> ShownRun:
     config = config_of(run)
     clip = config.clipping.knobs.get("max_norm") if config else None
-    return ShownRun(run.id, legend_label(run, changes), place.color, place.visible, clip)
+    label = legend_label(run, changes)
+    return ShownRun(run.id, label, place.color, place.visible, clip, boundary_of(config))
 
 
 def _score(config: RunConfig | None) -> Score:

@@ -11,12 +11,14 @@ from typing import Any, Final
 import orjson
 
 from pages.live.store_reads import Cursors
+from pages.live.viewer import HealthSubscription
 from trainer.curves.deltas import drawn
 from trainer.health.messages import Seen
 from trainer.metrics.registry import KINDS
 
 MAX_CHARACTERS: Final = 16 * 1024  # of one message
 MAX_RUNS: Final = 100  # in one message
+MAX_HEALTH_RUNS: Final = 4  # the charts show two, and the Health page one
 MAX_STEP: Final = 2**31 - 1
 MAX_VERSION: Final = 2**53  # the largest integer that every browser keeps exactly
 
@@ -105,6 +107,27 @@ def health_seen(value: Any) -> Seen:
     if not isinstance(value, dict):
         raise RefusedError("bad_cursors", f"seen must be an object of {', '.join(names)}")
     return Seen(**{name: integer(value.get(name, -1), -1, MAX_VERSION) for name in names})
+
+
+def health_wanted(value: Any) -> list[HealthSubscription]:
+    """Returns the runs whose health a page asks for. Raises `RefusedError`."""
+    if not isinstance(value, list) or len(value) > MAX_HEALTH_RUNS:
+        raise RefusedError("bad_runs", f"runs must be a list of at most {MAX_HEALTH_RUNS} objects")
+    if not all(isinstance(one, dict) for one in value):
+        raise RefusedError("bad_runs", "each of runs must be an object of run, seen and views")
+    return [
+        HealthSubscription(one.get("run"), health_seen(one.get("seen", {})), view_names(one.get("views")))
+        for one in value
+    ]
+
+
+def view_names(value: Any) -> frozenset[str] | None:
+    """Returns names of views; None where everything is asked for. Raises `RefusedError`."""
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise RefusedError("bad_views", "views must be a list of names")
+    return frozenset(value)
 
 
 def step_range(first: Any, last: Any) -> tuple[int, int]:

@@ -28,7 +28,7 @@ from trainer.curves.deltas import MAX_POINTS
 
 LOG = logging.getLogger(__name__)
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 AUTH_TIMEOUT: Final = 10.0  # seconds until the first message
 IDLE_TIMEOUT: Final = 90.0  # seconds between two messages; the page pings every 20
 BURST: Final = 60  # messages at once
@@ -198,9 +198,9 @@ class Connection:
         self._hub.resync(self._viewer, run, checked.cursors(message.get("cursors")))
 
     async def _health(self, message: Message) -> None:
-        asked = message.get("run")
-        run = None if asked is None else self._subscribed([asked])[0]
-        self._hub.health.subscribe(self._viewer, run, checked.health_seen(message.get("seen", {})))
+        wanted = checked.health_wanted(message.get("runs"))
+        self._subscribed([health.run for health in wanted])
+        self._hub.health.subscribe(self._viewer, wanted)
 
     async def _ping(self, message: Message) -> None:
         await self._send(t="pong")

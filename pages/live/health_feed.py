@@ -1,4 +1,4 @@
-"""Sends the health of the one run that a viewer watches: at once, then a few times a second while it changes."""
+"""Sends the health of the runs that a viewer watches: at once, then a few times a second while it changes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from trainer.store import Store
 INTERVAL: Final = (
     0.25  # seconds between two messages to a viewer: a heat map changes by a column, not by a pixel
 )
-SHARED_FOR: Final = 0.5  # seconds for which viewers that have seen the same share one reading
-MAX_READINGS: Final = 64
+
+Reading = tuple[int, Seen, frozenset[str] | None]
+"""What is read: a run, from where on, and which views of it (None: its layers and norms, too)."""
+
+News = tuple[list[bytes], Seen]
 
 
 class HealthFeed:
@@ -24,20 +27,20 @@ class HealthFeed:
 
     def __init__(self, store: Store, readers: Executor) -> None:
         self._store, self._readers = store, readers
-        self._readings: dict[tuple[int, Seen], tuple[float, tuple[list[bytes], Seen]]] = {}
+        self._readings: dict[Reading, asyncio.Future[News]] = {}  # under way
 
     @staticmethod
-    def subscribe(viewer: Viewer, run: int | None, seen: Seen) -> None:
-        """Follows a run's health from what the page has seen; None ends the subscription."""
-        viewer.health = None if run is None else HealthSubscription(run, seen)
+    def subscribe(viewer: Viewer, wanted: Iterable[HealthSubscription]) -> None:
+        """Sets the runs whose health a viewer watches, each from what the page has seen."""
+        viewer.health = {health.run: health for health in wanted}
         viewer.wake.set()
 
-    @staticmethod
-    def wake(viewers: Iterable[Viewer], changed: Collection[int]) -> None:
-        """Wakes, once a tick, the viewers whose run changed, each at most every `INTERVAL`."""
+    def wake(self, viewers: Iterable[Viewer], changed: Collection[int]) -> None:
+        """Wakes, once a tick, the viewers whose runs changed, for each run at most every `INTERVAL`."""
+        self._readings = {}  # who subscribes from now on must not be given what was read before a change
         now = time.monotonic()
         for viewer in viewers:
-            if (health := viewer.health) is not None:
+            for health in viewer.health.values():
                 health.changed |= health.run in changed
                 if health.changed and now - health.sent_at >= INTERVAL:
                     health.due, health.changed = True, False
@@ -45,12 +48,12 @@ class HealthFeed:
 
     async def next_message(self, viewer: Viewer) -> bytes | None:
         """Returns the first message of what is new, and adds the others to the viewer's queue."""
-        health = viewer.health
-        if health is None or not health.due:
+        health = viewer.health_due
+        if health is None:
             return None
         health.due, health.sent_at = False, time.monotonic()
-        messages, seen = await self._read(health.run, health.seen)
-        if viewer.health is not health:  # the page subscribed to another run meanwhile
+        messages, seen = await self._read(health.run, health.seen, health.views)
+        if viewer.health.get(health.run) is not health:  # the page has subscribed anew meanwhile
             return None
         health.seen = seen
         if not messages:
@@ -58,13 +61,11 @@ class HealthFeed:
         viewer.enqueue(*messages[1:])
         return messages[0]
 
-    async def _read(self, run: int, seen: Seen) -> tuple[list[bytes], Seen]:
+    async def _read(self, *reading: *Reading) -> News:
         """Returns what is new, and what has been seen then. Viewers that have seen the same share a reading."""
-        known = self._readings.get((run, seen))
-        if known is not None and time.monotonic() - known[0] < SHARED_FOR:
-            return known[1]
-        found = await asyncio.get_running_loop().run_in_executor(self._readers, news, self._store, run, seen)
-        self._readings[run, seen] = (time.monotonic(), found)
-        while len(self._readings) > MAX_READINGS:
-            self._readings.pop(next(iter(self._readings)))
-        return found
+        readings = self._readings
+        if reading not in readings:
+            loop = asyncio.get_running_loop()
+            readings[reading] = loop.run_in_executor(self._readers, news, self._store, *reading)
+            readings[reading].add_done_callback(lambda _: readings.pop(reading, None))
+        return await asyncio.shield(readings[reading])  # a viewer that leaves does not end it for the others

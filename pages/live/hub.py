@@ -126,8 +126,8 @@ class Hub:
         for run in viewer.runs:
             due = viewer.deltas_due if run in viewer.cursors else viewer.snapshots_due
             due[run] = None
-        if viewer.health is not None:
-            viewer.health.due = True
+        for health in viewer.health.values():
+            health.due = True
 
     # --- polling --------------------------------------------------------------------------------------------
 

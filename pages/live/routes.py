@@ -3,7 +3,7 @@
 `GET /api/health` — liveness, and whether a supervisor serves the database.
 `WS  /api/live` — curves and run states, pushed.
 
-The live protocol, version 2
+The live protocol, version 3
 ----------------------------
 Client messages are JSON texts of at most 16 KiB with a `type`:
 
@@ -16,8 +16,9 @@ Client messages are JSON texts of at most 16 KiB with a `type`:
 - `snapshot {runs}` asks for freshly thinned curves, when deltas have piled up.
 - `range {id, runs, series, x0, x1}` asks for the steps x0..x1 in detail. Answer: `range` with the same id.
 - `resync {run, cursors: {step, epoch}}` states what the client has; the rest follows as one `delta`.
-- `health {run, seen?}` asks for the layers and pictures of one subscribed run, from now on (`run: null` ends it); `seen`
-  `{sample, step, epoch, view}` is what the page has, as the last message stated. Answers: `health` and `view`.
+- `health {runs: [{run, seen?, views?}]}` asks for the layers and pictures of at most four subscribed runs, from now on, and
+  replaces what was asked before; `seen` `{sample, step, epoch, view}` is what the page has, as the last message stated.
+  Answers: `health` and `view`. With `views`, a list of names, only these pictures come.
 - `ping {}`. Answer: `pong`.
 
 Server texts are JSON with a `t`: `ready`, `token`, `pong`, `error {code, message}` and

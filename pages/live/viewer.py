@@ -19,10 +19,11 @@ STATUS_INTERVAL: Final = 0.3  # seconds between two messages in which only the p
 
 @dataclass
 class HealthSubscription:
-    """The one run whose health a viewer watches, and what the page already has of it."""
+    """A run whose health a viewer watches, and what the page already has of it."""
 
     run: int
     seen: Seen
+    views: frozenset[str] | None = None  # the only ones that the page shows; None: these, layers and norms
     due: bool = True  # read the health now
     changed: bool = False  # the run changed; becomes `due` when the last message is old enough
     sent_at: float = 0.0
@@ -42,26 +43,27 @@ class Viewer:
     deltas_due: OrderedDict[int, None] = field(default_factory=OrderedDict)
     announced: set[int] = field(default_factory=set)  # runs whose state was sent before any poll had read it
     ranges: deque[Callable[[], bytes]] = field(default_factory=lambda: deque(maxlen=MAX_PENDING_RANGES))
-    health: HealthSubscription | None = None
+    health: dict[int, HealthSubscription] = field(default_factory=dict)  # by run
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def has_work(self) -> bool:
         """Returns whether there is a message to send or to make."""
-        health_due = self.health is not None and self.health.due
-        return bool(
-            self.statuses or self.queue or self.snapshots_due or self.deltas_due or self.ranges or health_due
-        )
+        points_due = self.snapshots_due or self.deltas_due or self.ranges
+        return bool(self.statuses or self.queue or points_due or self.health_due)
+
+    @property
+    def health_due(self) -> HealthSubscription | None:
+        """Returns the health that is to be read now."""
+        return next((health for health in self.health.values() if health.due), None)
 
     def subscribe(self, runs: Iterable[int], points: Budget) -> None:
         """Replaces the subscription; runs that stay keep their cursors, new ones get a snapshot."""
         self.runs, self.points = frozenset(runs), points
-        for by_run in (self.cursors, self.statuses, self.snapshots_due, self.deltas_due):
+        for by_run in (self.cursors, self.statuses, self.snapshots_due, self.deltas_due, self.health):
             for run in by_run.keys() - self.runs:
                 del by_run[run]
         self.announced &= self.runs
-        if self.health is not None and self.health.run not in self.runs:
-            self.health = None
         for run in sorted(self.runs - self.cursors.keys(), reverse=True):
             self.snapshots_due[run] = None
         self.wake.set()

@@ -7,7 +7,7 @@ from typing import Final
 import plotly.colors
 import streamlit as st
 
-from pages.widgets.live_chart import loader, shared_data
+from pages.widgets.live_chart import Boundary, loader, shared_data
 from trainer.config import RunConfig
 
 SCALES: Final = {
@@ -44,3 +44,15 @@ def pictures_of(config: RunConfig) -> list[str]:
     if facts["kind"] == "plane":
         return ["decision", "confusion"]
     return ["mistakes", "confusion"] if facts["kind"] == "image" else ["confusion"]
+
+
+def boundary_of(config: RunConfig | None) -> Boundary | None:
+    """Returns whether a run takes pictures of its decision boundary: "sure" in the plane, "perhaps" for a person's own table,
+    whose columns are counted only in training."""
+    if config is None or not config.health:
+        return None
+    if "decision" in pictures_of(config):
+        return "sure"
+    facts = config.data_facts()
+    own_classes = facts.get("own") == "table" and facts["task"] == "classification"
+    return "perhaps" if own_classes else None

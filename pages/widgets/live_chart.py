@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import plotly
 import streamlit as st
@@ -28,6 +28,10 @@ PALETTE: Final[dict[str, list[str]]] = {
 A run keeps its place in the list, whatever the theme."""
 
 
+Boundary = Literal["sure", "perhaps"]
+"""Whether there is a picture of a run's decision boundary: of a person's own data that is seen only in training."""
+
+
 @dataclass(frozen=True)
 class ShownRun:
     """One run on the axes. `label` is anybody's text and is shown as text; `color` is a place in `PALETTE`."""
@@ -38,6 +42,7 @@ class ShownRun:
     visible: bool = True
     clip: float | None = None
     """The gradient norm at which the run clips, drawn as a line; None when it does not clip by norm."""
+    boundary: Boundary | None = None
 
 
 @dataclass(frozen=True)

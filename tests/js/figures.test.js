@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { boundaryInWords } from "../../pages/widgets/charts/health/canvas_pictures.js";
 import { FIGURES } from "../../pages/widgets/charts/health/figures.js";
 import {
   classNames,
@@ -176,4 +177,16 @@ test("predictions are off by so much on average", () => {
   const arrays = { truth: Float32Array.of(1, 2, 3), predicted: Float32Array.of(1, 3, 5) };
   const { summary } = predictedAgainstTrue({ arrays, of: 3, unit: "min", epoch: 2, final: true }, SCENE);
   assert.equal(summary, "Final weights (epoch 2) · off by 1 min on average");
+});
+
+test("a decision boundary is told in words, too", () => {
+  const picture = {
+    epoch: 12,
+    final: false,
+    classes: ["inner", "outer"],
+    range: [-1.5, 2.5, -1, 1.25],
+    arrays: { classes: new Uint8Array([0, 0, 0, 1]) },
+  };
+  const words = "the plane is 75 % inner, 25 % outer (x from -1.5 to 2.5, y from -1 to 1.25)";
+  assert.equal(boundaryInWords(picture), `After epoch 12: ${words}`);
 });

@@ -229,7 +229,7 @@ def test_looks_and_views_come_while_the_run_goes_on(server):
         server.store.record(run, attempt, [looks(1, 3), steps(1, 3, grad_norm=1.0)])
         async with server.client(run) as client:
             await client.send(type="subscribe", runs=[run], points=100)
-            await client.send(type="health", run=run)
+            await client.send(type="health", runs=[{"run": run}])
             header, arrays = await told(client)
             assert (header["run"], header["fresh"], arrays["sample_steps"].tolist()) == (run, True, [1, 2])
             have = arrays["sample_steps"].tolist()
@@ -254,7 +254,7 @@ def test_after_a_broken_connection_only_what_was_missed_comes(server):
         server.store.record(run, attempt, [looks(1, 6), steps(1, 6, grad_norm=1.0)])
         async with server.client(run) as client:
             await client.send(type="subscribe", runs=[run], points=100)
-            await client.send(type="health", run=run, seen={"sample": 3, "step": 5})
+            await client.send(type="health", runs=[{"run": run, "seen": {"sample": 3, "step": 5}}])
             header, arrays = await told(client)
             assert (header["fresh"], arrays["sample_steps"].tolist(), header["steps"]) == (False, [4, 5], 0)
 
@@ -266,7 +266,7 @@ def test_messages_are_no_more_frequent_than_promised(server):
         run, attempt = server.run()
         async with server.client(run) as client:
             await client.send(type="subscribe", runs=[run], points=100)
-            await client.send(type="health", run=run)
+            await client.send(type="health", runs=[{"run": run}])
             await told(client)
             for first in range(1, 40):
                 await asyncio.to_thread(server.store.record, run, attempt, [looks(first, first + 1)])
@@ -288,15 +288,18 @@ def test_only_a_subscribed_run_of_ones_own_is_told(server):
         foreign, _ = server.run(3)
         async with server.client(mine) as client:
             for run in (mine, foreign, "1", -1, 2**70, [mine]):
-                await client.send(type="health", run=run)
+                await client.send(type="health", runs=[{"run": run}])
                 assert (await client.answer())["t"] == "error"
             await client.send(type="subscribe", runs=[mine], points=100)
             for seen in ([], {"sample": "3"}, {"sample": -2}, {"view": 1e300}, {"step": True}):
-                await client.send(type="health", run=mine, seen=seen)
+                await client.send(type="health", runs=[{"run": mine, "seen": seen}])
                 assert (await told(client))["t"] == "error"
-            await client.send(type="health", run=mine)
+            for runs in (None, mine, [mine], [{}], [{"run": mine, "views": "decision"}], [{"run": mine}] * 5):
+                await client.send(type="health", runs=runs)
+                assert (await told(client))["t"] == "error"
+            await client.send(type="health", runs=[{"run": mine}])
             assert (await told(client))[0]["run"] == mine
-            await client.send(type="health", run=None)
+            await client.send(type="health", runs=[])
             await client.send(type="ping")
 
     go(scene())
@@ -307,7 +310,7 @@ def test_leaving_a_run_ends_its_health(server):
         run, attempt = server.run(3)
         async with server.client(run) as client:
             await client.send(type="subscribe", runs=[run], points=100)
-            await client.send(type="health", run=run)
+            await client.send(type="health", runs=[{"run": run}])
             await told(client)
             await client.send(type="subscribe", runs=[], points=100)
             await client.send(type="ping")
@@ -316,5 +319,56 @@ def test_leaving_a_run_ends_its_health(server):
             await asyncio.to_thread(server.store.record, run, attempt, [looks(1, 2)])
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(client.ws.recv(), 0.6)
+
+    go(scene())
+
+
+def views_of(run, attempt, server, epoch):
+    views = {name: (epoch, pack({"name": name, "epoch": epoch}, {})) for name in ("decision", "confusion")}
+    server.store.record(run, attempt, [looks(epoch, epoch + 1)], views=views)
+
+
+def test_two_runs_tell_of_the_views_asked_for_and_of_nothing_else(server):
+    async def scene():
+        runs = [server.run(3) for _ in range(2)]
+        for run, attempt in runs:
+            views_of(run, attempt, server, 1)
+        async with server.client(*(run for run, _ in runs)) as client:
+            await client.send(type="subscribe", runs=[run for run, _ in runs], points=100)
+            wanted = [{"run": run, "views": ["decision"]} for run, _ in runs]
+            await client.send(type="health", runs=wanted)
+            first = [(await told_of_health(client)) for _ in runs]
+            assert sorted(first) == sorted(("view", run, "decision") for run, _ in runs)
+            for run, attempt in runs:
+                await asyncio.to_thread(views_of, run, attempt, server, 2)
+            second = [(await told_of_health(client)) for _ in runs]
+            assert sorted(second) == sorted(first)
+
+    go(scene())
+
+
+async def told_of_health(client):
+    """The next message on health, as kind, run and name."""
+    while True:
+        message = await client.next()
+        if isinstance(message, bytes) and kind_of(message) in ("health", "view"):
+            header = unpack(message)[0]
+            return header["t"], header["run"], header.get("name")
+
+
+def test_who_asks_again_is_not_given_what_was_read_before_a_change(server):
+    """A page that asks anew, as it does when a run joins, must not go back to an older picture for good."""
+
+    async def scene():
+        run, attempt = server.run(3)
+        async with server.client(run) as client:
+            await client.send(type="subscribe", runs=[run], points=100)
+            wanted = [{"run": run, "views": ["decision"]}]
+            for epoch in range(1, 6):
+                await asyncio.to_thread(views_of, run, attempt, server, epoch)
+                for _ in range(2):
+                    await client.send(type="health", runs=wanted)
+                while unpack((await told(client, "view"))[1]["view"].tobytes())[0]["epoch"] < epoch:
+                    pass
 
     go(scene())

@@ -20,6 +20,8 @@ interface ShownRun {
   color: number;
   visible: boolean;
   clip: number | null;
+  /** Whether there is a picture of its decision boundary: of a person's own data that is seen only in training. */
+  boundary: "sure" | "perhaps" | null;
 }
 
 interface ChartPart {
@@ -170,6 +172,12 @@ interface ViewMessage extends Packed {
 }
 
 type LiveMessage = Status | CurvesMessage | HealthMessage | ViewMessage;
+
+/** A run whose health is asked for: only some views of it, or (null) all. */
+interface HealthWish {
+  run: number;
+  views: string[] | null;
+}
 
 /** What a panel is notified of, with the number of the run. */
 interface FeedListener {

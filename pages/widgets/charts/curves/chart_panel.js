@@ -3,6 +3,7 @@
 import { element } from "../dom.js";
 import { LivePanel, mountPanel } from "../live_panel.js";
 import { isOver } from "../status_line.js";
+import { Boundaries } from "./boundaries.js";
 import { Chart } from "./chart.js";
 import { waitingText } from "./chart_spec.js";
 import { Legend } from "./legend.js";
@@ -35,6 +36,7 @@ export class ChartPanel extends LivePanel {
     this.grid = element("div", { class: "ts-grid" }, this.root);
     /** @type {Chart[]} */
     this.charts = [];
+    this.boundaries = new Boundaries(this);
   }
 
   get runs() {
@@ -66,12 +68,25 @@ export class ChartPanel extends LivePanel {
     this.#showLegend();
   }
 
+  /** @param {ChartPanelData} data */
+  update(data) {
+    super.update(data);
+    this.boundaries.update(); // a run must be subscribed to first
+  }
+
   draw() {
     for (const chart of this.charts) chart.schedule();
+    this.boundaries.draw();
   }
 
   redraw() {
     for (const chart of this.charts) chart.schedule(true);
+    this.boundaries.draw();
+  }
+
+  fit() {
+    super.fit();
+    this.boundaries.draw(); // a canvas has a pixel for each of the screen's
   }
 
   #showLegend() {
@@ -88,6 +103,7 @@ export class ChartPanel extends LivePanel {
   #toggle(run) {
     if (!this.hidden.delete(run)) this.hidden.add(run);
     this.#showLegend();
+    this.boundaries.update();
     this.redraw();
   }
 
@@ -134,6 +150,11 @@ export class ChartPanel extends LivePanel {
     if (!document.hidden) this.draw();
   }
 
+  /** @param {HealthMessage | ViewMessage} message */
+  onHealth({ run }) {
+    this.boundaries.onPicture(run);
+  }
+
   /** @param {number} id */
   onStatus(id) {
     const { total_steps: steps, epochs } = this.feed.run(id).status?.progress ?? {};
@@ -143,6 +164,7 @@ export class ChartPanel extends LivePanel {
       this.lengths.add(length);
       this.redraw();
     }
+    this.boundaries.update(); // one that ended before its first epoch has no picture
     this.showStatus();
   }
 

@@ -8,29 +8,38 @@ import { rgbOf } from "../theme.js";
 /** @typedef {import("./figures.js").Figure} Figure */
 
 const WIDEST = 900; // CSS pixels of the boundary
+const SMALLEST_DOT = 1.5; // CSS pixels of radius
 const LEGEND = 12; // classes that are named
 
 /**
  * @param {Packed} picture
- * @param {Scene} scene
+ * @param {{ theme: Theme, tallest?: number }} scene `tallest`: the most CSS pixels of height.
  * @param {HTMLElement} body
  * @returns {Figure}
  */
-export function decisionBoundary(picture, { theme }, body) {
+export function decisionBoundary(picture, { theme, tallest = WIDEST }, body) {
   const { classes, range } = picture;
   const [x0, x1, y0, y1] = range;
-  const canvas = body.querySelector("canvas") ?? boundaryCanvas(body, classes, theme.colors);
-  const room = canvas.parentElement?.clientWidth || 600;
-  canvas.width = Math.round(Math.min(WIDEST, room) * (devicePixelRatio || 1));
+  const canvas = body.querySelector("canvas") ?? boundaryCanvas(body);
+  const frame = /** @type {HTMLElement} */ (canvas.parentElement);
   const share = Math.min(1, Math.max(0.45, (y1 - y0) / (x1 - x0)));
+  frame.style.maxWidth = `${Math.floor(tallest / share)}px`;
+  canvas.width = Math.round(Math.min(WIDEST, frame.clientWidth || 600) * (devicePixelRatio || 1));
   canvas.height = Math.round(canvas.width * share);
+  nameClasses(body, classes, theme.colors);
   const context = contextOf(canvas);
   context.imageSmoothingEnabled = true;
   context.drawImage(predictedFields(picture, theme), 0, 0, canvas.width, canvas.height);
   drawSamples(context, picture, theme);
   canvas.dataset.sum = String(checksum(picture.arrays.confidence));
-  const plane = `x ${digits(x0)} … ${digits(x1)} and y ${digits(y0)} … ${digits(y1)}`;
-  return { description: `${classes.length} classes between ${plane}`, summary: momentOf(picture) };
+  return { description: boundaryInWords(picture), summary: momentOf(picture) };
+}
+
+/** @param {Element} body */
+function boundaryCanvas(body) {
+  const frame = element("div", { class: "ts-boundary-frame" }, body);
+  element("p", { class: "ts-classes" }, body);
+  return element("canvas", { class: "ts-boundary" }, frame);
 }
 
 /**
@@ -38,15 +47,29 @@ export function decisionBoundary(picture, { theme }, body) {
  * @param {string[]} classes
  * @param {string[]} colors
  */
-function boundaryCanvas(body, classes, colors) {
-  const frame = element("div", { class: "ts-boundary-frame" }, body);
-  const legend = element("p", { class: "ts-classes" }, body);
-  classes.slice(0, LEGEND).forEach((name, i) => {
-    const entry = element("span", {}, legend);
+function nameClasses(body, classes, colors) {
+  const entries = classes.slice(0, LEGEND).map((name, i) => {
+    const entry = element("span");
     element("i", {}, entry).style.background = colors[i % colors.length];
     entry.append(name);
+    return entry;
   });
-  return element("canvas", { class: "ts-boundary" }, frame);
+  body.querySelector(".ts-classes")?.replaceChildren(...entries);
+}
+
+/**
+ * Returns how much of the plane falls to each class: "After epoch 12: the plane is 62 % inner, …".
+ * @param {Packed} picture
+ */
+export function boundaryInWords(picture) {
+  const { classes: names, range, arrays } = picture;
+  const fields = Array.from(arrays.classes);
+  const parts = names.slice(0, LEGEND).map((/** @type {string} */ name, /** @type {number} */ i) => {
+    const share = fields.filter((field) => field === i).length / fields.length;
+    return `${Math.round(100 * share)} % ${name}`;
+  });
+  const [x0, x1, y0, y1] = range.map(digits);
+  return `${momentOf(picture)}: the plane is ${parts.join(", ")} (x from ${x0} to ${x1}, y from ${y0} to ${y1})`;
 }
 
 /**
@@ -82,7 +105,7 @@ function predictedFields({ arrays: { classes, confidence }, classes: names }, { 
  */
 function drawSamples(context, { arrays: { x, y, label, held }, range: [x0, x1, y0, y1] }, theme) {
   const { width, height } = context.canvas;
-  const dot = Math.max(2, width / 240);
+  const dot = Math.max(SMALLEST_DOT * (devicePixelRatio || 1), width / 240);
   for (let i = 0; i < x.length; i++) {
     context.beginPath();
     context.arc(

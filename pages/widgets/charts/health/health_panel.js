@@ -73,7 +73,7 @@ export class HealthPanel extends LivePanel {
   /** @param {HealthPanelData} data */
   update(data) {
     super.update(data);
-    this.feed.watchHealth(data.run); // a run must be subscribed to first
+    this.feed.watchHealth(this, [{ run: data.run, views: null }]); // a run must be subscribed to first
   }
 
   #clear() {
@@ -88,11 +88,6 @@ export class HealthPanel extends LivePanel {
       const applies = spec.applies?.(this.data) ?? true;
       if (applies && !this.cards.has(name)) this.cards.set(name, new Card(name, spec, this));
     }
-  }
-
-  close() {
-    if (!this.closed) this.feed.watchHealth(null);
-    super.close();
   }
 
   draw() {

@@ -13,8 +13,9 @@ export class Feed {
     this.runs = new Map();
     /** @type {Map<number, HealthData>} */
     this.healths = new Map();
-    /** @type {number | null} */
-    this.healthRun = null;
+    /** @type {Map<FeedListener, HealthWish[]>} */
+    this.healthWishes = new Map();
+    this.healthAsked = "[]";
     /** @type {Map<FeedListener, number[]>} */
     this.listeners = new Map();
     /** @type {Map<number, { owner: object, onSegments: (segments: Segment[]) => void }>} */
@@ -66,7 +67,9 @@ export class Feed {
   /** @param {FeedListener} listener */
   unwatch(listener) {
     this.listeners.delete(listener);
+    this.healthWishes.delete(listener);
     this.#subscribe();
+    this.#wishHealth();
   }
 
   #subscribe() {
@@ -75,18 +78,35 @@ export class Feed {
   }
 
   /**
-   * Follow the health of one of the watched runs, too; null ends it. There is one such run at a time.
-   * @param {number | null} id
+   * Follow the health of some of the runs that a panel watches, too, in place of those before.
+   * @param {FeedListener} listener
+   * @param {HealthWish[]} wishes
    */
-  watchHealth(id) {
-    if (this.healthRun === id) return;
-    this.healthRun = id;
+  watchHealth(listener, wishes) {
+    this.healthWishes.set(listener, wishes);
+    this.#wishHealth();
+  }
+
+  /** What panels wish to know of runs; all of a run where one of them wishes all. */
+  get #wishes() {
+    /** @type {Map<number, HealthWish>} */
+    const byRun = new Map();
+    for (const wish of [...this.healthWishes.values()].flat()) {
+      if (byRun.get(wish.run)?.views !== null) byRun.set(wish.run, wish);
+    }
+    return [...byRun.values()].sort((a, b) => a.run - b.run);
+  }
+
+  #wishHealth() {
+    const asked = JSON.stringify(this.#wishes);
+    if (asked === this.healthAsked) return;
+    this.healthAsked = asked;
     this.#requestHealth();
   }
 
   #requestHealth() {
-    const run = this.healthRun;
-    this.socket.send({ type: "health", run, seen: run === null ? {} : this.health(run).seen });
+    const runs = this.#wishes.map((wish) => ({ ...wish, seen: this.health(wish.run).seen }));
+    this.socket.send({ type: "health", runs });
   }
 
   /**
@@ -115,7 +135,7 @@ export class Feed {
   onState(state) {
     this.state = state;
     this.everOpen ||= state === "open";
-    if (state === "open" && this.healthRun !== null) this.#requestHealth();
+    if (state === "open" && this.healthWishes.size) this.#requestHealth();
     for (const listener of this.listeners.keys()) listener.onConnection(state);
   }
 

@@ -2,7 +2,7 @@
 
 import { decode } from "./decode.js";
 
-const PROTOCOL = 2;
+const PROTOCOL = 3;
 const RETRY_FIRST = 400;
 const RETRY_MOST = 15000;
 const PING_EVERY = 20000;
