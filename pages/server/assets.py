@@ -27,7 +27,7 @@ class File(NamedTuple):
     """A file's bytes, its media type, and the version that its address and ETag carry."""
 
     plain: bytes
-    compressed: bytes
+    compressed: bytes | None  # None where it would not become smaller
     type: str
     version: str
 
@@ -43,7 +43,7 @@ def routes(base: str) -> list[BaseRoute]:
 async def plotly_bundle(request: Request) -> Response:
     """Responds with Plotly's bundle."""
     file = await asyncio.to_thread(_plotly)
-    return _respond(request, file, current=request.query_params.get("v") == file.version)
+    return respond(request, file, current=request.query_params.get("v") == file.version)
 
 
 async def asset(request: Request) -> Response:
@@ -51,10 +51,10 @@ async def asset(request: Request) -> Response:
     file = _assets().get(request.path_params["name"])
     if file is None:
         return Response("Not found", 404)
-    return _respond(request, file, current=request.path_params["version"] == file.version)
+    return respond(request, file, current=request.path_params["version"] == file.version)
 
 
-def _respond(request: Request, file: File, *, current: bool) -> Response:
+def respond(request: Request, file: File, *, current: bool) -> Response:
     """Responds with a file: cached indefinitely under its `current` address, else revalidated each time."""
     headers = {
         "Cache-Control": IMMUTABLE if current else "no-cache",
@@ -64,7 +64,7 @@ def _respond(request: Request, file: File, *, current: bool) -> Response:
     }
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
-    zipped = "gzip" in request.headers.get("accept-encoding", "")
+    zipped = file.compressed is not None and "gzip" in request.headers.get("accept-encoding", "")
     # Also for plain bytes: without this header the server's own middleware would compress them for each request.
     headers["Content-Encoding"] = "gzip" if zipped else "identity"
     return Response(file.compressed if zipped else file.plain, media_type=file.type, headers=headers)

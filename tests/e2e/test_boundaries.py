@@ -54,7 +54,9 @@ def test_two_boundaries_move_beside_the_loss(shared_site, visitor):
     assert names.all_inner_texts() == legend(page).all_inner_texts()
     expect(boundaries(page).nth(1).get_by_role("img")).to_have_attribute(
         "aria-label",
-        re.compile(r"^Decision boundary of Run 2 · Batch norm\. After epoch \d+: the plane is \d+ % blue, \d+ % orange"),
+        re.compile(
+            r"^Decision boundary of Run 2 · Batch norm\. After epoch \d+: the plane is \d+ % blue, \d+ % orange"
+        ),
     )
     loss, (first, second) = box(chart(page)), (box(boundaries(page).nth(i)) for i in range(2))
     assert first["y"] == second["y"], "side by side"
