@@ -7,7 +7,7 @@ import re
 
 from playwright.sync_api import Page, expect
 from test_health import SLOW
-from test_journeys import PATIENCE, button, chart, legend, no_sideways_scroll, start, wait_for_step
+from test_journeys import PATIENCE, button, chart, legend, no_sideways_scroll, start, status, wait_for_step
 from test_own_data import upload
 
 expect.set_options(timeout=PATIENCE * 1000)
@@ -47,6 +47,8 @@ def test_two_boundaries_move_beside_the_loss(shared_site, visitor):
     page.get_by_text("Batch norm", exact=True).click()
     expect(page.get_by_text("Next run changes")).to_be_visible()
     start(page)
+    expect(status(page)).to_contain_text("Run 2")
+    expect(status(page)).to_contain_text("Training")
     expect(boundaries(page)).to_have_count(2)
     expect(page.get_by_test_id("boundaries").locator("canvas")).to_have_count(2)
     wait_for_another_picture(page)

@@ -39,19 +39,15 @@ export class Boundaries {
 
   /** @param {ShownRun[]} runs */
   #show(runs) {
-    for (const [id, boundary] of this.shown) {
-      if (runs.some((run) => run.id === id)) continue;
-      boundary.root.remove();
-      this.shown.delete(id);
-    }
-    for (const run of runs) {
-      const boundary = this.shown.get(run.id) ?? new Boundary(this.panel, this.root);
-      this.shown.set(run.id, boundary);
-      boundary.show(run);
-    }
-    this.root.append(...runs.map(({ id }) => /** @type {Boundary} */ (this.shown.get(id)).root));
-    if (runs.length) this.panel.charts[0]?.card.root.after(this.root);
-    else this.root.remove(); // a hidden one would still count in the grid
+    const before = this.shown;
+    this.shown = new Map(runs.map((run) => [run.id, before.get(run.id) ?? new Boundary(this.panel)]));
+    const cards = [...this.shown.values()].map(({ root }) => root);
+    if (cards.length !== this.root.children.length || cards.some((card) => card.parentElement !== this.root))
+      this.root.replaceChildren(...cards);
+    for (const run of runs) this.shown.get(run.id)?.show(run);
+    if (!runs.length)
+      this.root.remove(); // a hidden one would still count in the grid
+    else if (!this.root.isConnected) this.panel.charts[0]?.card.root.after(this.root);
   }
 
   draw() {
@@ -67,16 +63,13 @@ export class Boundaries {
 
 /** One run's picture under the run's name. */
 class Boundary {
-  /**
-   * @param {import("./chart_panel.js").ChartPanel} panel
-   * @param {Element} parent
-   */
-  constructor(panel, parent) {
+  /** @param {import("./chart_panel.js").ChartPanel} panel */
+  constructor(panel) {
     this.panel = panel;
     /** @type {ShownRun | null} */
     this.run = null;
     this.scheduler = new DrawScheduler(() => this.#draw(), REST);
-    this.root = element("figure", { class: "ts-card" }, parent);
+    this.root = element("figure", { class: "ts-card" });
     const caption = element("figcaption", { class: "ts-boundary-name" }, this.root);
     this.swatch = element("span", { class: "ts-swatch", "aria-hidden": "true" }, caption);
     this.label = element("span", { class: "ts-label" }, caption);
@@ -86,11 +79,12 @@ class Boundary {
 
   /** @param {ShownRun} run */
   show(run) {
+    const isNew = !this.run;
     this.run = run;
     this.swatch.style.setProperty("--ts-run", this.panel.color(run));
     setText(this.label, run.label);
     this.label.title = run.label;
-    this.schedule();
+    if (isNew) this.schedule();
   }
 
   schedule() {
