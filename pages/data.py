@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.server.uploads import PendingUpload, dismiss_upload, pending_upload, start_upload
 from pages.widgets.images_view import images_view
-from pages.widgets.markup import waiting
+from pages.widgets.markup import problem, waiting
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading
 from pages.widgets.run_polling import reporting_errors
@@ -48,10 +48,7 @@ def page(context: PageContext) -> None:
     upload = _choose(context, uploads)
     manifest = find_manifest(upload.digest)
     if manifest is None:
-        st.error(
-            "This file's content is no longer on this machine. Upload the same file again.",
-            icon=":material/cloud_off:",
-        )
+        st.html(problem("This file's content is no longer on this machine. Upload the same file again."))
     elif manifest["kind"] == "table":
         table_view(context, upload, manifest)
     else:
@@ -98,15 +95,15 @@ def _draw_progress(upload: PendingUpload) -> None:
 
 def _draw_outcome(context: PageContext, upload: PendingUpload) -> None:
     """Chooses the uploaded file, or draws why it could not be uploaded until that is dismissed."""
-    name = escape_markdown(shorten(upload.name, 60))
+    name = shorten(upload.name, 60)
     if upload.digest:
         st.session_state[CHOSEN] = upload.digest
         dismiss_upload(context.owner)
         contents = _contents(find_manifest(upload.digest) or {})
-        st.toast(f"{name} uploaded: {contents}.", icon=":material/task_alt:")
+        st.toast(escape_markdown(f"{name} uploaded: {contents}."), icon=":material/task_alt:")
         return
     with st.container(key="data-problem", horizontal=True, vertical_alignment="center"):
-        st.error(f"{name} could not be uploaded. {escape_markdown(upload.problem)}", icon=":material/block:")
+        st.html(problem(f"{name} could not be uploaded. {upload.problem}"))
         st.button(
             "Dismiss",
             key="data-dismiss",
@@ -160,7 +157,9 @@ def _contents(manifest: Mapping[str, Any]) -> str:
 @st.dialog("Delete this file?")
 def _confirm_delete(store: Store, upload: Upload, owner: str) -> None:
     used = store.runs_using(upload.digest, upload.owner)
-    st.markdown(f"**{escape_markdown(shorten(upload.name, 60))}** will be removed from your list.")
+    st.html(
+        f"<p><strong>{escape_html(shorten(upload.name, 60))}</strong> will be removed from your list.</p>"
+    )
     if used:
         listed = ", ".join(map(str, used[:5])) + (" and more" if len(used) > 5 else "")
         st.warning(

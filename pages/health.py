@@ -10,11 +10,11 @@ from pages.live.tokens import page_token
 from pages.widgets.health_panel import health_panel
 from pages.widgets.history import UNCHANGED, changes_by_run, config_of, is_probe, legend_label
 from pages.widgets.linked_run import link_target, link_to, linked_run
-from pages.widgets.markup import chips
+from pages.widgets.markup import chips, information
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading, link_to_train
 from pages.widgets.run_polling import poll_states
-from pages.widgets.text import escape_markdown, shorten
+from pages.widgets.text import shorten
 from trainer.config import Change
 from trainer.settings import get_settings
 from trainer.store import Run
@@ -30,10 +30,7 @@ def page(context: PageContext) -> None:
         "What happens inside a run, layer by layer, while it trains. Recording it does not change the run by a single bit.",
     )
     if (target := link_target()) is not None and linked_run(runs) is None:
-        st.info(
-            f"Run {escape_markdown(shorten(target, 20))} is not among yours; this is your newest run.",
-            icon=":material/info:",
-        )
+        st.html(information(f"Run {shorten(target, 20)} is not among yours; this is your newest run."))
     if not runs:
         empty_state("No runs yet", "Start one on the Train page: its layers appear here within a second.")
         link_to_train(context.train_page)

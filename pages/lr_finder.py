@@ -9,7 +9,7 @@ import streamlit as st
 from pages.widgets.history import is_probe
 from pages.widgets.knobs import load_config
 from pages.widgets.lr_curve import lr_curve
-from pages.widgets.markup import waiting
+from pages.widgets.markup import problem, waiting
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading
 from pages.widgets.run_polling import poll_states, reporting_errors, send_request
@@ -59,12 +59,12 @@ def _draw_range(context: PageContext) -> RunConfig | None:
             for name, knob in knobs.items()
         }
     if context.knobs.config is None:
-        st.error(escape_markdown(context.knobs.problems[0]))
+        st.html(problem(context.knobs.problems[0]))
         return None
     try:
         return finder_config(context.knobs.config, **values)
     except ConfigError as error:
-        st.error(escape_markdown(error))
+        st.html(problem(str(error)))
         return None
 
 
@@ -104,7 +104,7 @@ def _draw_test(context: PageContext, run: Run) -> None:
     """Draws the curve so far and, once the test is over, the rates to choose from."""
     run = context.store.run(run.id)
     if run.error:
-        st.error(escape_markdown(run.error))
+        st.html(problem(run.error))
     points = context.store.read_points(run.id, "step")
     rates, losses = points.column("lr"), points.column("loss")
     if not len(rates):

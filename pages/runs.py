@@ -9,12 +9,13 @@ import streamlit as st
 from pages.widgets.history import changes_by_run
 from pages.widgets.import_run import import_run
 from pages.widgets.linked_run import link_target, link_to, linked_run
+from pages.widgets.markup import information
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading, link_to_train
 from pages.widgets.run_detail import run_detail
 from pages.widgets.run_polling import poll_states
 from pages.widgets.run_table import matching, run_table
-from pages.widgets.text import escape_markdown, shorten
+from pages.widgets.text import shorten
 from trainer.config import Change
 from trainer.store import Run
 
@@ -25,10 +26,11 @@ def page(context: PageContext) -> None:
     heading("Runs")
     linked = linked_run(runs)
     if linked is None and (target := link_target()) is not None:
-        st.info(
-            f"Run {escape_markdown(shorten(target, 20))} is not among yours. To share a run, share its knobs: "
-            "load them, then press Copy link.",
-            icon=":material/info:",
+        st.html(
+            information(
+                f"Run {shorten(target, 20)} is not among yours. To share a run, share its knobs: "
+                "load them, then press Copy link."
+            )
         )
     import_run(context.owner)
     if not runs:

@@ -14,7 +14,7 @@ from pages.widgets.health_panel import boundary_of
 from pages.widgets.history import changes_by_run, config_of, is_probe, legend_label, task_of
 from pages.widgets.launch import launch
 from pages.widgets.live_chart import Score, ShownRun, live_panel
-from pages.widgets.markup import chips
+from pages.widgets.markup import chips, problem
 from pages.widgets.page_context import PageContext
 from pages.widgets.preflight import preflight_section
 from pages.widgets.run_card import run_card
@@ -99,7 +99,7 @@ def _next_run(context: PageContext, runs: Sequence[Run], *, ready: bool) -> str:
     """Returns HTML: what the next run changes, or why it cannot start."""
     config = context.knobs.config
     if config is None:
-        return f'<p class="tp-problem" role="alert">{escape_html(context.knobs.problems[0])}</p>'
+        return problem(context.knobs.problems[0])
     if not ready:
         return '<p class="tp-quiet">Add what is missing above before you start.</p>'
     last = config_of(runs[0]) if runs else None

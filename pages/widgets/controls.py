@@ -7,7 +7,8 @@ from typing import Any
 
 import streamlit as st
 
-from pages.widgets.text import escape_html, escape_markdown
+from pages.widgets.markup import problem
+from pages.widgets.text import escape_markdown
 from trainer.config import ConfigError, check
 from trainer.registry import Knob
 
@@ -16,7 +17,7 @@ MAX_SLIDER_STOPS = 100
 
 def show_problem(sentence: str) -> None:
     """Draws what is wrong, where it is wrong."""
-    st.html(f'<p class="tp-problem" role="alert">{escape_html(sentence)}</p>')
+    st.html(problem(sentence))
 
 
 def draw_knob(key: str, knob: Knob, errors: list[str]) -> Any:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.widgets.text import escape_markdown
+from pages.widgets.markup import problem
+from trainer.export.bundle import BundleError
 from trainer.export.sandboxed_import import receive
-from trainer.export.unbundle import BundleError
 from trainer.settings import get_settings
 
 IMPORTED, SERIAL = "imported-run", "import-serial"
@@ -30,7 +30,7 @@ def import_run(owner: str) -> None:
             with st.spinner("Checking and importing…"):
                 run_id = receive(get_settings(), file, owner)
         except BundleError as error:
-            st.error(escape_markdown(error), icon=":material/error:")
+            st.html(problem(str(error)))
             return
     st.session_state[IMPORTED], st.session_state[SERIAL] = run_id, serial + 1
     st.query_params["run"] = str(run_id)

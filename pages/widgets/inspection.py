@@ -11,8 +11,7 @@ from typing import Any
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
-from pages.widgets.markup import waiting
-from pages.widgets.text import escape_markdown
+from pages.widgets.markup import problem, waiting
 from trainer.lifecycle.states import JobState
 from trainer.store import Inspection, Store, StoreError
 
@@ -88,7 +87,7 @@ def _poll(store: Store, inspection: Inspection) -> None:
 
 
 def _failure(kind: str, inspection: Inspection) -> None:
-    st.error(escape_markdown(inspection.message), icon=":material/error:")
+    st.html(problem(inspection.message))
     st.button(
         "Try again",
         key=f"{kind}-again",

@@ -25,6 +25,7 @@ from pages.widgets.link import (
     switch_of,
     widget_values,
 )
+from pages.widgets.markup import warning
 from pages.widgets.share import copy_button
 from pages.widgets.text import escape_markdown
 from trainer.config import Choice, ConfigError, RunConfig, plain_knobs
@@ -95,7 +96,7 @@ def show_link_notices() -> None:
     if not notices:
         return
     with st.container(key="link-notices", horizontal=True, vertical_alignment="center"):
-        st.warning("  \n".join(escape_markdown(notice) for notice in notices), icon=":material/link_off:")
+        st.html(warning(*notices), width="stretch")
         st.button(
             "Dismiss",
             key="dismiss-notices",

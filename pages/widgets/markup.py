@@ -24,9 +24,30 @@ def notice(sentence: str) -> str:
     return f'<p class="tp-notice">{escape_html(sentence)}</p>'
 
 
+def problem(*sentences: str) -> str:
+    """Returns what is wrong, on lines of their own, announced to screen readers."""
+    return _message("problem", sentences)
+
+
+def warning(*sentences: str) -> str:
+    """Returns what needs attention though nothing failed, announced to screen readers."""
+    return _message("warning", sentences)
+
+
+def information(*sentences: str) -> str:
+    """Returns what is good to know in place of what was asked for."""
+    return _message("information", sentences)
+
+
 def waiting(sentence: str) -> str:
     """Returns a sentence beside a spinner, announced to screen readers."""
     return f'<p class="tp-waiting" role="status"><i></i>{escape_html(sentence)}</p>'
+
+
+def _message(kind: str, sentences: Iterable[str]) -> str:
+    role = "status" if kind == "information" else "alert"
+    lines = "<br>".join(map(escape_html, sentences))
+    return f'<p class="tp-message tp-{kind}" role="{role}">{lines}</p>'
 
 
 def chips(changes: Iterable[Change], empty: str = "") -> str:

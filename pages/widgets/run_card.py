@@ -12,11 +12,11 @@ from pages.widgets.diagnosis import diagnosis
 from pages.widgets.history import UNCHANGED, config_of, run_facts, seconds_of
 from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
-from pages.widgets.markup import chips, facts_list, notice, state_pill
+from pages.widgets.markup import chips, facts_list, notice, problem, state_pill
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import send_request
 from pages.widgets.run_states import state_label
-from pages.widgets.text import escape_html, escape_markdown, run_title
+from pages.widgets.text import escape_html, run_title
 from trainer.config import Change
 from trainer.formatting import format_duration
 from trainer.lifecycle.requests import RequestKind
@@ -50,7 +50,7 @@ def run_card(context: PageContext, run: Run, place: chart_selection.Place, chang
 
 def show_error(run: Run) -> None:
     """Draws the sentence that says what went wrong, with the traceback one click away."""
-    st.error(escape_markdown(run.error), icon=":material/error:")
+    st.html(problem(run.error or ""))
     if run.traceback:
         with st.expander("Traceback"):
             st.code(run.traceback, language=None, wrap_lines=True)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from pages.server.live_runs import LiveRuns, free_space, live_runs
 from pages.widgets.diagnosis_cache import diagnosis_of
-from pages.widgets.markup import waiting
+from pages.widgets.markup import waiting, warning
 from pages.widgets.page_context import PageContext
 from pages.widgets.text import escape_markdown
 from trainer.formatting import format_bytes
@@ -98,8 +98,9 @@ def _disk_space() -> None:
     """Warns before the disk is full and while it is: training waits then, so the curves stop."""
     free = free_space()
     if free is not None and free < LOW_DISK_SPACE:
-        st.warning(
-            f"{format_bytes(free)} are left on the disk of {escape_markdown(get_settings().home)}. When it is full, runs "
-            "wait; nothing is lost. Free some space, and they continue by themselves.",
-            icon=":material/hard_drive:",
+        st.html(
+            warning(
+                f"{format_bytes(free)} are left on the disk of {get_settings().home}. When it is full, runs wait; nothing is "
+                "lost. Free some space, and they continue by themselves."
+            )
         )

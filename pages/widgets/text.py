@@ -1,7 +1,7 @@
 """Text for pages: other people's words made harmless, and the names of runs and states.
 
 Run names, notes, file names and whatever a link contains belong to other people. They reach a page through
-`escape_html` (inside `st.html`), `escape_markdown` (inside labels and messages) or `st.text`, never as they are.
+`escape_html` (inside `st.html`), `st.text`, or `escape_markdown` where Streamlit takes only Markdown, never as they are.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import re
 from trainer.store import Run
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&@^=/])")
+_ADDRESS = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)", re.IGNORECASE)
+"""Places in which one invisible character keeps Streamlit from making a link of an address, which it does whatever is escaped."""
+_WORD_JOINER = "\u2060"
 _SPACE = re.compile(r"\s+")
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Characters that turn the reading direction: left open, they would turn the page's own words too."""
@@ -23,8 +26,8 @@ def escape_html(text: object) -> str:
 
 
 def escape_markdown(text: object) -> str:
-    """Returns text for a Streamlit label or message: nothing in it is read as Markdown, HTML, a color or an emoji."""
-    return _MARKDOWN.sub(r"\\\1", _one_line(text))
+    """Returns text for a Streamlit label or toast: nothing in it is read as Markdown, HTML, a color, an emoji or a link."""
+    return _MARKDOWN.sub(r"\\\1", _ADDRESS.sub(_WORD_JOINER, _one_line(text)))
 
 
 def shorten(text: object, length: int = 80) -> str:

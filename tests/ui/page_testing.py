@@ -1,5 +1,7 @@
 """A tab without a browser: Streamlit's AppTest around the real script, and ways to find what stands on it."""
 
+import re
+from html import unescape
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
@@ -49,6 +51,15 @@ def has(app: AppTest, key: str) -> bool:
     except AssertionError:
         return False
     return True
+
+
+def messages(app: AppTest, kind: str) -> list[str]:
+    """The messages of one kind on the page: "problem", "warning" or "information"."""
+    bodies = "".join(html.proto.body for html in app.get("html"))
+    return [
+        unescape(text.replace("<br>", "\n"))
+        for text in re.findall(rf'<p class="tp-message tp-{kind}"[^>]*>(.*?)</p>', bodies)
+    ]
 
 
 def text_of(app: AppTest) -> str:

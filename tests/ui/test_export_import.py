@@ -4,7 +4,7 @@ import io
 from types import SimpleNamespace
 
 import pytest
-from page_testing import VISITOR, text_of, widget
+from page_testing import VISITOR, messages, text_of, widget
 
 from trainer.config import RunConfig
 from trainer.export.formats import FORMATS
@@ -42,7 +42,7 @@ def test_a_zip_is_imported_and_a_bad_one_refused(lab, measured, monkeypatch):
     handed = SimpleNamespace(file=io.BytesIO(b"no zip *at all*"))
     monkeypatch.setattr("pages.widgets.import_run.st.file_uploader", lambda *_, **__: handed.file)
     app = lab.go(lab.open(), "runs")
-    assert "no whole zip" in app.error[0].value
+    assert "no whole zip" in messages(app, "problem")[0]
     assert len(lab.runs()) == 1
 
     files = [io.BytesIO(data)]

@@ -1,7 +1,7 @@
 """The Health page without a browser: which run it shows, and what it says when there is nothing to show."""
 
 import pytest
-from page_testing import VISITOR, text_of, widget
+from page_testing import VISITOR, messages, text_of, widget
 
 from pages.widgets import health_panel as widgets
 from trainer.config import RunConfig
@@ -58,7 +58,7 @@ def test_a_link_to_somebody_elses_run_shows_ones_own_and_says_so(lab, drawn):
     app.query_params["run"] = str(foreign)
     app = lab.go(app, "health")
     assert drawn[-1]["run"] == own
-    assert any("not among yours" in info.value for info in app.info)
+    assert "not among yours" in messages(app, "information")[0]
 
 
 def test_a_run_without_health_says_why(lab, drawn):

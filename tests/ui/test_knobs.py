@@ -4,7 +4,7 @@ from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from page_testing import VISITOR, has, text_of, widget
+from page_testing import VISITOR, has, messages, text_of, widget
 
 from pages.widgets.link import bound_parameters, read_link, share_link, switch_key, switch_of
 from trainer import registry
@@ -75,7 +75,7 @@ def test_a_shared_link_brings_the_same_configuration(lab, family, name):
     assert not app.exception
     assert shown_config(app) == config
     assert app.query_params == bound_parameters(config.flat())
-    assert not app.warning
+    assert not messages(app, "warning")
 
 
 @pytest.mark.parametrize(("family", "name"), EVERY)
@@ -183,6 +183,8 @@ HOSTILE = [
     ("schedule", "<script>alert(1)</script>"),
     ("normalization-batch", "perhaps"),
     ("model.layers", "64-0-x"),
+    ("schedule", "cosine\n"),
+    ("epochs", "1_0"),
     ("device", "tpu"),
     ("nonsense", "**bold** :red[x] [a](javascript:alert(1))"),
     ("<img src=x onerror=alert(1)>", "1"),
@@ -195,11 +197,11 @@ def test_a_hostile_link_falls_back_and_says_so(lab, key, value):
     app = lab.open(**{key: value})
     assert not app.exception
     assert shown_config(app) == RunConfig()
-    assert app.warning[0].value.startswith(("Unknown", "Invalid"))
+    assert messages(app, "warning")[0].startswith(("Unknown", "Invalid"))
     written = text_of(app).replace("\\<", "").replace("\\*", "")
     assert not any(raw in written for raw in ("<script", "<img", "**bold**"))
     widget(app, "dismiss-notices").click().run()
-    assert not app.warning
+    assert not messages(app, "warning")
 
 
 def test_a_link_with_everything_wrong_is_summed_up():

@@ -1,7 +1,7 @@
 """The section "Before step 1" asks once opened, follows the knobs, withdraws what nobody waits for, never asks in circles."""
 
 import pytest
-from page_testing import has, text_of, widget
+from page_testing import has, messages, text_of, widget
 
 from trainer.config import RunConfig
 from trainer.preflight.dry_run import dry_run, question_of
@@ -107,7 +107,7 @@ def test_a_failure_is_a_sentence_and_is_asked_again_on_request_only(lab):
     app.run()
     app.run()
     assert not app.exception
-    assert app.error[0].value.replace("\\", "") == "Memory *ran* out."
+    assert messages(app, "problem") == ["Memory *ran* out."]
     assert [job.status for job in lab.store.inspections()] == ["failed"]
     widget(app, "before-again").click().run()
     assert [job.status for job in lab.store.inspections()] == ["queued"]

@@ -165,6 +165,13 @@ def test_an_image_that_claims_too_many_pixels_is_refused_before_it_is_decoded(re
     assert "20 × 20 pixels; the limit is 200" in refused(zip_bytes(files))
 
 
+def test_images_that_claim_too_many_pixels_together_are_refused_before_any_is_decoded(refused, monkeypatch):
+    """Thirty of 49 megapixels each, a megabyte in all, held a slot for three minutes."""
+    monkeypatch.setattr(images, "MAX_PIXELS_TOGETHER", 30 * 12 * 12 - 1)
+    monkeypatch.setattr(images.Decoder, "_decode", lambda *_: pytest.fail("decoded"))
+    assert "pixels together" in refused(zip_bytes(image_files()))
+
+
 @pytest.mark.parametrize(
     ("name", "limit", "words"),
     [("MAX_ENTRIES", 20, "30 entries"), ("MAX_IMAGES", 20, "30 images"), ("MAX_UNPACKED_BYTES", 100, "unpacks to"),
