@@ -22,6 +22,7 @@ from pages.live.client_messages import (
     RefusedError,
 )
 from pages.live.hub import Hub
+from pages.live.limits import Slots
 from pages.live.tokens import Grant, TokenError, Tokens
 from pages.live.viewer import Viewer
 from trainer.curves.deltas import MAX_POINTS
@@ -29,7 +30,7 @@ from trainer.curves.deltas import MAX_POINTS
 LOG = logging.getLogger(__name__)
 
 PROTOCOL: Final = 3
-AUTH_TIMEOUT: Final = 10.0  # seconds until the first message
+AUTH_TIMEOUT: Final = 5.0  # seconds until the first message, which must carry the token
 IDLE_TIMEOUT: Final = 90.0  # seconds between two messages; the page pings every 20
 BURST: Final = 60  # messages at once
 MESSAGES_PER_SECOND: Final = 15.0  # in the long run
@@ -56,8 +57,9 @@ class RateLimit:
 class Connection:
     """Serves one accepted socket until it closes."""
 
-    def __init__(self, socket: WebSocket, hub: Hub, tokens: Tokens) -> None:
+    def __init__(self, socket: WebSocket, hub: Hub, tokens: Tokens, by_owner: Slots) -> None:
         self._socket, self._hub, self._tokens = socket, hub, tokens
+        self._by_owner, self._slot = by_owner, contextlib.ExitStack()
         self._viewer = Viewer()
         self._rate_limit = RateLimit()
         self._grant: Grant | None = None
@@ -86,6 +88,7 @@ class Connection:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self._slot.close()
 
     async def _close(self, error: BaseException | None) -> None:
         if error is None or isinstance(error, WebSocketDisconnect):
@@ -142,12 +145,12 @@ class Connection:
 
     async def _act(self, message: Message) -> None:
         action = self._actions.get(str(message.get("type")))
+        if self._grant is None and action != self._auth:
+            raise ClosingError(NOT_ALLOWED, "the first message must carry a token")
         if action is None:
             raise RefusedError(
                 "unknown_type", f"there is no message of type {str(message.get('type'))[:40]!r}"
             )
-        if self._grant is None and action != self._auth:
-            raise ClosingError(NOT_ALLOWED, "the first message must carry a token")
         await action(message)
 
     # --- actions: check the whole message first, then act on it ---------------------------------------------
@@ -159,7 +162,9 @@ class Connection:
             grant = self._tokens.check(message.get("token"))
         except TokenError as error:
             raise ClosingError(NOT_ALLOWED, str(error)) from None
-        if self._grant is not None and grant.owner != self._grant.owner:
+        if self._grant is None:
+            self._slot.enter_context(self._by_owner.taken(grant.owner))
+        elif grant.owner != self._grant.owner:
             raise ClosingError(NOT_ALLOWED, "the token belongs to another visitor")
         self._grant = grant
         await self._send(t="ready", protocol=PROTOCOL, expires_in=max(0, int(grant.expires - time.time())))

@@ -1,6 +1,7 @@
 """The routes beside Streamlit: the live WebSocket and a health check (pages/server/assets.py has the charts' files).
 
-`GET /api/health` — liveness, and whether a supervisor serves the database.
+`GET /api/health` — liveness: 200 as long as the server runs.
+`GET /api/ready` — readiness: 503 while the database does not answer or no supervisor is ready to train.
 `WS  /api/live` — curves and run states, pushed.
 
 The live protocol, version 3
@@ -49,9 +50,7 @@ silence, 4429 too many messages or connections, 1009 message too big, 1001 the s
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
 from urllib.parse import urlparse
 
 from starlette.requests import Request
@@ -60,16 +59,12 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from streamlit import config
 
-from pages.live.client_messages import TOO_MANY, WRONG_ORIGIN
+from pages.live.client_messages import WRONG_ORIGIN, ClosingError
 from pages.live.connection import Connection
 from pages.live.hub import Hub
+from pages.live.limits import MAX_CONNECTIONS, MAX_PER_ADDRESS, MAX_PER_OWNER, Slots, limit_messages
 from pages.live.tokens import Tokens
 from trainer.store import Store
-
-MAX_CONNECTIONS: Final = 1000
-MAX_PER_VISITOR: Final = (
-    64  # per address where there is no cookie; a class behind one router shares an address
-)
 
 
 class Api:
@@ -79,13 +74,13 @@ class Api:
         self,
         store: Callable[[], Store],
         tokens: Callable[[], Tokens],
-        supervisor: Callable[[], dict[str, Any]],
-        visitor: Callable[[WebSocket], str | None],
+        ready: Callable[[], bool],
     ) -> None:
-        """`supervisor` returns what the health check reports of it, `visitor` whose browser opened a socket."""
-        self._store, self._tokens, self._supervisor, self._visitor = store, tokens, supervisor, visitor
+        """`ready` returns whether the database answers and a supervisor serves it."""
+        self._store, self._tokens, self._ready = store, tokens, ready
         self._hub: Hub | None = None
-        self._open: Counter[str] = Counter()  # connections by visitor
+        self._all, self._by_address = Slots(MAX_CONNECTIONS), Slots(MAX_PER_ADDRESS)
+        self._by_owner = Slots(MAX_PER_OWNER)
 
     @property
     def hub(self) -> Hub:
@@ -99,6 +94,7 @@ class Api:
         return [
             WebSocketRoute(f"{base}/api/live", self.live_socket),
             Route(f"{base}/api/health", self.health_check),
+            Route(f"{base}/api/ready", self.readiness_check),
         ]
 
     async def close(self) -> None:
@@ -108,36 +104,36 @@ class Api:
             self._hub = None
 
     async def health_check(self, request: Request) -> JSONResponse:
-        """Responds 200 as long as the server runs; the supervisor's state is reported, not judged."""
-        body = {
-            "status": "ok",
-            "supervisor": await asyncio.to_thread(self._supervisor),
-            "viewers": 0 if self._hub is None else self._hub.viewers,
-        }
-        return JSONResponse(body, headers={"Cache-Control": "no-store"})
+        """Responds 200 as long as the server runs."""
+        return _status(ok=True)
+
+    async def readiness_check(self, request: Request) -> JSONResponse:
+        """Responds 200 when a run that is started now would train. Strangers may ask: it tells no more than that."""
+        return _status(ok=await asyncio.to_thread(self._ready))
 
     async def live_socket(self, socket: WebSocket) -> None:
         """Serves one viewer's connection for as long as it lasts."""
-        if not _origin_allowed(socket.headers.get("origin"), socket.headers.get("host")):
+        if not origin_allowed(socket.headers.get("origin"), socket.headers.get("host")):
             await socket.close(WRONG_ORIGIN, "this page may not open the live connection")
             return
         hub, tokens = await asyncio.to_thread(lambda: (self.hub, self._tokens()))
+        limit_messages(socket._receive)
         await socket.accept()
-        visitor = self._visitor(socket) or (socket.client.host if socket.client else "unknown")
-        if self._open.total() >= MAX_CONNECTIONS or self._open[visitor] >= MAX_PER_VISITOR:
-            await socket.close(TOO_MANY, "too many connections")
-            return
-        self._open[visitor] += 1
+        address = socket.client.host if socket.client else ""
         try:
-            await Connection(socket, hub, tokens).serve()
-        finally:
-            self._open[visitor] -= 1
-            if not self._open[visitor]:
-                del self._open[visitor]
+            with self._all.taken(), self._by_address.taken(address):
+                await Connection(socket, hub, tokens, self._by_owner).serve()
+        except ClosingError as error:
+            await socket.close(error.code, str(error))
 
 
-def _origin_allowed(origin: str | None, host: str | None) -> bool:
-    """Returns whether a page from `origin` may open the socket: the same host, or one that the server's settings name.
+def _status(*, ok: bool) -> JSONResponse:
+    body = {"status": "ok" if ok else "unavailable"}
+    return JSONResponse(body, 200 if ok else 503, headers={"Cache-Control": "no-store"})
+
+
+def origin_allowed(origin: str | None, host: str | None) -> bool:
+    """Returns whether a page from `origin` may talk to this server: the same host, or one that the server's settings name.
 
     Programs other than browsers send no Origin; their token decides.
     """

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from trainer.store import Store
 
@@ -53,15 +53,13 @@ class SupervisorProcess:
                 process.kill()
             await process.wait()
 
-    def status(self) -> dict[str, Any]:
-        """Returns the state of the supervisor that serves the database, and whether it is this one. For the health check."""
+    def is_ready(self) -> bool:
+        """Returns whether the database answers and a supervisor, this one or another, trains what it holds."""
         try:
-            state = self._store().supervisor_status()
+            return self._store().supervisor_status() == "ready"
         except Exception as error:
-            state = f"unknown ({type(error).__name__})"
-        process = self._process
-        own = process is not None and process.returncode is None
-        return {"state": state, "own": own, "pid": process.pid if own and process else None}
+            LOG.warning("Could not read the supervisor's state from the database: %s", error)
+            return False
 
     async def _keep_running(self) -> None:
         delay = MIN_RESTART_DELAY

@@ -119,7 +119,7 @@ def serve(url: str, port: int) -> None:
     from pages.server import assets
 
     store = Store(url)
-    api = Api(lambda: store, lambda: Tokens(SECRET), lambda: {"state": "bench"}, lambda socket: None)
+    api = Api(lambda: store, lambda: Tokens(SECRET), lambda: True)
     app = Starlette(routes=[*api.routes(""), *assets.routes("")])
     uvicorn.run(app, port=port, log_level="error", ws="websockets-sansio", access_log=False)
 

@@ -22,12 +22,13 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from pages.live import client_messages as codes
 from pages.live.connection import PROTOCOL
 from pages.live.hub import Hub
+from pages.live.limits import MAX_PER_OWNER, Slots
 from pages.live.routes import Api
 from pages.live.tokens import TokenError, Tokens, page_token, read_secret
 from pages.live.viewer import Viewer
 from pages.server import assets
 from pages.server.assets import assets_version
-from pages.server.visitor import COOKIE, VisitorCookie, known_visitor
+from pages.server.visitor import VisitorCookie, known_visitor
 from trainer.curves.messages import decode
 from trainer.metrics.registry import columns
 from trainer.store import Batch, Store
@@ -41,11 +42,11 @@ class Server:
     def __init__(self, folder):
         self.store = Store(f"sqlite:///{folder / 'a.db'}")
         self.tokens = Tokens("secret")
+        self.ready = True
         self.api = Api(
             lambda: self.store,
             lambda: self.tokens,
-            lambda: {"state": "ready"},
-            lambda socket: socket.cookies.get(COOKIE),
+            lambda: self.ready,
         )
         with sockets.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -353,6 +354,76 @@ def test_the_first_message_must_be_the_token(server):
     go(scene())
 
 
+def test_nothing_else_keeps_a_socket_without_a_token_open(server, monkeypatch):
+    monkeypatch.setattr("pages.live.connection.AUTH_TIMEOUT", 0.2)
+
+    async def scene():
+        async with connect(f"ws://127.0.0.1:{server.port}/api/live") as ws:
+            assert await closed_with(ws) == codes.NOT_ALLOWED  # silence
+        async with connect(f"ws://127.0.0.1:{server.port}/api/live") as ws:
+            await ws.send(json.dumps({"type": "nonsense"}))
+            assert await closed_with(ws) == codes.NOT_ALLOWED
+
+    go(scene())
+
+
+def test_a_long_message_is_cut_off_before_it_is_whole(server, monkeypatch):
+    """Six sockets that sent 190 MB each, and no token, took 2.3 GB."""
+    monkeypatch.setattr("pages.live.connection.AUTH_TIMEOUT", 60)
+
+    async def scene():
+        async with connect(f"ws://127.0.0.1:{server.port}/api/live") as ws:
+
+            async def endless():
+                for _ in range(3):
+                    yield "x" * 40_000
+                await ws.wait_closed()
+
+            with contextlib.suppress(ConnectionClosed):
+                await ws.send(endless())
+            assert await closed_with(ws) == codes.TOO_BIG
+
+    go(scene())
+
+
+def test_connections_are_counted_by_owner_whatever_their_cookies_say(server):
+    async def scene():
+        async with contextlib.AsyncExitStack() as stack:
+            for number in range(MAX_PER_OWNER):
+                cookie = {"Cookie": f"trainscope_visitor={number:022d}"}
+                await stack.enter_async_context(server.client(1, additional_headers=cookie))
+            for others in range(2):  # the slot of a refused connection is free again
+                ws = await stack.enter_async_context(connect(f"ws://127.0.0.1:{server.port}/api/live"))
+                token = server.tokens.issue("me", [2 + others])
+                await ws.send(json.dumps({"type": "auth", "protocol": PROTOCOL, "token": token}))
+                assert await closed_with(ws) == codes.TOO_MANY
+            await stack.enter_async_context(server.client(token=server.tokens.issue("somebody", [1])))
+        while not await accepted():  # closed ones no longer count, once the server has noticed
+            await asyncio.sleep(0.01)
+
+    async def accepted():
+        try:
+            async with server.client(1):
+                return True
+        except ConnectionClosed:
+            return False
+
+    go(scene())
+
+
+def test_connections_without_a_token_are_counted_by_address(server, monkeypatch):
+    monkeypatch.setattr(server.api, "_by_address", Slots(3))
+
+    async def scene():
+        async with contextlib.AsyncExitStack() as stack:
+            for _ in range(3):
+                await stack.enter_async_context(connect(f"ws://127.0.0.1:{server.port}/api/live"))
+            ws = await stack.enter_async_context(connect(f"ws://127.0.0.1:{server.port}/api/live"))
+            assert await closed_with(ws) == codes.TOO_MANY
+
+    go(scene())
+
+
 def test_a_run_that_the_token_does_not_name_looks_like_none(server):
     async def scene():
         mine, _ = server.run(1)
@@ -547,10 +618,13 @@ def test_assets_are_only_the_charts_own(server):
         assert server.get(f"/api/assets/x/{name}")[0] == 404
 
 
-def test_health_tells_of_the_supervisor(server):
-    status, headers, body = server.get("/api/health")
-    assert (status, headers["Cache-Control"]) == (200, "no-store")
-    assert json.loads(body)["supervisor"] == {"state": "ready"}
+def test_health_and_readiness_tell_strangers_one_word(server):
+    for ready, code, word in ((True, 200, "ok"), (False, 503, "unavailable")):
+        server.ready = ready
+        status, headers, body = server.get("/api/ready")
+        assert (status, headers["Cache-Control"]) == (code, "no-store")
+        assert json.loads(body) == {"status": word}
+        assert [server.get("/api/health")[part] for part in (0, 2)] == [200, b'{"status":"ok"}']
 
 
 def test_only_our_visitor_ids_are_believed():
