@@ -33,6 +33,7 @@ MAX_ENTRIES = 50_000
 MAX_IMAGES = 20_000
 MAX_IMAGE_BYTES = 20_000_000  # of one image, unpacked
 MAX_PIXELS = 50_000_000  # of one image
+MAX_PIXELS_TOGETHER = 1_000_000_000  # of all images: decoding them takes about a minute
 MAX_UNPACKED_BYTES = 1_000_000_000  # of all files
 MAX_COMPRESSION_RATIO = 200  # unpacked to packed: images hardly shrink in a zip, bombs do
 MAX_CLASSES = 100
@@ -200,6 +201,7 @@ class Decoder:
     def __init__(self, archive: zipfile.ZipFile, entries: Sequence[Entry], report: Progress) -> None:
         self.archive, self.entries, self.report = archive, entries, report
         self.damaged: list[str] = []
+        self.pixels = 0  # of the images whose headers were read so far
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Writes the arrays and returns their facts for the manifest."""
@@ -237,6 +239,12 @@ class Decoder:
             raise DataError(
                 f"“{entry.info.filename[-MAX_NAME_LENGTH:]}” has {width:,} × {height:,} pixels; "
                 f"the limit is {MAX_PIXELS:,} pixels."
+            )
+        self.pixels += width * height
+        if self.pixels > MAX_PIXELS_TOGETHER:
+            raise DataError(
+                f"The images have more than {MAX_PIXELS_TOGETHER // 10**6:,} million pixels together, the limit. They are "
+                f"stored at {MAX_SIDE}×{MAX_SIDE} pixels: scale them down before you zip them."
             )
         return max(width, height)
 

@@ -7,18 +7,16 @@ operating system sets on memory, CPU time and file size. It needs neither torch 
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import resource
-import secrets
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -27,23 +25,21 @@ from trainer.data.samples import DataError, silent
 from trainer.data.tables import MAX_BYTES as MAX_TABLE_BYTES
 from trainer.data.uploads import MANIFEST_VERSION, find_manifest, upload_folder
 from trainer.formatting import format_bytes
+from trainer.processes.incoming import staged
+from trainer.processes.turns import CancelledError, Turns
 from trainer.settings import Settings
 
 MAX_MEMORY: Final = 3 * 1024**3  # bytes of address space; NumPy and pandas alone reserve about a third of it
 MAX_CPU_SECONDS: Final = 120
-MAX_SECONDS: Final = 180.0
+MAX_SECONDS: Final = 1800.0  # by the clock: for a check that hangs. On a busy machine an honest one takes long, at low priority
 MAX_CHECKS: Final = 2  # files that are checked at the same time, when a whole class uploads together
+MAX_FILE_SIZE: Final = 1024**3
 MIN_FREE: Final = 300_000_000  # bytes that stay free on the disk
-STALE: Final = 3600.0  # seconds after which a folder that was never finished is removed
 CHUNK: Final = 1 << 20
 ROOT: Final = Path(__file__).parents[2]
 
 Progress = Callable[[float, str], None]
-_turns = threading.BoundedSemaphore(MAX_CHECKS)
-
-
-class CancelledError(Exception):
-    """The owner has cancelled the upload."""
+_turns = Turns(MAX_CHECKS)
 
 
 def receive_file(
@@ -51,39 +47,25 @@ def receive_file(
     settings: Settings,
     report: Progress = silent,
     cancelled: Callable[[], bool] = lambda: False,
+    owner: str = "",
 ) -> str:
     """Stores a file after checking it, and returns its digest. `report` gets the share that is done and what is being done.
+    Files of one `owner` are checked one after another.
 
     Raises DataError with one sentence for a file that cannot be used, and CancelledError once `cancelled` returns True.
     """
     report(0.0, "Saving")
-    folder = _staging(settings)
     try:
-        digest = _save(source, folder / "original", cancelled)
-        if find_manifest(digest) is None:
-            with _turn(report, cancelled):
-                _check(folder, report, cancelled)
-            _finish(folder, digest)
-        return digest
+        with staged(settings) as folder:
+            digest = _save(source, folder / "original", cancelled)
+            if find_manifest(digest) is None:
+                _check(folder, owner, report, cancelled)
+                _finish(folder, digest)
+            return digest
     except OSError as error:
         raise DataError(
             f"The file could not be saved: {error.strerror or error}. Check that the disk has space."
         ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _staging(settings: Settings) -> Path:
-    """Returns a new folder beside the finished ones, and removes those that earlier processes left unfinished."""
-    place = settings.uploads / "incoming"
-    place.mkdir(parents=True, exist_ok=True)
-    for old in place.iterdir():
-        with contextlib.suppress(OSError):
-            if time.time() - old.stat().st_mtime > STALE:
-                shutil.rmtree(old, ignore_errors=True)
-    folder = place / secrets.token_hex(8)
-    folder.mkdir()
-    return folder
 
 
 def _save(source: BinaryIO, path: Path, cancelled: Callable[[], bool]) -> str:
@@ -105,21 +87,9 @@ def _save(source: BinaryIO, path: Path, cancelled: Callable[[], bool]) -> str:
     return digest.hexdigest()
 
 
-@contextlib.contextmanager
-def _turn(report: Progress, cancelled: Callable[[], bool]) -> Iterator[None]:
-    while not _turns.acquire(timeout=0.2):
-        report(0.0, "Waiting for other files to be checked")
-        if cancelled():
-            raise CancelledError
-    try:
-        yield
-    finally:
-        _turns.release()
-
-
-def _check(folder: Path, report: Progress, cancelled: Callable[[], bool]) -> None:
+def _check(folder: Path, owner: str, report: Progress, cancelled: Callable[[], bool]) -> None:
     """Runs the child. Raises DataError with its sentence, or when it had to be killed."""
-    result = run_bounded("trainer.processes.sandboxed_reader", folder, report, cancelled)
+    result = run_bounded("trainer.processes.sandboxed_reader", folder, owner, report, cancelled)
     if cancelled():
         raise CancelledError
     if "problem" in result:
@@ -131,10 +101,19 @@ def _check(folder: Path, report: Progress, cancelled: Callable[[], bool]) -> Non
 
 
 def run_bounded(
-    module: str, folder: Path, report: Progress = silent, cancelled: Callable[[], bool] = lambda: False
+    module: str,
+    folder: Path,
+    owner: str,
+    report: Progress = silent,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> dict[str, Any]:
-    """Runs `python -m module FOLDER`, whose `main` calls `limit_itself`, and returns its last line of output, a JSON object;
-    an empty one when the child had to be killed."""
+    """Runs `python -m module FOLDER`, whose `main` calls `limit_itself`, when it is the owner's turn. Returns its last line
+    of output, a JSON object; an empty one when the child had to be killed."""
+    with _turns.taken(owner, lambda: report(0.0, "Waiting for other files to be checked"), cancelled):
+        return _run(module, folder, report, cancelled)
+
+
+def _run(module: str, folder: Path, report: Progress, cancelled: Callable[[], bool]) -> dict[str, Any]:
     child = subprocess.Popen(  # noqa: S603 - our own module on a path of our own making
         [sys.executable, "-m", module, str(folder)],
         cwd=ROOT,
@@ -204,12 +183,12 @@ def main(folder: Path) -> int:
     return 0
 
 
-def limit_itself() -> None:
+def limit_itself(memory: int = MAX_MEMORY, file_size: int = MAX_FILE_SIZE) -> None:
     """Limits this process's memory, CPU time and files, and lowers its priority."""
     os.nice(10)
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_CPU_SECONDS, MAX_CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1024**3, 1024**3))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
