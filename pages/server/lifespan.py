@@ -16,9 +16,10 @@ from streamlit import config
 from pages.live.routes import Api
 from pages.live.tokens import tokens_for
 from pages.server import assets
+from pages.server.security import exposure
 from pages.server.store import store
 from pages.server.supervisor_process import SupervisorProcess
-from pages.server.visitor import COOKIE
+from trainer.processes.incoming import sweep
 from trainer.settings import get_settings
 
 LOG = logging.getLogger(__name__)
@@ -30,8 +31,7 @@ supervisor = SupervisorProcess(store)
 api = Api(
     store,
     lambda: tokens_for(get_settings().home),
-    supervisor.status,
-    visitor=lambda socket: socket.cookies.get(COOKIE),
+    supervisor.is_ready,
 )
 
 
@@ -46,6 +46,9 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     """Starts the supervisor with the server, and stops it with the server."""
     # With ten live sessions, a garbage collection after every script run took most of a tick.
     config.set_option("runner.postScriptGC", False)
+    if sentence := exposure():
+        LOG.warning("%s", sentence)
+    sweep(get_settings())
     supervisor.start()
     tasks = [
         asyncio.create_task(asyncio.to_thread(_warm_up), name="warm-up"),

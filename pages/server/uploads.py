@@ -11,8 +11,9 @@ from sqlalchemy.exc import DBAPIError
 
 from trainer.data import DataError
 from trainer.data.uploads import disk_bytes, find_manifest, remove_upload
-from trainer.formatting import format_bytes
-from trainer.processes.sandboxed_reader import CancelledError, receive_file
+from trainer.processes.quota import over_quota
+from trainer.processes.sandboxed_reader import receive_file
+from trainer.processes.turns import CancelledError
 from trainer.settings import get_settings
 from trainer.store import Store, StoreError
 
@@ -55,32 +56,17 @@ def start_upload(store: Store, owner: str, name: str, file: BinaryIO, size: int)
     if current is not None and not current.ended.is_set():
         return
     _pending[owner] = upload = PendingUpload(name)
-    if problem := over_quota(store, owner, size):
+    if problem := over_quota(store, get_settings(), owner, size):
         upload.problem = problem
         upload.ended.set()
         return
     threading.Thread(target=_run, args=(store, owner, upload, file), name="upload", daemon=True).start()
 
 
-def over_quota(store: Store, owner: str, size: int, besides: str = "") -> str:
-    """Returns one sentence when the visitor may not keep `size` bytes more, else an empty string.
-
-    The upload with the digest `besides` does not count.
-    """
-    limit = get_settings().upload_quota_mb * 1_000_000
-    kept = sum(upload.bytes for upload in store.uploads((owner,)) if upload.digest != besides)
-    if kept + size <= limit:
-        return ""
-    return (
-        f"Your files take {format_bytes(kept)} and this one {format_bytes(size)}; you may keep {format_bytes(limit)}. "
-        "Delete one that you no longer need."
-    )
-
-
 def _run(store: Store, owner: str, upload: PendingUpload, file: BinaryIO) -> None:
     """Waits for the checking process and records how the upload ended. Runs in a thread."""
     try:
-        digest = receive_file(file, get_settings(), upload.report, upload.cancel.is_set)
+        digest = receive_file(file, get_settings(), upload.report, upload.cancel.is_set, owner)
         upload.problem = _add_to_list(store, owner, upload.name, digest)
         upload.digest = "" if upload.problem else digest
     except CancelledError:
@@ -102,7 +88,7 @@ def _add_to_list(store: Store, owner: str, name: str, digest: str) -> str:
     manifest, size = find_manifest(digest), disk_bytes(digest)
     if manifest is None:
         return "The file was deleted while it was uploaded. Upload it again."
-    problem = over_quota(store, owner, size, besides=digest)
+    problem = over_quota(store, get_settings(), owner, size, besides=digest)
     if problem:
         if store.is_orphan(digest):
             remove_upload(digest)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import IO
 
-from trainer.export.unbundle import BundleError, import_bundle
+from trainer.export.bundle import BundleError
+from trainer.export.unbundle import import_bundle
+from trainer.processes.incoming import staged
 from trainer.processes.sandboxed_reader import emit, limit_itself, run_bounded
 from trainer.settings import Settings
 from trainer.store import Store
 
+MAX_MEMORY = 1_500_000_000  # bytes of address space; half of it is taken before a zip is read
 TOO_MUCH = (
     "The zip could not be read within the limits on memory and time of this page. "
     "Use python -m trainer import on the machine itself."
@@ -23,15 +26,16 @@ TOO_MUCH = (
 def receive(settings: Settings, file: IO[bytes], owner: str) -> int:
     """Adds the run in a zip to the store from a child process and returns its id. Raises BundleError with a sentence."""
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=settings.home, prefix="incoming-") as name:
-            folder = Path(name)
+        with staged(settings) as folder:
             with (folder / "run.zip").open("wb") as copy:
                 shutil.copyfileobj(file, copy)
             # By a file and not as arguments, which every process on the machine may read.
-            order = {"home": str(settings.home.resolve()), "database_url": settings.url, "owner": owner}
+            order = {
+                "settings": settings.model_dump(mode="json") | {"database_url": settings.url},
+                "owner": owner,
+            }
             (folder / "order.json").write_text(json.dumps(order))
-            result = run_bounded("trainer.export.sandboxed_import", folder)
+            result = run_bounded("trainer.export.sandboxed_import", folder, owner)
     except OSError as error:
         raise BundleError(f"The zip could not be kept: {error.strerror}. Free some space.") from error
     if "run" in result:
@@ -41,9 +45,10 @@ def receive(settings: Settings, file: IO[bytes], owner: str) -> int:
 
 def main(folder: Path) -> int:
     """The child: takes the run in and says its number, or what is wrong."""
-    limit_itself()
+    # No limit on files: the database is one, and may be of any size.
+    limit_itself(memory=MAX_MEMORY, file_size=resource.RLIM_INFINITY)
     order = json.loads((folder / "order.json").read_text())
-    settings = Settings(home=Path(order["home"]), database_url=order["database_url"])
+    settings = Settings(**order["settings"])
     try:
         with (folder / "run.zip").open("rb") as file:
             emit(run=import_bundle(Store(settings.url), settings, file, order["owner"]))

@@ -7,30 +7,29 @@ checksum must fit; numbers must be numbers. Only then a run is created.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import re
-import tempfile
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from trainer.config import ConfigError, RunConfig
 from trainer.data.uploads import find_manifest
 from trainer.engine import checkpoint
 from trainer.engine.report import Results
-from trainer.export.bundle import FORMAT, VERSION
+from trainer.export.bundle import FORMAT, VERSION, BundleError
+from trainer.export.imported_curves import MAX_STEP, MAX_VALUE, read_curve, shown
 from trainer.export.pickles import problem_of_checkpoint, problem_of_weights
 from trainer.metrics.registry import metrics
+from trainer.processes.incoming import staged
+from trainer.processes.quota import over_quota
 from trainer.settings import Settings
-from trainer.store import ENDED, Batch, Store
+from trainer.store import ENDED, MAX_LENGTHS, Batch, Store
 
 MB = 1_000_000
 ELSEWHERE = "This run trained on a file that is not on this machine. To repeat it, upload the same file on the Your data page."
@@ -48,20 +47,17 @@ LIMITS = {
 }
 """What a zip may hold, and how large each may be. Other files, such as the script, are left where they are."""
 MAX_SUM = 2_000 * MB
-LAYER_COLUMN = re.compile(r"[a-z_]{1,40}(/[\w.\-]{1,200})?")
-MAX_COLUMNS, MAX_CELLS = 4_000, 60 * MB
-MAX_LENGTHS = {"name": 120, "notes": 5_000, "error": 5_000}
+MAX_COMPRESSION_RATIO = 200  # unpacked to packed: tables shrink to a third, bombs to a thousandth
+MAX_TEXTS = {**MAX_LENGTHS, "error": 5_000}
 MAX_NOTICES = 100
+MAX_COUNT = 10**15
+COUNTED = ("epoch", "epochs", "step", "steps", "skipped_steps", "total_steps", "steps_per_epoch")
 KNOWN_PROGRESS = {
     **dict.fromkeys(("device", "precision", "metric", "unit"), str),
     **dict.fromkeys(("parameters", "epochs", "total_steps", "steps_per_epoch", "epoch"), int),
     **{name: int if one.whole else float for name, one in metrics("step").items() if one.aggregation},
     "steps_per_s": float,
 }
-
-
-class BundleError(ValueError):
-    """The file is not a run that can be imported; the text is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -72,19 +68,23 @@ class Incoming:
     batches: list[Batch]
     files: dict[str, bytes]
 
+    @property
+    def bytes(self) -> int:
+        """What the run will take on disk."""
+        return sum(batch.rows.nbytes for batch in self.batches) + sum(map(len, self.files.values()))
+
 
 def import_bundle(store: Store, settings: Settings, file: IO[bytes], owner: str) -> int:
     """Adds the run in a zip to the store and returns its id. Raises BundleError, and then nothing has changed."""
     incoming = read_bundle(file)
+    if problem := over_quota(store, settings, owner, incoming.bytes):
+        raise BundleError(problem)
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
         # Files first, under another name: a run whose import is killed here must not resume without its checkpoint.
-        with tempfile.TemporaryDirectory(dir=settings.home, prefix="incoming-") as staged:
-            files = Path(staged) / "files"
-            files.mkdir()
+        with staged(settings) as files:
             for name, data in incoming.files.items():
                 (files / name).write_bytes(data)
-            run_id = store.import_run(owner, incoming.values, incoming.batches)
+            run_id = store.import_run(owner, incoming.values, incoming.batches, incoming.bytes)
             folder = settings.run_folder(run_id)
             folder.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -94,8 +94,6 @@ def import_bundle(store: Store, settings: Settings, file: IO[bytes], owner: str)
                 raise
     except OSError as error:
         raise BundleError(f"The weights could not be saved: {error.strerror}. Free some space.") from error
-    except ValueError as error:
-        raise BundleError(f"The curves cannot be read: {error}") from error
     return run_id
 
 
@@ -117,8 +115,9 @@ def read_bundle(file: IO[bytes]) -> Incoming:
     ):
         if name in contents and (problem := check(contents[name])):
             raise BundleError(f"{name} {problem}.")
-    kinds = {name: contents[name] for name in contents if name.startswith("metrics/")}
-    batches = [curve(name[8:-4], data) for name, data in kinds.items()]
+    tables = [name for name in contents if name.startswith("metrics/")]
+    # Taken out one by one: text and numbers of all together would need twice the memory.
+    batches = [batch for name in tables for batch in read_curve(name[8:-4], contents.pop(name))]
     files = {name: contents[name] for name in (checkpoint.WEIGHTS, checkpoint.CURRENT) if name in contents}
     return Incoming(values, batches, files)
 
@@ -158,6 +157,11 @@ def read_file(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     if entry.file_size > limit:
         raise BundleError(
             f"{entry.filename} has {entry.file_size // MB:,} MB; the limit is {limit // MB:,} MB."
+        )
+    if entry.file_size > MB and entry.file_size > MAX_COMPRESSION_RATIO * max(1, entry.compress_size):
+        raise BundleError(
+            f"{entry.filename} unpacks to {entry.file_size // max(1, entry.compress_size):,} times its packed size; no "
+            "run's does."
         )
     with archive.open(entry) as file:
         data = file.read(entry.file_size + 1)
@@ -199,7 +203,7 @@ def run_values(facts: dict[str, Any], config: RunConfig) -> dict[str, Any]:
     if facts.get("status") not in ENDED:
         raise BundleError(f"The run is {shown(facts.get('status'))}; only one that is over can be imported.")
     values: dict[str, Any] = {"status": facts["status"], "config": config.to_dict()}
-    for name, longest in MAX_LENGTHS.items():
+    for name, longest in MAX_TEXTS.items():
         text = facts.get(name) or ""
         if not isinstance(text, str):
             raise BundleError(f"The run's {name} is {shown(text)}, but must be text.")
@@ -213,7 +217,9 @@ def run_values(facts: dict[str, Any], config: RunConfig) -> dict[str, Any]:
     progress = facts.get("progress")
     progress = progress if isinstance(progress, dict) else {}
     values["progress"] = {
-        name: progress[name] for name, kind in KNOWN_PROGRESS.items() if plain(progress.get(name), kind)
+        name: progress[name]
+        for name, kind in KNOWN_PROGRESS.items()
+        if plain(progress.get(name), kind) and usual(name, progress[name])
     }
     return values | {name: moment(facts.get(name), name) for name in ("created", "started", "ended")}
 
@@ -223,7 +229,22 @@ def plain(value: object, kind: type) -> bool:
     if kind is str:
         return isinstance(value, str) and len(value) <= 100 and value.isprintable()
     fits = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
-    return fits and abs(value) < 1e15  # type: ignore[arg-type]
+    return fits and abs(value) < MAX_COUNT  # type: ignore[arg-type]
+
+
+def usual(name: str, value: object) -> bool:
+    """Whether a measured value, or all in an object, is one that training can give; pages and charts count on it."""
+    if isinstance(value, Mapping):
+        return all(usual(key, one) for key, one in value.items())
+    if isinstance(value, str):
+        return len(value) <= MAX_TEXTS["error"]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return value is None or isinstance(value, bool)
+    if name in COUNTED:
+        return 0 <= value <= MAX_STEP
+    if isinstance(value, int):
+        return 0 <= value < MAX_COUNT
+    return not math.isfinite(value) or abs(value) <= MAX_VALUE
 
 
 def moment(text: object, name: str) -> datetime:
@@ -255,41 +276,8 @@ def results_of(contents: Mapping[str, bytes], config: RunConfig) -> dict[str, An
     known = {
         name: values[name] for name in results.to_dict() if name in values
     }  # as they were: 4 stays 4, not 4.0
+    if wrong := [name for name, value in known.items() if name != "config" and not usual(name, value)]:
+        raise BundleError(
+            f"results.json does not fit: {wrong[0]} is {shown(known[wrong[0]])}, which no training gives."
+        )
     return {**known, "config": config.to_dict(), "steps_per_second": results.steps_per_second}
-
-
-def curve(kind: str, data: bytes) -> Batch:
-    """One kind of points. The store checks that its steps rise."""
-    name = f"metrics/{kind}.csv"
-    header = data.split(b"\n", 1)[0].decode("utf-8", "replace").strip().split(",")
-    if not fits(kind, header) or len(header) > MAX_COLUMNS or len(set(header)) != len(header):
-        raise BundleError(f"{name} has columns that a run does not have: {shown(','.join(header))}.")
-    if data.count(b",") + data.count(b"\n") > MAX_CELLS:  # of rows wider than the header, too
-        raise BundleError(f"{name} has more than {MAX_CELLS // MB} million values.")
-    if b"\n" not in data.strip():
-        return Batch(kind, header, np.empty((0, len(header))))
-    try:
-        rows = np.loadtxt(io.BytesIO(data), delimiter=",", skiprows=1, ndmin=2, comments=None)
-    except (ValueError, OverflowError) as error:
-        raise BundleError(f"{name} holds something that is no number ({str(error)[:100]}).") from error
-    if rows.shape[1] != len(header):
-        raise BundleError(f"{name} has rows of {rows.shape[1]} values under {len(header)} names.")
-    steps = rows[:, 0]
-    if not (np.isfinite(steps).all() and (steps == np.round(steps)).all() and (np.abs(steps) < 1e12).all()):
-        raise BundleError(f"{name} has steps that are no whole numbers.")
-    if steps.min() < 0 or (np.diff(steps) <= 0).any():
-        raise BundleError(f"{name} has steps that do not rise from row to row.")
-    return Batch(kind, header, rows)
-
-
-def fits(kind: str, header: list[str]) -> bool:
-    """Whether a run can have these columns. Another version may not have measured all of them."""
-    if known := metrics(kind):
-        needed = {name for name, one in known.items() if one.always}
-        return header[0] == "step" and needed <= set(header) <= known.keys()
-    return header[0] == "step" and all(map(LAYER_COLUMN.fullmatch, header))
-
-
-def shown(value: object) -> str:
-    """A foreign value in a sentence: short, and on one line."""
-    return repr(value)[:60]

@@ -17,8 +17,11 @@ from trainer.store.schema import runs
 class ImportStore(Database):
     """Imports runs."""
 
-    def import_run(self, owner: str, values: Mapping[str, Any], batches: Iterable[Batch]) -> int:
-        """Adds a run that is over, with its points, in one transaction, and returns its id.
+    def import_run(
+        self, owner: str, values: Mapping[str, Any], batches: Iterable[Batch], size: int = 0
+    ) -> int:
+        """Adds a run that is over, with its points, in one transaction, and returns its id. Its `size` in bytes counts as kept
+        by its owner.
 
         `values`: name, notes, status, config, created, started, ended, progress, results, error and notices.
         Raises ValueError for a run that is not over, and for points that do not fit together.
@@ -42,6 +45,7 @@ class ImportStore(Database):
                 "place": version,
                 "losses": 0,
                 "lost_step": -1,
+                "imported_bytes": size,
             }
             run_id = int(connection.execute(sa.insert(runs).returning(runs.c.id), row).scalar_one())
             for batch in batches:

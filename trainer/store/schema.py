@@ -104,6 +104,7 @@ runs = sa.Table(
     sa.Column("place", sa.BigInteger, nullable=False),
     sa.Column("losses", sa.Integer, nullable=False),
     sa.Column("lost_step", sa.BigInteger, nullable=False),
+    sa.Column("imported_bytes", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index(None, "version"),
     sa.Index(None, "status", "place"),
     sa.Index(None, "status", "owner", "place"),
