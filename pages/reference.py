@@ -13,6 +13,7 @@ import streamlit as st
 
 from pages.widgets.failures import failures
 from pages.widgets.knobs import load_config
+from pages.widgets.markup import information
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import heading
 from pages.widgets.text import escape_html, escape_markdown, shorten
@@ -36,7 +37,7 @@ def page(context: PageContext) -> None:
     _draw_choices(item)
     with st.container(border=True, key=f"reference-{item.family}-{item.name}", gap="small"):
         _draw_lesson(item, context.knobs.config or RunConfig())
-    worked_example(context.store, item, context.knobs.config)
+    worked_example(context, item)
     failures()
 
 
@@ -46,9 +47,7 @@ def _chosen() -> Technique:
     family, _, name = str(asked).partition(".")
     found = families().get(family)
     if found is None or (name and name not in found.techniques):
-        st.info(
-            f"There is no technique called {escape_markdown(shorten(asked, 60))}.", icon=":material/info:"
-        )
+        st.html(information(f"There is no technique called {shorten(asked, 60)}."))
         family, _, name = FIRST.partition(".")
         found = families()[family]
     item = found[name] if name else _first(found)

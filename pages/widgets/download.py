@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.widgets.markup import problem
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html, escape_markdown
@@ -28,8 +29,11 @@ def data_is_ready(context: PageContext) -> bool:
         for sentence in sentences:
             st.info(with_command(sentence), icon=":material/deployed_code_alert:")
         return False
-    if problem := data_problem(config.data.name, config.data.knobs):
-        _upload_problem(problem, context.data_page)
+    if obstacle := data_problem(config.data.name, config.data.knobs):
+        _upload_problem(obstacle, context.data_page)
+        return False
+    if refusal := store.data_refusal(config.to_dict(), context.owner):
+        _upload_problem(refusal, context.data_page)
         return False
     if not missing_files(config.data.name, folder):
         return True
@@ -45,10 +49,10 @@ def with_command(sentence: str) -> str:
     return f"{escape_markdown(text)} with:\n```bash\n{command.replace('`', '')}\n```"
 
 
-def _upload_problem(problem: str, data_page: st.Page) -> None:
+def _upload_problem(obstacle: str, data_page: st.Page) -> None:
     """Draws why a run cannot use the visitor's upload, and the way to fix it."""
     with st.container(border=True, key="own-data"):
-        st.html(f"<p>{escape_html(problem)}</p>")
+        st.html(f"<p>{escape_html(obstacle)}</p>")
         st.page_link(data_page, label="Go to Your data", icon=":material/upload_file:")
 
 
@@ -72,7 +76,7 @@ def _panel(store: Store, technique: Technique, polled: bool) -> None:
             return
         failed = download is not None and download.status is JobState.FAILED
         if download is not None and failed:
-            st.error(escape_markdown(download.message), icon=":material/cloud_off:")
+            st.html(problem(download.message))
         st.button(
             f"{'Try again' if failed else 'Download'} ({size} MB)",
             key="download-start",

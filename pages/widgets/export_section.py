@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.widgets.history import config_of
 from trainer.engine import checkpoint
-from trainer.export.formats import FORMATS, ExportError, Format, run_script
+from trainer.export.formats import FORMATS, ExportError, Format
 from trainer.settings import get_settings
 from trainer.store import Run, Store
 
@@ -24,11 +24,11 @@ def export_section(store: Store, run: Run) -> None:
                 with column:
                     _download(store, run, one)
         if st.toggle("Show the script", key=f"show-script-{run.id}", help="Read it here, or copy it."):
-            _show_script(run)
+            _show_script(store, run)
 
 
 def _download(store: Store, run: Run, one: Format) -> None:
-    obstacle = _obstacle(run, one)
+    obstacle = _obstacle(store, run, one)
     st.download_button(
         one.label,
         partial(one.write, store, get_settings(), run),  # called on the click, not whenever the page is drawn
@@ -42,7 +42,7 @@ def _download(store: Store, run: Run, one: Format) -> None:
     st.caption(obstacle or one.help)
 
 
-def _obstacle(run: Run, one: Format) -> str:
+def _obstacle(store: Store, run: Run, one: Format) -> str:
     """Returns why the run cannot be exported in a format yet; empty when it can."""
     if one.name == "safetensors":
         path = get_settings().run_folder(run.id) / checkpoint.WEIGHTS
@@ -51,13 +51,16 @@ def _obstacle(run: Run, one: Format) -> str:
         )
     if one.name in ("short", "script", "zip") and config_of(run) is None:
         return "The run's knobs were set in another version."
+    if one.name in ("short", "script"):
+        return store.data_refusal(run.config, run.owner)
     if one.name in ("csv", "parquet", "tensorboard") and not run.progress.get("step"):
         return "The run has no points yet."
     return ""
 
 
-def _show_script(run: Run) -> None:
+def _show_script(store: Store, run: Run) -> None:
     try:
-        st.code(run_script(run), language="python", height=480)
+        script = FORMATS["short"].write(store, get_settings(), run).decode()
+        st.code(script, language="python", height=480)
     except ExportError as error:
         st.text(str(error))

@@ -15,14 +15,12 @@ from pages.widgets.markup import chips, facts_list, notice, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_card import run_state, show_error
 from pages.widgets.run_polling import reporting_errors
-from pages.widgets.text import escape_html, escape_markdown, run_title
+from pages.widgets.text import escape_html, run_title
 from trainer.config import Change, RunConfig, diff
 from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
-from trainer.store import Run, refusal
+from trainer.store import MAX_LENGTHS, Run, refusal
 from trainer.store.removal import delete_with_files
-
-MAX_NAME, MAX_NOTES = 120, 5000  # characters
 
 
 def run_detail(context: PageContext, run: Run, changes: Sequence[Change]) -> None:
@@ -53,7 +51,7 @@ def _name_and_notes(context: PageContext, run: Run, *, disabled: bool) -> None:
     st.text_input(
         "Name",
         run.name,
-        max_chars=MAX_NAME,
+        max_chars=MAX_LENGTHS["name"],
         key=name,
         placeholder=f"Run {run.id}",
         disabled=disabled,
@@ -64,7 +62,7 @@ def _name_and_notes(context: PageContext, run: Run, *, disabled: bool) -> None:
     st.text_area(
         "Notes",
         run.notes,
-        max_chars=MAX_NOTES,
+        max_chars=MAX_LENGTHS["notes"],
         key=notes,
         placeholder="What did you expect, what did you see?",
         disabled=disabled,
@@ -138,8 +136,8 @@ def _show(run_id: int) -> None:
 
 @st.dialog("Delete this run?")
 def _confirm_delete(context: PageContext, run: Run) -> None:
-    st.markdown(
-        f"**{escape_markdown(run_title(run))}** is deleted for good, with its curves, notes and checkpoint."
+    st.html(
+        f"<p><strong>{escape_html(run_title(run))}</strong> is deleted for good, with its curves, notes and checkpoint.</p>"
     )
     if run.status is RunState.RUNNING:
         st.warning("The run is training. Stop it first.", icon=":material/info:")

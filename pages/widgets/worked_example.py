@@ -16,23 +16,23 @@ from pages.widgets.download import with_command
 from pages.widgets.inspection import inspect
 from pages.widgets.live_chart import PALETTE
 from pages.widgets.markup import image, quiet, table
+from pages.widgets.page_context import PageContext
 from pages.widgets.text import escape_html, escape_markdown
-from trainer.config import RunConfig
 from trainer.data import missing_files
 from trainer.data.own import data_problem
 from trainer.examples import Values, answer, makers, question_of
 from trainer.lifecycle.states import JobState
 from trainer.registry import Technique
 from trainer.settings import get_settings
-from trainer.store import Store
 
 
-def worked_example(store: Store, item: Technique, config: RunConfig | None) -> None:
-    """Draws the section. The example of an upload is of the one in the sidebar's configuration, `config`."""
+def worked_example(context: PageContext, item: Technique) -> None:
+    """Draws the section. The example of an upload is of the one in the sidebar's configuration."""
+    config = context.knobs.config
     st.html('<h2 class="tp-title">Worked example</h2>')
     uploaded = config is not None and "own" in item.facts and config.data.name == item.name
     question = question_of(item, config.data.knobs if config and uploaded else None)
-    if missing := _missing(item, question["knobs"]):
+    if missing := _missing(context, item, question["knobs"]):
         st.info(missing, icon=":material/deployed_code_alert:")
         return
     if not uploaded:
@@ -40,20 +40,21 @@ def worked_example(store: Store, item: Technique, config: RunConfig | None) -> N
     if not makers()[item.family].torch:
         draw(answer(question, get_settings()))
         return
-    inspection = inspect(store, "example", question)
+    inspection = inspect(context.store, "example", question)
     if inspection.status is JobState.FINISHED:
         draw(inspection.answer)
     elif not inspection.is_over:
         st.skeleton(height=240)
 
 
-def _missing(item: Technique, knobs: dict[str, Any]) -> str:
+def _missing(context: PageContext, item: Technique, knobs: dict[str, Any]) -> str:
     """Returns Markdown: what has to be installed, uploaded or downloaded before there can be an example."""
     needs, settings = item.facts.get("needs"), get_settings()
     if needs and (sentence := needs(settings.data, **knobs)):
         return with_command(sentence)
     if "own" in item.facts:
-        return escape_markdown(data_problem(item.name, knobs))
+        refusal = context.store.data_refusal({"data": knobs}, context.owner)
+        return escape_markdown(data_problem(item.name, knobs) or refusal)
     if item.family == "data" and missing_files(item.name, settings.data):
         return "Its first samples are shown here once it has been downloaded: choose it in the sidebar, on the Train page."
     return ""

@@ -37,10 +37,17 @@ def test_a_table_from_upload_to_curve_and_again_by_link(shared_site, visitor):
     other.goto(
         f"{shared_site.url}?data=csv&data.file={digest}&data.target=income&data.task=regression&data.leave_out=1"
     )
+    expect(
+        other.get_by_text("belongs to someone else")
+    ).to_be_visible()  # a link shares the knobs, not the file
+    expect(button(other, "Start")).to_be_disabled()
+    other.get_by_role("link", name="Go to Your data", exact=True).click()
+    expect(other.get_by_text("No files yet")).to_be_visible()
+    upload(other, "the same.csv", own_files.csv_bytes(200))
+    expect(other.get_by_text("The sidebar trains on this file.")).to_be_visible()
+    other.get_by_role("link", name="Go to Train").click()
     start(other)
     expect(other.get_by_text("Test error")).to_be_visible()
-    other.get_by_role("link", name="Your data", exact=True).click()
-    expect(other.get_by_text("No files yet")).to_be_visible()  # a link shares the content, not the list
 
 
 def test_images_by_folder_on_a_phone(shared_site, visitor):

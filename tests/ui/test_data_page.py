@@ -5,12 +5,13 @@ import time
 from pathlib import Path
 
 import pytest
-from page_testing import VISITOR, text_of, widget
+from page_testing import VISITOR, messages, text_of, widget
 
 from pages.server import uploads as uploading
 from trainer.config import RunConfig
 from trainer.data.uploads import disk_bytes, find_manifest, upload_folder
 from trainer.settings import get_settings
+from trainer.store import COMMAND_LINE, StoreError
 from trainer.store.removal import delete_with_files
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
@@ -132,11 +133,13 @@ def test_images_are_shown_by_class(page, lab):
 )
 def test_a_hostile_file_is_refused_until_dismissed(page, lab, name, data, words):
     app = add(page, name, data)
-    assert words in app.error[0].value.replace("\\", "")
-    assert "<b>x" not in app.error[0].value
+    (problem,) = messages(app, "problem")
+    assert words in problem
+    assert problem.startswith(name)
+    assert "<b>x" not in text_of(app)
     assert lab.store.uploads((VISITOR,)) == []
     app = widget(app, "data-dismiss").click().run()
-    assert not app.error
+    assert not messages(app, "problem")
     assert "No files yet" in text_of(app)
 
 
@@ -170,7 +173,7 @@ def test_the_quota_is_kept(page, lab, monkeypatch):
     monkeypatch.setenv("TRAINSCOPE_UPLOAD_QUOTA_MB", "1")
     data = own_files.csv_bytes(30_000)
     app = add(app, "more.csv", data)
-    assert "you may keep 1 MB" in app.error[0].value.replace("\\", "")
+    assert "you may keep 1 MB" in messages(app, "problem")[0]
     assert [upload.name for upload in lab.store.uploads((VISITOR,))] == ["people.csv"]
 
 
@@ -183,8 +186,29 @@ def test_a_link_to_a_file_that_is_not_here_says_so_and_leads_to_the_page(lab):
     assert "No file is chosen yet" in text_of(app)
 
 
+def test_to_know_a_digest_is_not_to_own_the_file(page, lab):
+    app = add(page, "people.csv", own_files.csv_bytes())
+    theirs = config_of(widget(app, "data-use").click().run())
+    (upload,) = lab.store.uploads((VISITOR,))
+    lab.store.add_upload("somebody", upload.digest, "people.csv", "table", 1)
+    lab.store.remove_upload(upload.digest, by=VISITOR)  # from now on it is somebody else's
+    address = {key: str(value) for key, value in theirs.flat().items() if key.startswith("data")}
+    app = lab.open(**address)
+    assert "belongs to someone else" in text_of(app)
+    assert widget(app, "start").disabled
+    with pytest.raises(StoreError, match="belongs to someone else"):
+        lab.store.create_run(theirs, VISITOR)
+    app = lab.open(technique="data.csv", **address)
+    app = lab.go(app, "reference")
+    assert "belongs to someone else" in app.info[0].value.replace("\\", "")
+    assert lab.store.inspections() == []
+    app = add(lab.go(lab.open(**address), "data"), "mine.csv", own_files.csv_bytes())
+    assert lab.store.create_run(theirs, VISITOR), "the same content, uploaded, gives the right"
+    assert not widget(lab.open(**address), "start").disabled
+
+
 def test_while_a_file_is_checked_its_progress_is_shown_and_it_can_be_cancelled(page, monkeypatch):
-    def slow(source, settings, report, cancelled):
+    def slow(source, settings, report, cancelled, owner):
         report(0.4, "Reading rows")
         while not cancelled():
             time.sleep(0.01)
@@ -206,8 +230,8 @@ def test_the_last_run_takes_a_file_along_that_nobody_lists(page, lab):
     app = add(page, "people.csv", own_files.csv_bytes())
     (upload,) = lab.store.uploads((VISITOR,))
     app = widget(app, "data-use").click().run()
-    run = lab.store.create_run(config_of(app), "somebody with the link")
+    run = lab.store.create_run(config_of(app), COMMAND_LINE)
     lab.store.remove_upload(upload.digest, by=VISITOR)
-    assert upload_folder(upload.digest).exists(), "the other one's run still needs it"
-    delete_with_files(lab.store, get_settings(), run, by="somebody with the link")
+    assert upload_folder(upload.digest).exists(), "the command line's run still needs it"
+    delete_with_files(lab.store, get_settings(), run, by=COMMAND_LINE)
     assert not upload_folder(upload.digest).exists()

@@ -7,9 +7,14 @@ import io
 import json
 import math
 import pickle
+import resource
+import subprocess
+import sys
 import zipfile
+from datetime import UTC, datetime
 
 import numpy as np
+import own_files
 import pandas as pd
 import pytest
 import torch
@@ -20,14 +25,15 @@ from safetensors.torch import load
 from trainer.cli.main import main
 from trainer.config import RunConfig
 from trainer.curves import deltas
+from trainer.export.bundle import BundleError
 from trainer.export.events import crc32c, event_file
 from trainer.export.formats import FORMATS, ExportError
 from trainer.export.sandboxed_import import receive
-from trainer.export.unbundle import BundleError, import_bundle, read_bundle
+from trainer.export.unbundle import import_bundle, read_bundle
 from trainer.processes.control import Control
 from trainer.processes.worker import train_attempt
 from trainer.settings import get_settings
-from trainer.store import COMMAND_LINE, Points, Store
+from trainer.store import COMMAND_LINE, Points, Store, StoreError
 
 
 @pytest.fixture(scope="module")
@@ -309,10 +315,24 @@ def replaced(name, old, new):
     return change
 
 
+def with_value(name, column, value):
+    """A change of one cell, in the second row of a table."""
+
+    def change(files):
+        table = pd.read_csv(io.BytesIO(files[name]), dtype=str)
+        table.loc[1, column] = str(value)
+        files[name] = table.to_csv(index=False, na_rep="nan").encode()
+
+    return change
+
+
 def torch_file(value):
     out = io.BytesIO()
     torch.save(value, out)
     return out.getvalue()
+
+
+HOLLOW = b"step,grad_norm/a\n1,0\n" + b"\n" * 2_000_000
 
 
 class Evil:
@@ -343,10 +363,17 @@ HOSTILE = {
     "results that are text": (edited("results.json", seconds="1"), "does not fit"),
     "a step that is NaN": (replaced("metrics/step.csv", b"\n2,", b"\nnan,"), "no whole numbers"),
     "a step that falls": (replaced("metrics/step.csv", b"\n2,", b"\n1,"), "do not rise"),
-    "a step below zero": (replaced("metrics/step.csv", b"\n1,", b"\n-1,"), "do not rise"),
+    "a step below zero": (replaced("metrics/step.csv", b"\n1,", b"\n-1,"), "no whole numbers"),
     "half a step": (replaced("metrics/step.csv", b"\n2,", b"\n1.5,"), "no whole numbers"),
+    "a step too large for charts": (replaced("metrics/step.csv", b"\n2,", b"\n2147483648,"), "no whole numbers"),
+    "an epoch that is none": (with_value("metrics/epoch.csv", "epoch", math.nan), "no whole numbers"),
+    "a value beyond float32": (with_value("metrics/step.csv", "loss", 1e308), "no training gives"),
+    "a table of nothing but zeros": (lambda files: files.update({"metrics/health.csv": HOLLOW}), "times its packed size"),
+    "a number of steps below zero": (edited("results.json", steps=-(2**31)), "no training gives"),
+    "a loss beyond float32": (edited("results.json", test={"loss": 1e308, "metric": 1.0}), "no training gives"),
+    "an error as long as a book": (edited("results.json", error="x" * 10_000), "no training gives"),
     "a word": (replaced("metrics/step.csv", b"\n2,", b"\nevil,"), "no number"),
-    "a cell too many": (replaced("metrics/epoch.csv", b"\n", b"\n0,1,2,3,4,5,6,7,8,9,10\n"), "no number"),
+    "a cell too many": (replaced("metrics/epoch.csv", b"\n", b"\n0,1,2,3,4,5,6,7,8,9,10\n"), "rows of 11 values"),
     "another column": (replaced("metrics/step.csv", b"loss", b"evil"), "columns that a run does not have"),
     "columns that are tags": (lambda files: files.update({"metrics/health.csv": b"step,<b>\n1,2\n"}), "columns"),
     "no table": (lambda files: files.update({"metrics/step.csv": b"\x00\xff"}), "columns"),
@@ -396,13 +423,14 @@ def test_zips_that_lie_about_themselves_are_refused(home, monkeypatch):
 def test_rows_wider_than_their_header_cost_no_memory(home, monkeypatch):
     wide = b"step,grad_norm/a\n" + b"0," * 50_000 + b"0\n"
     data = changed(written(home, "zip"), lambda files: files.update({"metrics/health.csv": wide}))
-    monkeypatch.setattr("trainer.export.unbundle.MAX_CELLS", 20_000)
+    monkeypatch.setattr("trainer.export.imported_curves.MAX_CELLS", 20_000)
     with pytest.raises(BundleError, match=r"health\.csv has more than"):
         read_bundle(io.BytesIO(data))
 
 
 def test_progress_that_pages_count_with_is_numbers(home):
     facts = {"parameters": "many", "step": 1.5, "seconds": True, "epoch": 10**20, "device": 7, "epochs": 3}
+    facts |= {"total_steps": -(2**31), "steps_per_epoch": 2**31, "loss": 1e308}
     facts |= {"unit": "half a \ud800 sign", "metric": "two\nlines"}
     values = read_bundle(io.BytesIO(changed(written(home, "zip"), edited("run.json", progress=facts)))).values
     assert values["progress"] == {"epochs": 3}
@@ -418,7 +446,63 @@ def test_a_page_takes_a_run_in_through_a_bounded_process(home, other, monkeypatc
     with pytest.raises(BundleError, match="within the limits on memory and time"):
         receive(settings, io.BytesIO(data), "you")
     assert len(store.runs()) == 1
-    assert not list(settings.home.glob("incoming-*"))
+    assert not list((settings.uploads / "incoming").iterdir())
+
+
+def test_an_imported_run_counts_as_kept_until_it_is_deleted(home, other, monkeypatch):
+    settings, store = other
+    data = written(home, "zip")
+    run = receive(settings, io.BytesIO(data), "you")
+    kept = store.kept_bytes("you")
+    points = sum(store.read_points(run, kind).array.nbytes for kind in ("step", "epoch", "health"))
+    assert kept == points + (settings.run_folder(run) / "weights.safetensors").stat().st_size
+    monkeypatch.setenv("TRAINSCOPE_UPLOAD_QUOTA_MB", "1")
+    store.add_upload("you", "ab" * 32, "large.csv", "table", 1_000_000 - kept)
+    with pytest.raises(BundleError, match="you may keep 1 MB"):
+        receive(get_settings(), io.BytesIO(data), "you")
+    assert store.run(receive(get_settings(), io.BytesIO(data), "somebody")).owner == "somebody"
+    store.delete(run, by="you")
+    assert store.kept_bytes("you") == 1_000_000 - kept
+
+
+def test_the_limit_on_files_does_not_hold_for_the_database(tmp_path):
+    """A database larger than that ended the import that wrote to it."""
+    (tmp_path / "run.zip").touch()
+    settings = get_settings().model_dump(mode="json") | {"home": str(tmp_path)}
+    (tmp_path / "order.json").write_text(json.dumps({"settings": settings, "owner": "you"}))
+    look = (
+        "import resource, sys; from pathlib import Path; from trainer.export import sandboxed_import as child\n"
+        "child.import_bundle = lambda *_: resource.getrlimit(resource.RLIMIT_FSIZE)[0]\n"
+        "child.main(Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", look, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert json.loads(done.stdout) == {"run": resource.RLIM_INFINITY}
+
+
+def test_a_run_on_somebody_elses_file_goes_on_and_leaves_only_with_a_right_to_it(other):
+    _, store = other
+    digest = own_files.added(own_files.csv_bytes())
+    store.add_upload("somebody", digest, "people.csv", "table", 1)
+    config = RunConfig.from_flat({"data": "csv", "data.file": digest, "data.target": "member"})
+    now = datetime.now(UTC)
+    values = {"status": "stopped", "config": config.to_dict(), "progress": {}, "results": None, "notices": []}
+    texts = {"name": "", "notes": "", "error": None}
+    run = store.import_run("you", {**values, **texts, "created": now, "started": now, "ended": now}, [])
+
+    def names():
+        return zipfile.ZipFile(io.BytesIO(written(other, "zip", run))).namelist()
+
+    for name in ("short", "script"):
+        with pytest.raises(ExportError, match="belongs to someone else"):
+            written(other, name, run)
+    assert names() == ["run.json", "config.json", "manifest.json"]
+    with pytest.raises(StoreError, match="belongs to someone else"):
+        store.resume(run, by="you")
+    store.add_upload("you", digest, "mine.csv", "table", 1)
+    assert b"torch" in written(other, "short", run)
+    assert "data/values.npy" in names()
+    assert store.resume(run, by="you") == "queued"
 
 
 def test_names_that_point_elsewhere_are_never_written(home, other, tmp_path):

@@ -25,6 +25,10 @@ KINDS = ("step", "epoch", "health")
 CHUNK = 1 << 20
 
 
+class BundleError(ValueError):
+    """The file is not a run that can be imported; the text is one sentence."""
+
+
 @dataclass(frozen=True)
 class Content:
     """One file of the zip: its name, and its bytes or where they lie."""
@@ -79,7 +83,8 @@ def contents(store: Store, settings: Settings, run: Run) -> Iterator[Content]:
         (checkpoint.WEIGHTS,) if run.status is RunState.FINISHED else (checkpoint.WEIGHTS, checkpoint.CURRENT)
     )
     yield from (Content(name, folder / name) for name in names if (folder / name).is_file())
-    yield from code(run)
+    if not store.data_refusal(run.config, run.owner):
+        yield from code(run)
 
 
 def facts(run: Run) -> dict[str, Any]:

@@ -49,11 +49,19 @@ def run_script(run: Run, write: Callable[..., str] = short_script) -> str:
 
 
 def _short(store: Store, settings: Settings, run: Run) -> bytes:
+    _require_data(store, run)
     return run_script(run).encode()
 
 
 def _exact(store: Store, settings: Settings, run: Run) -> bytes:
+    _require_data(store, run)
     return run_script(run, exact_script).encode()
+
+
+def _require_data(store: Store, run: Run) -> None:
+    """Raises ExportError when the script would tell of data that belongs to someone else."""
+    if refusal := store.data_refusal(run.config, run.owner):
+        raise ExportError(refusal)
 
 
 def _weights(store: Store, settings: Settings, run: Run) -> bytes:

@@ -13,12 +13,16 @@ from sqlalchemy.engine import Connection
 from trainer.config import RunConfig
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import TRANSITIONS, Event, RunState
+from trainer.store.data_rights import data_refusal
 from trainer.store.database import Database, StoreError, tick
 from trainer.store.rights import COMMAND_LINE, Limits, refusal
 from trainer.store.schema import clock, deletions, runs
 
 LIVE = tuple(state for state in RunState if not state.is_over)
 ENDED = tuple(state for state in RunState if state.is_over)
+
+MAX_LENGTHS = {"name": 120, "notes": 5_000}
+"""Characters of what people write about a run."""
 
 MAX_ID = 2**31 - 1  # what the column holds on PostgreSQL
 
@@ -79,7 +83,7 @@ class RunStore(Database):
     ) -> int:
         """Adds a run and returns its id. `config` may also be the nested form of one. With status "running" the run is
         created claimed, as attempt 1: for a caller that trains it itself and holds its lock. Raises StoreError where the
-        owner has too many under way."""
+        owner has too many under way, and for data that belongs to someone else."""
         status = RunState(status)
         if status not in (RunState.QUEUED, RunState.RUNNING):
             raise ValueError(f"A run is created queued or running, not {status}.")
@@ -158,6 +162,7 @@ class RunStore(Database):
         with self.writing() as connection:
             version = tick(connection)
             run = _own_run(connection, run_id, by)
+            _require_data(connection, run.config, run.owner)
             if run.status is RunState.FINISHED:
                 raise StoreError(f"Run {run_id} is finished; start a new run with its knobs instead.")
             if run.status is RunState.RUNNING and run.request is not None:
@@ -170,11 +175,11 @@ class RunStore(Database):
 
     def rename(self, run_id: int, name: str, *, by: str) -> None:
         """Sets the name."""
-        self._set(run_id, by, name=clean(name))
+        self._set(run_id, by, name=bounded("name", name))
 
     def set_notes(self, run_id: int, notes: str, *, by: str) -> None:
         """Sets the notes."""
-        self._set(run_id, by, notes=clean(notes))
+        self._set(run_id, by, notes=bounded("notes", notes))
 
     def archive(self, run_id: int, archived: bool = True, *, by: str) -> None:
         """Hides the run from the usual list, or (False) shows it again."""
@@ -221,8 +226,8 @@ def _new_run(
     claimed, now = status is RunState.RUNNING, datetime.now(UTC)
     return {
         "owner": clean(owner),
-        "name": clean(name),
-        "notes": clean(notes),
+        "name": bounded("name", name),
+        "notes": bounded("notes", notes),
         "archived": False,
         "status": status,
         "config": config.to_dict() if isinstance(config, RunConfig) else dict(config),
@@ -238,6 +243,7 @@ def _new_run(
 
 
 def _insert(connection: Connection, values: Mapping[str, Any], version: int) -> int:
+    _require_data(connection, values["config"], values["owner"])
     row = {**values, "version": version, "place": version}
     return int(connection.execute(sa.insert(runs).returning(runs.c.id), row).scalar_one())
 
@@ -265,6 +271,12 @@ def _own_run(connection: Connection, run_id: int, by: str) -> Run:
     return run
 
 
+def _require_data(connection: Connection, config: Mapping[str, Any], owner: str) -> None:
+    """Raises StoreError when the run would train on data that belongs to someone else. The command line may use all."""
+    if owner != COMMAND_LINE and (reason := data_refusal(connection, config, (owner, COMMAND_LINE))):
+        raise StoreError(reason)
+
+
 def move(connection: Connection, run: Run, event: Event, version: int, **values: Any) -> RunState:
     """Moves a run to its next state, with changes to other columns, and returns the state. Raises StoreError where the
     table of transitions has none."""
@@ -284,6 +296,13 @@ def update_run(connection: Connection, run_id: int, version: int, **values: Any)
 def as_run(row: sa.Row[Any]) -> Run:
     """Returns a row of `runs` as a `Run`."""
     return Run(**row._mapping)
+
+
+def bounded(what: str, text: str) -> str:
+    """Returns a run's name or notes as the store keeps them. Raises StoreError when they are too long."""
+    if len(text) > (limit := MAX_LENGTHS[what]):
+        raise StoreError(f"The run's {what} may have {limit:,} characters, not {len(text):,}. Shorten it.")
+    return clean(text)
 
 
 def clean(text: str) -> str:

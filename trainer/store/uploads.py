@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 
+from trainer.store.data_rights import data_refusal
 from trainer.store.database import Database, StoreError, tick
-from trainer.store.runs import clean
+from trainer.store.runs import COMMAND_LINE, clean
 from trainer.store.schema import runs, uploads
 
 
@@ -43,6 +45,20 @@ class UploadStore(Database):
         statement = sa.select(*_COLUMNS).where(uploads.c.owner.in_(owners)).order_by(uploads.c.id.desc())
         with self.reading() as connection:
             return [Upload(**row._mapping) for row in connection.execute(statement)]
+
+    def kept_bytes(self, owner: str, besides: str = "") -> int:
+        """Returns the bytes of an owner's files, without the one with the digest `besides`, and of the runs they imported."""
+        files = sa.select(sa.func.sum(uploads.c.bytes)).where(
+            uploads.c.owner == owner, uploads.c.digest != besides
+        )
+        imported = sa.select(sa.func.sum(runs.c.imported_bytes)).where(runs.c.owner == owner)
+        with self.reading() as connection:
+            return sum(int(connection.execute(one).scalar() or 0) for one in (files, imported))
+
+    def data_refusal(self, config: Mapping[str, Any], owner: str) -> str:
+        """Returns why the owner may not use the file that a configuration, in its nested form, names; empty where they may."""
+        with self.reading() as connection:
+            return "" if owner == COMMAND_LINE else data_refusal(connection, config, (owner, COMMAND_LINE))
 
     def runs_using(self, digest: str, owner: str | None = None) -> list[int]:
         """Returns the ids of the runs, of one owner or of all, whose configuration names the file."""

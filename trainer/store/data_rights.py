@@ -1,0 +1,25 @@
+"""Who may use a file: whoever uploaded it, and all what the command line added. To know a digest is not enough."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from trainer.store.schema import uploads
+
+SOMEBODY_ELSES = "This data set belongs to someone else; upload the file yourself on the Your data page."
+
+
+def data_refusal(connection: Connection, config: Mapping[str, Any], owners: Collection[str]) -> str:
+    """Returns why none of these owners may use the file that a configuration, in its nested form, names.
+
+    Empty where one may, or where it names none.
+    """
+    digest = (config.get("data") or {}).get("file")
+    if not digest:
+        return ""
+    theirs = sa.select(uploads.c.id).where(uploads.c.digest == digest, uploads.c.owner.in_(owners)).limit(1)
+    return "" if connection.execute(theirs).first() else SOMEBODY_ELSES
