@@ -1,0 +1,42 @@
+"""The pages under the content security policy: the browser's console complains about nothing (see `Complaints`)."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+
+import pytest
+from playwright.sync_api import expect
+from test_journeys import button, chart, start, wait_for_step
+
+
+@pytest.mark.parametrize("path", ["health", "data", "experiments", "lr-finder", "runs", "reference"])
+def test_a_page_works_under_its_policy(shared_site, visitor, path):
+    page = visitor().new_page()
+    answer = page.goto(f"{shared_site.url}{path}")
+    assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_text("answers under any name")).to_have_count(0)
+
+
+def test_a_run_is_drawn_under_the_policy(shared_site, visitor):
+    page = visitor().new_page()
+    page.goto(f"{shared_site.url}?epochs=20")
+    page.get_by_text("Before step 1: activations").click()
+    expect(page.locator(".st-key-before-fresh .js-plotly-plot").first).to_be_visible()
+    start(page)
+    wait_for_step(page, 20)
+    expect(chart(page)).to_be_visible()
+    button(page, "Copy link").click()
+    expect(button(page, "Copied")).to_be_visible()
+    page.get_by_role("link", name="Health", exact=True).first.click()
+    expect(page.locator(".js-plotly-plot, canvas").first).to_be_visible()
+
+
+def test_readiness_follows_the_supervisor(shared_site, visitor):
+    page = visitor().new_page()
+    page.goto(shared_site.url)
+    start(page)
+    wait_for_step(page, 1)  # so a supervisor is ready
+    with urllib.request.urlopen(f"{shared_site.url}api/ready") as answer:
+        assert json.load(answer) == {"status": "ok"}
