@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,6 +12,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from trainer.registry import Knob, families
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+"""A number as text. Python would also take 1_0, digits of other scripts, and spaces or a line break around it."""
 
 
 class ConfigError(ValueError):
@@ -66,15 +70,20 @@ def check(key: str, knob: Knob, value: Any) -> Any:
     try:
         if isinstance(value, bool) and knob.kind in ("int", "float"):  # pydantic would take it as 0 or 1
             raise ConfigError(f"{key} is {value}, but must be a number {knob.bounds}.")
+        if knob.kind in ("int", "float") and isinstance(value, str) and not _NUMBER.fullmatch(value):
+            raise ConfigError(f"{key} is {short_repr(value)}, but must be {_allowed(knob)}.")
         return knob.adapter.validate_python(value)
     except ValidationError as error:
         if knob.kind == "text":  # its help says in words what the pattern requires
             raise ConfigError(f"Invalid value {short_repr(value)} for {key}. {knob.help}") from None
-        allowed = knob.bounds or {"int": "a whole number", "float": "a number"}[knob.kind]
         reason = error.errors()[0]["msg"]
         raise ConfigError(
-            f"{key} is {short_repr(value)}, but must be {allowed} ({reason[0].lower()}{reason[1:]})."
+            f"{key} is {short_repr(value)}, but must be {_allowed(knob)} ({reason[0].lower()}{reason[1:]})."
         ) from None
+
+
+def _allowed(knob: Knob) -> str:
+    return knob.bounds or {"int": "a whole number", "float": "a number"}[knob.kind]
 
 
 def unknown(kind: str, name: Any, known: Iterable[str]) -> str:

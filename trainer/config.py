@@ -198,7 +198,7 @@ class RunConfig(BaseModel):
                 f"The configuration has {len(text)} characters; the limit is {MAX_CONFIG_LENGTH}."
             )
         try:
-            value = json.loads(text)
+            value = json.loads(text, object_pairs_hook=_without_repeats)
         except (ValueError, RecursionError) as error:
             raise ConfigError(f"The configuration is not valid JSON: {error}.") from None
         return cls.parse(value)
@@ -266,6 +266,15 @@ class RunConfig(BaseModel):
         facts = self.technique("data").facts
         refine = facts.get("facts_of")
         return {**facts, **refine(**self.data.knobs)} if refine else facts
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Returns a JSON object. Raises ValueError for a key that comes twice: JSON says nothing of which one counts."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        repeated = next(key for number, (key, _) in enumerate(pairs) if key in dict(pairs[:number]))
+        raise ValueError(f"the key {short_repr(repeated)} comes twice")
+    return value
 
 
 @lru_cache(maxsize=4096)

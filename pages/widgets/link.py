@@ -142,7 +142,7 @@ def _choice(family: Family, parameters: Mapping[str, str], notices: list[str]) -
     if (name := parameters.get(family.name)) is None:
         return family.default
     for technique in family.techniques.values():
-        if name.strip().lower() in (technique.name.lower(), technique.label.lower()):
+        if name.lower() in (technique.name.lower(), technique.label.lower()):
             return technique.name
     notices.append(_notice("Unknown", name, family.label, family[family.default].label))
     return family.default

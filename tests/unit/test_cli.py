@@ -175,6 +175,20 @@ BAD = {
         ["run", "--set", "model.layers=0"],
         "Invalid value '0' for model.layers. Up to 20 hidden sizes",
     ),
+    "too large a model": (
+        ["run", "--set", "model.layers=9999-9999-9999"],
+        "parameters; the limit is 100,000,000",
+    ),
+    "too long a name": (["run", "--name", "x" * 121], "may have 120 characters, not 121"),
+    "an underscore in a number": (["run", "--set", "epochs=1_0"], "epochs is '1_0', but must be"),
+    "a line break after a number": (["run", "--set", "seed=1\n"], "seed is '1\\n', but must be"),
+    "a space before a number": (["run", "--set", "learning_rate= 0.1"], "learning_rate is ' 0.1'"),
+    "a line break after a name": (
+        ["run", "--set", "schedule=cosine\n"],
+        "There is no schedule called 'cosine\\n'",
+    ),
+    "an underscore in a run's number": (["stop", "1_0"], "'1_0' is no whole number"),
+    "no file of data": (["run", "--set", "data=csv", "data.file=nowhere.csv"], "nowhere.csv: No such file"),
     "no command": ([], "required"),
     "unknown command": (["fly"], "fly"),
     "no id": (["stop", "x"], "x"),
@@ -190,10 +204,32 @@ def test_bad_input_is_one_line_and_exit_code_2(case, tmp_path, command):
     assert words in err
     assert err.count("\n") == 1
     assert not (tmp_path / "runs").exists()
+    assert command("runs", "--json")[1] == ""
+
+
+def test_a_gpu_that_is_not_there_leaves_no_run(command, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    code, out, err = command("run", "--set", *FAST, "device=cuda")
+    assert (code, out) == (2, "")
+    assert "PyTorch finds no GPU here" in err
+    assert command("runs", "--json")[1] == ""
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"[1]", b"\xff\xfe", b'{"seed": NaN}', b"\x00" * 50, b"[" * 50_000]
+    "content",
+    [
+        b"",
+        b"{",
+        b"[1]",
+        b"\xff\xfe",
+        b'{"seed": NaN}',
+        b'{"seed": 1, "seed": 2}',
+        b'{"seed": "1_0"}',
+        b"\x00" * 50,
+        b"[" * 50_000,
+    ],
 )
 def test_bad_files(content, tmp_path, command):
     path = tmp_path / "bad.json"

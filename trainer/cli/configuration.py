@@ -51,10 +51,17 @@ def read_sets(sets: Sequence[str], seed: str | None) -> dict[str, Any]:
         key, equals, value = item.partition("=")
         if not equals:
             raise ConfigError(f"--set takes knob=value, such as dropout.rate=0.5; got {item!r}.")
-        values[key.strip()] = value.strip()
+        values[key.strip()] = value
     if seed is not None:
         values["seed"] = seed
     return values
+
+
+def whole_number(text: str) -> int:
+    """Returns a run's number. `int` would also take 1_0 and digits of other scripts."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return int(text)
 
 
 def require_data(config: RunConfig, settings: Settings) -> None:

@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trainer.cli.configuration import add_config, read_config, read_sets
+from trainer.cli.configuration import add_config, read_config, read_sets, whole_number
+from trainer.export.bundle import BundleError
 from trainer.export.formats import FORMATS
 from trainer.export.script import exact_script, short_script
-from trainer.export.unbundle import BundleError, import_bundle
+from trainer.export.unbundle import import_bundle
 from trainer.settings import Settings
 from trainer.store import COMMAND_LINE, Store
 
@@ -28,7 +29,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     export = commands.add_parser(
         "export", help="write a run's script, weights, curves, or all of it to a file"
     )
-    export.add_argument("id", type=int, metavar="ID")
+    export.add_argument("id", type=whole_number, metavar="ID")
     export.add_argument("--format", required=True, choices=FORMATS, help="; ".join(formats_in_words()))
     export.add_argument("--out", type=Path, metavar="PATH", help="the file; default: run-ID.… in this folder")
     export.set_defaults(command=export_command)

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from trainer.cli import terminal
-from trainer.cli.configuration import add_config, read_config, read_sets, require_data
+from trainer.cli.configuration import add_config, read_config, read_sets, require_data, whole_number
 from trainer.diagnosis import diagnose, gather
 from trainer.settings import Settings
 from trainer.store import Store
@@ -24,7 +24,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     inspect.set_defaults(command=inspect_command)
 
     diagnosis = commands.add_parser("diagnose", help="find what went wrong with a run, and what to change")
-    diagnosis.add_argument("id", type=int, metavar="ID")
+    diagnosis.add_argument("id", type=whole_number, metavar="ID")
     diagnosis.add_argument("--json", action="store_true", help="print one line of JSON")
     diagnosis.set_defaults(command=diagnose_command)
 

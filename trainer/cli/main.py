@@ -20,11 +20,11 @@ from sqlalchemy.exc import DBAPIError
 from trainer.cli import datasets, exchange, inspecting, keeping, knobs, training
 from trainer.config import ConfigError
 from trainer.data import DataError
+from trainer.export.bundle import BundleError
 from trainer.export.formats import ExportError
 from trainer.export.script import ShortScriptError
-from trainer.export.unbundle import BundleError
 from trainer.settings import SettingsError, get_settings
-from trainer.store import StoreError
+from trainer.store import DatabaseReplacedError, StoreError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def unreachable(error: DBAPIError) -> str:
     """Returns a sentence about a database that cannot be used."""
+    if isinstance(error, DatabaseReplacedError):
+        return str(error.orig)
     url, reason = make_url(get_settings().url), " ".join(str(error.orig).split())
     return (
         f"The database {url.render_as_string()} cannot be used: {reason}. Check that it exists, has space and is "

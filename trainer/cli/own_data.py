@@ -17,8 +17,11 @@ from trainer.store import COMMAND_LINE, Store
 
 def add_file(path: Path, settings: Settings, target: str = "") -> dict[str, Any]:
     """Uploads a file and returns flat values that train on it."""
-    with path.open("rb") as file:
-        digest = receive_file(file, settings)
+    try:
+        with path.open("rb") as file:
+            digest = receive_file(file, settings)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}.") from error
     manifest = find_manifest(digest)
     if manifest is None:
         raise DataError(f"{path} was uploaded but deleted again meanwhile.")

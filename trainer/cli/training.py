@@ -12,9 +12,10 @@ from typing import Any
 import orjson
 
 from trainer.cli import terminal
-from trainer.cli.configuration import add_config, read_config, read_sets, require_data
+from trainer.cli.configuration import add_config, read_config, read_sets, require_data, whole_number
 from trainer.cli.own_data import with_file
 from trainer.config import ConfigError, RunConfig
+from trainer.engine.build import require_start
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.presets import PRESETS, find_preset
@@ -38,12 +39,12 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     run.set_defaults(command=run_command)
 
     resume = commands.add_parser("resume", help="continue a paused, stopped or failed run here")
-    resume.add_argument("id", type=int, metavar="ID")
+    resume.add_argument("id", type=whole_number, metavar="ID")
     resume.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
     resume.set_defaults(command=resume_command)
 
     stop = commands.add_parser("stop", help="stop a run after its current step")
-    stop.add_argument("id", type=int, metavar="ID")
+    stop.add_argument("id", type=whole_number, metavar="ID")
     stop.set_defaults(command=stop_command)
 
     runs = commands.add_parser("runs", help="list all runs, newest first")
@@ -64,6 +65,7 @@ def run_command(options: argparse.Namespace, settings: Settings) -> int:
         configs = {options.name: read_config(options.config).changed(sets)}
     for config in configs.values():
         require_data(config, settings)
+        require_start(config, settings.data)
     store = Store(settings.url)
     code = 0
     for name, config in configs.items():

@@ -14,7 +14,7 @@ from trainer.engine.augment import Augmenter, build_augmenter, chosen_changes
 from trainer.engine.datasplit import SplitData, split
 from trainer.engine.flat import Weights, flatten
 from trainer.engine.measures import absolute_error, accuracy, classification_loss, regression_loss
-from trainer.engine.network import build_model
+from trainer.engine.network import assemble, build_model
 from trainer.lazy import lazy
 from trainer.streams import stream_seed
 from trainer.techniques.precision import Precision
@@ -97,6 +97,13 @@ def build(config: RunConfig, data_folder: Path, report: Callable[[int, int], Non
         evaluation_loss=classification_loss if classifies else regression_loss,
         notices=(*notices_about(config, device, len(data.train)), *samples.notices),
     )
+
+
+def require_start(config: RunConfig, data_folder: Path) -> None:
+    """Raises ConfigError or DataError when the run could not start, before there is a run."""
+    pick_device(config.device)
+    data = load_data(config, data_folder, torch.device("cpu"))
+    assemble(config, data.samples.shape, data.outputs, len(data.samples.vocabulary))
 
 
 def pick_device(requested: str) -> torch.device:

@@ -22,22 +22,26 @@ def build_model(
     config: RunConfig, shape: tuple[int, ...], outputs: int, device: torch.device, vocabulary: int = 0
 ) -> torch.nn.Module:
     """Builds the network and draws its initial weights. Raises ConfigError when it has more than MAX_PARAMETERS."""
+    model = assemble(config, shape, outputs, vocabulary).to_empty(device="cpu")
+    with torch.no_grad():
+        initialize(model, config)
+    return model.to(device)
+
+
+def assemble(config: RunConfig, shape: tuple[int, ...], outputs: int, vocabulary: int = 0) -> torch.nn.Module:
+    """Returns the network without memory for its weights. Raises ConfigError when it has more than MAX_PARAMETERS."""
     parts = Parts(
         config.bound("normalization"), config.bound("activation"), config.bound("dropout"), vocabulary
     )
-    assemble = partial(config.bound("model"), shape, outputs, parts)
     with torch.device("meta"):  # counts without allocating
-        model: torch.nn.Module = assemble()
+        model: torch.nn.Module = config.bound("model")(shape, outputs, parts)
     count = sum(parameter.numel() for parameter in model.parameters())
     if count > MAX_PARAMETERS:
         raise ConfigError(
             f"This {config.technique('model').label} has {count:,} parameters; the limit is {MAX_PARAMETERS:,}. "
             "Make it narrower or shallower."
         )
-    model = model.to_empty(device="cpu")
-    with torch.no_grad():
-        initialize(model, config)
-    return model.to(device)
+    return model
 
 
 def initialize(model: torch.nn.Module, config: RunConfig) -> None:
