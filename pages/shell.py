@@ -13,13 +13,14 @@ import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
 from pages import comparisons, data, health, lr_finder, reference, runs, train
+from pages.server.security import exposure
 from pages.server.store import store
 from pages.server.visitor import visitor
 from pages.widgets.knobs import draw_knobs, show_link_notices
+from pages.widgets.markup import problem, warning
 from pages.widgets.page_context import PageContext
-from pages.widgets.text import escape_markdown
 from trainer.settings import SettingsError, get_settings
-from trainer.store import StoreError
+from trainer.store import DatabaseReplacedError, StoreError
 
 LOG = logging.getLogger(__name__)
 WIDGETS = Path(__file__).parent / "widgets"
@@ -53,12 +54,14 @@ def main() -> None:
     page = st.navigation(PAGES)
     with st.sidebar:
         knobs = draw_knobs()
+    if sentence := exposure():
+        st.html(warning(sentence))
     show_link_notices()
     try:
         st.session_state[CONTEXT] = PageContext(store(), visitor(), knobs, TRAIN, HEALTH, DATA)
         page.run()
     except (StoreError, SettingsError) as error:  # their messages say what to do
-        st.error(escape_markdown(error), icon=":material/error:")
+        st.html(problem(str(error)))
         _offer_retry()
     except (DBAPIError, OSError) as error:
         _draw_unreachable(error)
@@ -67,10 +70,15 @@ def main() -> None:
 def _draw_unreachable(error: Exception) -> None:
     """Draws, instead of the page, that the database cannot be reached and what to check."""
     LOG.warning("A page could not be drawn: %s", error)
-    st.error(
-        "The database cannot be reached. Nothing is lost: active runs continue and save what they record. "
-        f"Check that {escape_markdown(get_settings().home)} is writable and has free space.",
-        icon=":material/cloud_off:",
+    if isinstance(error, DatabaseReplacedError):
+        st.html(problem(str(error.orig)))
+        _offer_retry()
+        return
+    st.html(
+        problem(
+            "The database cannot be reached. Nothing is lost: active runs continue and save what they record. "
+            f"Check that {get_settings().home} is writable and has free space."
+        )
     )
     _offer_retry()
     with st.expander("Details"):

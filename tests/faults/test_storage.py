@@ -114,3 +114,15 @@ def test_a_download_that_fails_says_why(sqlite_lab: Lab) -> None:
     lab.until(lambda: lab.store.download(job).status == "failed")
     assert "no such data set" in lab.store.download(job).message
     assert lab.store.request_download("no such data set") != job
+
+
+def test_a_removed_database_is_said_in_the_supervisors_log(sqlite_lab: Lab) -> None:
+    lab = sqlite_lab
+    lab.start()
+    path = Path(lab.store.engine.url.database)
+    path.rename(path.with_suffix(".aside"))
+    lab.until(lambda: "was removed or replaced" in lab.log())
+    path.with_suffix(".aside").rename(path)
+    lab.until(lambda: "answers again" in lab.log())
+    assert "Traceback" not in lab.log()
+    lab.end(lab.create(pace=0, epochs=1))

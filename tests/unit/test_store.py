@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.metrics.registry import columns
-from trainer.store import COMMAND_LINE, MAX_LOSSES, Batch, Store, StoreError, Superseded
+from trainer.store import COMMAND_LINE, MAX_LOSSES, Batch, DatabaseReplacedError, Store, StoreError, Superseded
 from trainer.store import points as layout
 from trainer.store.schema import chunks
 
@@ -424,3 +424,34 @@ def test_whose_turn_it_is_is_found_in_an_index(tmp_path: Path) -> None:
         plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)]
     assert not [line for line in plan if line.startswith("SCAN") and "owners" not in line], plan
     assert sum("ix_runs_status_owner_place" in line for line in plan) == 3, plan
+
+
+def test_a_database_that_was_removed_or_replaced_is_noticed(tmp_path: Path) -> None:
+    path, other = tmp_path / "store.db", tmp_path / "other.db"
+    store = Store(f"sqlite:///{path}")
+    run_id, reader = store.create_run(CONFIG, "ada"), store.stamp_reader()
+    Store(f"sqlite:///{other}").close()
+    path.rename(tmp_path / "aside.db")
+    for _ in range(2):
+        for use in (store.runs, reader.read, lambda: store.rename(run_id, "lost", by="ada")):
+            with pytest.raises(DatabaseReplacedError, match=r"was removed or replaced.*put the file back"):
+                use()
+        assert not path.exists() or path.samefile(other), "an empty one would hide that it is gone"
+        if not path.exists():
+            path.hardlink_to(other)
+    path.unlink()
+    (tmp_path / "aside.db").rename(path)
+    assert [run.id for run in store.runs()] == [run_id]
+    reader.close()
+    store.close()
+
+
+def test_names_and_notes_are_bounded(store: Store) -> None:
+    run_id = store.create_run(CONFIG, "ada", name="x" * 120, notes="y" * 5000)
+    for use in (
+        lambda: store.create_run(CONFIG, "ada", name="x" * 121),
+        lambda: store.rename(run_id, "x" * 121, by="ada"),
+        lambda: store.set_notes(run_id, "y" * 5001, by="ada"),
+    ):
+        with pytest.raises(StoreError, match="Shorten it"):
+            use()

@@ -8,14 +8,14 @@ import socket
 import sqlalchemy as sa
 
 from trainer.store.attempts import MAX_LOSSES, AttemptStore, Superseded
-from trainer.store.database import StoreError, tick
+from trainer.store.database import DatabaseReplacedError, StoreError, tick
 from trainer.store.downloads import Download, DownloadStore
 from trainer.store.imports import ImportStore
 from trainer.store.inspections import Inspection, InspectionStore
 from trainer.store.points import Batch, Points
 from trainer.store.queue import QueuedRun, QueueStore
 from trainer.store.rights import COMMAND_LINE, Limits, refusal
-from trainer.store.runs import ENDED, LIVE, Changes, Run, RunStore
+from trainer.store.runs import ENDED, LIVE, MAX_LENGTHS, Changes, Run, RunStore
 from trainer.store.schema import supervisor
 from trainer.store.supervisor_lock import supervisor_lock
 from trainer.store.uploads import Upload, UploadStore
@@ -25,9 +25,11 @@ __all__ = [
     "COMMAND_LINE",
     "ENDED",
     "LIVE",
+    "MAX_LENGTHS",
     "MAX_LOSSES",
     "Batch",
     "Changes",
+    "DatabaseReplacedError",
     "Download",
     "Inspection",
     "Limits",

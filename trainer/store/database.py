@@ -24,6 +24,38 @@ class StoreError(Exception):
     """The store cannot do what was asked of it; the text is a sentence for a person."""
 
 
+class DatabaseReplacedError(OperationalError):
+    """The database's file is not the one that was opened: what is written now would be lost. `orig` says what to do."""
+
+    def __init__(self, path: Path) -> None:
+        sentence = (
+            f"The database {path} was removed or replaced while Trainscope was running. Stop Trainscope, put the file back, "
+            "and start it again; without the file, it starts with an empty database."
+        )
+        super().__init__("", {}, Exception(sentence))
+
+
+class OpenedFile:
+    """SQLite's file as it was opened. A process would keep reading and writing a deleted one without noticing."""
+
+    def __init__(self, engine: Engine) -> None:
+        name = engine.url.database if engine.dialect.name == "sqlite" else None
+        self._path = Path(name) if name else None
+        self._identity = self._found()
+
+    def require(self) -> None:
+        """Raises DatabaseReplacedError when another file, or none, is in its place."""
+        if self._path is not None and self._found() != self._identity:
+            raise DatabaseReplacedError(self._path)
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat() if self._path else None
+        except FileNotFoundError:
+            return None
+        return found and (found.st_dev, found.st_ino)
+
+
 class Database:
     """A connection pool and the two kinds of transaction. Threads may share it; processes may not (see `close`)."""
 
@@ -33,6 +65,7 @@ class Database:
         self._writing = self.engine.execution_options(trainscope_write=True)
         if migrate:
             self._ensure_schema()
+        self._file = OpenedFile(self.engine)
 
     @property
     def is_sqlite(self) -> bool:
@@ -42,6 +75,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Opens a transaction that sees one consistent state and writes nothing."""
+        self._file.require()
         with self.engine.connect() as connection:
             yield connection
 
@@ -49,6 +83,7 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         """Opens a transaction that may write, and commits it at the end. On SQLite it takes the write lock at once
         (BEGIN IMMEDIATE): a lock taken halfway could fail without waiting."""
+        self._file.require()
         with self._writing.begin() as connection:
             yield connection
 
@@ -59,7 +94,7 @@ class Database:
 
     def stamp_reader(self) -> StampReader:
         """Opens a connection that reads the change stamp in microseconds, for one thread that polls often."""
-        return StampReader(self.engine)
+        return StampReader(self.engine, self._file)
 
     def close(self) -> None:
         """Closes every connection; the next use of the store opens new ones.
@@ -78,7 +113,7 @@ class Database:
 
     def _schema_version(self) -> str | None:
         try:
-            with self.reading() as connection:
+            with self.engine.connect() as connection:
                 version = connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
                 return None if version is None else str(version)
         except (OperationalError, ProgrammingError) as error:
@@ -92,7 +127,7 @@ class Database:
 
         config = alembic_config()
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        with self.writing() as connection:
+        with self._writing.begin() as connection:
             if not self.is_sqlite:
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
             current = _version_in(connection)
@@ -108,12 +143,14 @@ class Database:
 class StampReader:
     """Reads the change stamp over a connection of its own. Close it before a fork."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, file: OpenedFile) -> None:
+        self._file = file
         self._connection = engine.raw_connection()
         self._cursor = self._connection.cursor()
 
     def read(self) -> int:
         """Returns what `Database.change_stamp` returns."""
+        self._file.require()
         self._cursor.execute("SELECT value FROM clock")
         (value,) = self._cursor.fetchall()[0]
         self._connection.rollback()
