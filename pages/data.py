@@ -14,7 +14,7 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.table_view import table_view
-from pages.widgets.text import escape_markdown, shorten
+from pages.widgets.text import escape_html, escape_markdown, shorten
 from trainer.data.images import MAX_BYTES as MAX_ARCHIVE_BYTES
 from trainer.data.images import MAX_IMAGES
 from trainer.data.tables import MAX_BYTES as MAX_TABLE_BYTES
