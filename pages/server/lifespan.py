@@ -48,7 +48,6 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     config.set_option("runner.postScriptGC", False)
     if sentence := exposure():
         LOG.warning("%s", sentence)
-    sweep(get_settings())
     supervisor.start()
     tasks = [
         asyncio.create_task(asyncio.to_thread(_warm_up), name="warm-up"),
@@ -64,8 +63,9 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
 
 
 def _warm_up() -> None:
-    """Prepares the first page while its browser still loads Streamlit's scripts, which takes longer."""
+    """Removes what a killed server left, and prepares the first page while its browser still loads Streamlit's scripts, which takes longer."""
     try:
+        sweep(get_settings())
         for name in FIRST_IMPORTS:
             importlib.import_module(name)
         assets.warm_up()

@@ -8,6 +8,8 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 from test_journeys import button, chart, start, wait_for_step
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import connect
 
 
 @pytest.mark.parametrize("path", ["health", "data", "experiments", "lr-finder", "runs", "reference"])
@@ -31,6 +33,15 @@ def test_a_run_is_drawn_under_the_policy(shared_site, visitor):
     expect(button(page, "Copied")).to_be_visible()
     page.get_by_role("link", name="Health", exact=True).first.click()
     expect(page.locator(".js-plotly-plot, canvas").first).to_be_visible()
+
+
+def test_a_long_message_is_cut_off_under_the_whole_server(shared_site):
+    """Behind all of Streamlit's middleware, too, before a token was sent."""
+    address = f"{shared_site.url.replace('http', 'ws', 1)}api/live"
+    with pytest.raises(ConnectionClosedError) as closed, connect(address, close_timeout=1) as socket:
+        socket.send("x" * 40_000 for _ in range(100))
+        socket.recv()
+    assert closed.value.rcvd.code == 1009
 
 
 def test_readiness_follows_the_supervisor(shared_site, visitor):

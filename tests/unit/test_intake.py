@@ -2,8 +2,11 @@
 
 import io
 import json
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import own_files
 import pytest
@@ -64,9 +67,6 @@ def test_a_check_that_takes_too_long_is_ended(monkeypatch):
 
 
 def test_memory_is_bounded_by_the_operating_system(tmp_path):
-    import subprocess
-    import sys
-
     look = (
         "import numpy as np\nfrom trainer.processes import sandboxed_reader as intake\nfrom pathlib import Path\n"
         "def greedy(folder, report):\n    return np.ones(2 * intake.MAX_MEMORY // 8).tolist()\n"
@@ -123,9 +123,6 @@ def test_one_visitor_cannot_hold_every_slot():
 
 
 def test_cpu_time_ends_a_check_and_a_busy_machine_does_not():
-    import subprocess
-    import sys
-
     burn = (
         "from trainer.processes import sandboxed_reader as intake\n"
         "intake.MAX_CPU_SECONDS = 1\nintake.limit_itself()\nwhile True: pass"
@@ -150,6 +147,24 @@ def test_unfinished_folders_are_swept_away_in_time(home, monkeypatch):
     monkeypatch.setattr(incoming, "STALE", -1.0)
     own_files.added(own_files.csv_bytes(70))
     assert not old.exists()
+
+
+def test_what_a_killed_process_left_is_swept_at_once_and_what_another_fills_is_not(home):
+    fill = (
+        "from trainer.processes.incoming import staged; from trainer.settings import get_settings\n"
+        "with staged(get_settings()) as folder:\n    print(folder, flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", fill], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        folder = Path(other.stdout.readline().strip())
+        incoming.sweep(get_settings())
+        assert folder.is_dir()
+        other.kill()
+        other.wait()
+    assert folder.is_dir()
+    incoming.sweep(get_settings())
+    assert leftovers() == []
 
 
 # -- whose they are ---------------------------------------------------------------------------------------------

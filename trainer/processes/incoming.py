@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from trainer.settings import Settings
+from trainer.store.file_lock import FileLock, is_locked
 
-STALE: Final = 3600.0  # seconds after which nobody can be filling a folder any more; checks are ended before
+STALE: Final = 3600.0  # seconds after which a folder without a lock is one that an earlier version left
 
 
 @contextlib.contextmanager
@@ -20,16 +21,31 @@ def staged(settings: Settings) -> Iterator[Path]:
     """Creates a new folder on the same disk as uploads and runs; removes it in the end, if it has not been renamed."""
     sweep(settings)
     folder = settings.uploads / "incoming" / secrets.token_hex(8)
-    folder.mkdir(parents=True)
+    lock = FileLock(_lock_of(folder))
+    lock.acquire()
+    folder.mkdir()
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+        lock.release()
 
 
 def sweep(settings: Settings) -> None:
-    """Removes the folders that processes which were killed have left, also those of versions that kept them elsewhere."""
-    for old in (*(settings.uploads / "incoming").glob("*"), *settings.home.glob("incoming-*")):
+    """Removes the folders that killed processes have left, also those of versions that kept them elsewhere."""
+    for path in (*(settings.uploads / "incoming").glob("*"), *settings.home.glob("incoming-*")):
+        folder = path.with_suffix("")
+        locked = is_locked(_lock_of(folder))
         with contextlib.suppress(OSError):
-            if time.time() - old.stat().st_mtime > STALE:
-                shutil.rmtree(old, ignore_errors=True)
+            if locked is False or (locked is None and time.time() - path.stat().st_mtime > STALE):
+                _remove(folder)
+
+
+def _lock_of(folder: Path) -> Path:
+    """Returns the file that is locked as long as somebody fills the folder; beside it, because the folder is renamed."""
+    return folder.with_suffix(".lock")
+
+
+def _remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    _lock_of(folder).unlink(missing_ok=True)
