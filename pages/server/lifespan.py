@@ -63,7 +63,7 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
 
 
 def _warm_up() -> None:
-    """Removes what a killed server left, and prepares the first page while its browser still loads Streamlit's scripts, which takes longer."""
+    """Removes what a killed server left, and prepares the first page while its browser still loads Streamlit's scripts."""
     try:
         sweep(get_settings())
         for name in FIRST_IMPORTS:
