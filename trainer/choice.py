@@ -71,7 +71,9 @@ def check(key: str, knob: Knob, value: Any) -> Any:
         if isinstance(value, bool) and knob.kind in ("int", "float"):  # pydantic would take it as 0 or 1
             raise ConfigError(f"{key} is {value}, but must be a number {knob.bounds}.")
         if knob.kind in ("int", "float") and isinstance(value, str) and not _NUMBER.fullmatch(value):
-            raise ConfigError(f"{key} is {short_repr(value)}, but must be {_allowed(knob)}.")
+            raise ConfigError(
+                f"{key} is {short_repr(value)}, which is no plain number; it must be {_allowed(knob)}."
+            )
         return knob.adapter.validate_python(value)
     except ValidationError as error:
         if knob.kind == "text":  # its help says in words what the pattern requires

@@ -180,8 +180,11 @@ BAD = {
         "parameters; the limit is 100,000,000",
     ),
     "too long a name": (["run", "--name", "x" * 121], "may have 120 characters, not 121"),
-    "an underscore in a number": (["run", "--set", "epochs=1_0"], "epochs is '1_0', but must be"),
-    "a line break after a number": (["run", "--set", "seed=1\n"], "seed is '1\\n', but must be"),
+    "an underscore in a number": (
+        ["run", "--set", "epochs=1_0"],
+        "epochs is '1_0', which is no plain number",
+    ),
+    "a line break after a number": (["run", "--set", "seed=1\n"], "seed is '1\\n', which is no plain number"),
     "a space before a number": (["run", "--set", "learning_rate= 0.1"], "learning_rate is ' 0.1'"),
     "a line break after a name": (
         ["run", "--set", "schedule=cosine\n"],
