@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.metrics.registry import columns
-from trainer.store import COMMAND_LINE, MAX_LOSSES, Batch, DatabaseReplacedError, Store, StoreError, Superseded
+from trainer.store import (
+    COMMAND_LINE,
+    MAX_LOSSES,
+    Batch,
+    DatabaseReplacedError,
+    Store,
+    StoreError,
+    Superseded,
+)
 from trainer.store import points as layout
 from trainer.store.schema import chunks
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Dialect
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import JobState, RunState
 
-HEAD = "0004"
+HEAD = "0005"
 """Newest migration. Known here so that opening a current database does not import Alembic."""
 
 

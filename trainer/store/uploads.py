@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from trainer.store.data_rights import data_refusal
 from trainer.store.database import Database, StoreError, tick
-from trainer.store.runs import COMMAND_LINE, clean
+from trainer.store.rights import COMMAND_LINE
+from trainer.store.runs import clean
 from trainer.store.schema import runs, uploads
 
 
