@@ -17,6 +17,11 @@ from pages.server.visitor import VisitorCookie
 app = st.App(
     "pages/shell.py",
     routes=routes(),
-    middleware=[Middleware(Security), Middleware(StreamlitFiles), Middleware(VisitorCookie), Middleware(Preload)],
+    middleware=[
+        Middleware(Security),
+        Middleware(StreamlitFiles),
+        Middleware(VisitorCookie),
+        Middleware(Preload),
+    ],
     lifespan=lifespan,
 )
