@@ -7,7 +7,7 @@ import gc
 import importlib
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from starlette.routing import BaseRoute
@@ -23,7 +23,10 @@ from trainer.settings import get_settings
 
 LOG = logging.getLogger(__name__)
 
-FIRST_IMPORTS: Final = ("pages.train", "pages.runs")  # what the first script run would otherwise wait for
+FIRST_IMPORTS: Final = (  # what the first script run would otherwise wait for
+    "pages.train", "pages.health", "pages.data", "pages.runs",
+    "pages.comparisons", "pages.lr_finder", "pages.reference",
+)  # fmt: skip
 FREEZE_DELAYS: Final = (5, 60)  # seconds until the first page is imported, and then until the other pages are
 
 supervisor = SupervisorProcess(store)
@@ -62,6 +65,8 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
 
 def _warm_up() -> None:
     """Prepares the first page while its browser still loads Streamlit's scripts, which takes longer."""
+    with suppress(Exception):  # the page itself reports that the database cannot be opened
+        store()  # a new one is built now
     try:
         for name in FIRST_IMPORTS:
             importlib.import_module(name)
