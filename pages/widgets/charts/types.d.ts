@@ -59,7 +59,6 @@ interface ChartPanelData extends PanelData {
   planned: PlannedCurve | null;
   follow: number | null;
   empty: string;
-  options: import("./curves/line.js").ChartOptions;
 }
 
 interface HealthPanelData extends PanelData {
@@ -75,7 +74,6 @@ interface HealthPanelData extends PanelData {
 interface Component<Data> {
   data: Data;
   parentElement: HTMLElement | ShadowRoot;
-  setTriggerValue(name: string, value: unknown): void;
 }
 
 // --- the live protocol: see pages/live/routes.py ---
@@ -206,10 +204,7 @@ interface Theme {
 
 interface PlotNode extends HTMLDivElement {
   data: Record<string, any>[];
-  _fullLayout?: {
-    xaxis: import("./curves/zoom/geometry.js").Axis;
-    yaxis: import("./curves/zoom/geometry.js").Axis;
-  };
+  on(event: string, listener: (event: any) => void): void;
 }
 
 interface PlotlyLibrary {
@@ -220,7 +215,6 @@ interface PlotlyLibrary {
     traces: number[],
   ): Promise<unknown>;
   purge(node: Element): void;
-  downloadImage(figure: { data: object[]; layout: object }, options: object): Promise<unknown>;
   Plots: { resize(node: Element): void };
 }
 

@@ -4,38 +4,32 @@ import { plain } from "../format.js";
 import { plannedScale, scaleOf } from "./axes.js";
 import { curvesOf } from "./chart_spec.js";
 import { Line } from "./line.js";
-import { cutAt, lastStepOf, planEnd } from "./plan.js";
 
 /** @typedef {import("./chart.js").Chart} Chart */
-/** @typedef {{ run: import("../live/run.js").Run, color: string, visible: boolean, repeated: boolean, name: string }} DrawnRun */
+/** @typedef {{ run: import("../live/run.js").Run, color: string, visible: boolean, name: string }} DrawnRun */
 
 const FAINT = 0.28;
 export const FEW = 40; // points of a line that are marked one by one
-const SYMBOLS = 10; // on a line whose color another run has already
 
 /**
  * Returns a chart's traces, and the lines that will extend some of them.
  * @param {Chart} chart
  */
-export function buildTraces({ spec, panel }) {
+export function buildTraces({ spec, panel, zoom }) {
   const traces = spec.planned ? [plannedTrace(panel)] : [];
   /** @type {Line[]} */
   const lines = [];
   for (const shown of panel.runs) {
-    const drawn = {
-      run: panel.feed.run(shown.id),
-      color: panel.color(shown),
-      visible: panel.isVisible(shown),
-      repeated: panel.isRepeated(shown),
-      name: plain(shown.label),
-    };
+    const run = panel.feed.run(shown.id);
+    const [color, visible] = [panel.color(shown), panel.isVisible(shown)];
+    const drawn = { run, color, visible, name: plain(shown.label) };
     for (const part of spec.parts) {
-      const line = new Line(drawn.run, part, panel.options, traces.length);
-      const detail = panel.zoom.detailOf(line);
+      const line = new Line(run, part, panel.options, traces.length);
+      const detail = zoom.of(line);
       traces.push(...lineTraces(line, detail ? line.takeWith(detail) : line.take(), drawn));
       lines.push(line);
     }
-    if (spec.clip && shown.clip) traces.push(clipTrace(drawn, shown.clip, panel));
+    if (spec.clip && shown.clip) traces.push(clipTrace(drawn, shown.clip, panel.options.x));
     traces.push(marksTrace(spec, drawn, panel));
   }
   return { traces, lines };
@@ -47,7 +41,7 @@ export function buildTraces({ spec, panel }) {
  * @param {import("./line.js").Points} points
  * @param {DrawnRun} drawn
  */
-function lineTraces(line, { x, y, smoothX, smoothY }, { color, visible, repeated, name }) {
+function lineTraces(line, { x, y, smoothX, smoothY }, { color, visible, name }) {
   const { part } = line;
   line.marked = part.kind === "epoch" && x.length < FEW;
   const style = {
@@ -56,19 +50,18 @@ function lineTraces(line, { x, y, smoothX, smoothY }, { color, visible, repeated
     dash: part.dashed ? "dash" : "solid",
     shape: "linear",
   };
-  const symbols = { symbol: "diamond", size: 7, maxdisplayed: line.marked ? 0 : SYMBOLS };
   const base = {
     type: "scatter",
-    mode: line.marked || repeated ? "lines+markers" : "lines",
+    mode: line.marked ? "lines+markers" : "lines",
     visible,
     line: style,
-    marker: { size: 4, color, ...(repeated ? symbols : {}) },
-    hoverinfo: "skip",
+    marker: { size: 4, color },
+    hoverinfo: "none",
     connectgaps: true,
     name: part.label ? `${name} · ${part.label}` : name,
   };
   if (!line.smoother) return [{ ...base, x, y }];
-  const raw = { ...base, mode: "lines", x, y, opacity: FAINT, line: { ...style, width: 1 } };
+  const raw = { ...base, x, y, opacity: FAINT, hoverinfo: "skip", line: { ...style, width: 1 } };
   return [raw, { ...base, x: smoothX, y: smoothY, line: { ...style, width: 2 } }];
 }
 
@@ -76,22 +69,17 @@ function lineTraces(line, { x, y, smoothX, smoothY }, { color, visible, repeated
  * @param {Chart["panel"]} panel
  * @returns {Record<string, any>}
  */
-function plannedTrace({ data, options, theme, runs, visibleRuns, feed }) {
-  const { planned } = data;
+function plannedTrace({ data: { planned }, options, theme, runs, feed }) {
   const latest = runs.at(-1);
   const { toX } = plannedScale(planned, options.x, latest && feed.run(latest.id));
-  const end = planEnd(
-    visibleRuns.map(({ run }) => run),
-    options.x,
-    data,
-  );
   return {
     type: "scatter",
     mode: "lines",
     name: "planned",
-    hoverinfo: "skip",
+    hoverinfo: "none",
     visible: Boolean(planned?.lr.length),
-    ...cutAt((planned?.steps ?? []).map(toX), planned?.lr ?? [], end),
+    x: (planned?.steps ?? []).map(toX),
+    y: planned?.lr ?? [],
     line: { color: theme.muted, width: 1.5, dash: "dot" },
   };
 }
@@ -99,12 +87,11 @@ function plannedTrace({ data, options, theme, runs, visibleRuns, feed }) {
 /**
  * @param {DrawnRun} drawn
  * @param {number} clip
- * @param {Chart["panel"]} panel
+ * @param {import("./axes.js").AxisMode} mode
  */
-function clipTrace({ run, color, visible, name }, clip, { data, options }) {
-  const end = lastStepOf(run, data);
-  const last = Number.isFinite(end) ? end : run.cursors?.step || 1;
-  const { toX } = scaleOf(run, options.x);
+function clipTrace({ run, color, visible, name }, clip, mode) {
+  const last = run.status?.progress?.total_steps || run.cursors?.step || 1;
+  const { toX } = scaleOf(run, mode);
   return {
     type: "scatter",
     mode: "lines",
@@ -127,43 +114,15 @@ function marksTrace(spec, { run, color, visible, name }, { options, theme }) {
   const { toX } = scaleOf(run, options.x);
   const x = curvesOf(spec, run).flatMap(({ curve }) => curve.marks.map(([first]) => toX(first)));
   return {
-    ...marks("x", color, theme),
+    type: "scatter",
+    mode: "markers",
+    yaxis: "y2",
     visible: visible && x.length > 0,
     name: `${name} · non-finite`,
     x,
     y: x.map(() => 0.03),
-  };
-}
-
-/**
- * Returns triangles at the upper edge where a line first leaves the view.
- * @param {Chart} chart
- * @param {number} top
- */
-export function exitTraces({ lines, panel }, top) {
-  return lines.flatMap((line) => {
-    const shown = panel.shown(line.run.id);
-    const { curve, scale } = line;
-    if (!shown || !curve || !panel.isVisible(shown) || line.highest <= top) return [];
-    const x = [scale.toX(curve.steps[curve.values.findIndex((value) => value > top)])];
-    const name = `${plain(shown.label)} · above the view`;
-    return [{ ...marks("triangle-up", panel.color(shown), panel.theme), name, x, y: [0.97] }];
-  });
-}
-
-/**
- * @param {string} symbol
- * @param {string} color
- * @param {Theme} theme
- */
-function marks(symbol, color, theme) {
-  return {
-    type: "scatter",
-    mode: "markers",
-    yaxis: "y2",
-    visible: true,
     cliponaxis: false,
     hoverinfo: "skip",
-    marker: { symbol, size: 9, color, line: { color: theme.background, width: 1 } },
+    marker: { symbol: "x", size: 9, color, line: { color: theme.background, width: 1 } },
   };
 }
