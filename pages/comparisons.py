@@ -1,79 +1,74 @@
-"""The Comparisons page: ready-made comparisons, each started with one click."""
+"""The Comparisons page: ask what a change does, see what was asked before, and start a ready-made comparison."""
 
 from __future__ import annotations
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
-from pages.widgets.chart_selection import show_only
+from pages.widgets.comparison_list import comparison_list
+from pages.widgets.comparison_view import comparison_view
 from pages.widgets.launch import start_once
+from pages.widgets.linked_comparison import link_to_comparison, linked_comparison
 from pages.widgets.markup import facts_list
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import heading
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html
-from trainer.config import RunConfig, diff
+from pages.widgets.what_if import what_if
+from trainer.comparison.analysis import start
+from trainer.comparison.design import Design, make_design
 from trainer.presets import PRESETS, Preset
 
 
 def page(context: PageContext) -> None:
-    """Draws the page."""
+    """Draws one comparison, where the address names one, or the page."""
+    if (linked := linked_comparison()) is not None:
+        if linked in {one.id for one in context.comparisons(archived=None)}:
+            comparison_view(context, linked)
+            return
+        st.info(f"Comparison {linked} is not among yours. It may have been deleted.", icon=":material/info:")
     heading(
         "Comparisons",
-        "Each starts a few runs that differ only in what is compared, and draws them on the same axes. "
-        "They use the sidebar's seed.",
+        "Each trains a few arms with the same seeds, and says which is better, or that it cannot tell yet.",
     )
-    if st.session_state.pop("comparison:started", False):
-        _open_train_page(context.train_page)
+    what_if(context)
+    comparison_list(context)
+    st.html('<h2 class="tp-title">Ready-made</h2>')
     for name, preset in PRESETS.items():
         with st.container(border=True, key=f"preset-{name}", gap="small"):
-            st.html(_card(preset))
-            count = len(preset.runs)
+            design = _design(context, preset)
+            st.html(_card(preset, design))
             st.button(
-                f"Start {count} runs" if count > 1 else "Start the run",
+                f"Start {len(design.arms) * len(design.seeds)} runs",
                 key=f"start-{name}",
                 icon=":material/play_arrow:",
                 on_click=_start,
-                args=(context, name),
-                help=f"Start “{preset.label}” and show it on the Train page.",
+                args=(context, preset, design),
+                help=f"Start “{preset.label}”: {len(design.arms)} arms with {len(design.seeds)} seeds each.",
             )
 
 
-def _open_train_page(train_page: st.Page) -> None:
-    """Opens the Train page, or draws a link to it: switching clears the address, which raises while it holds knobs."""
-    try:
-        st.switch_page(train_page)
-    except StreamlitAPIException:
-        with st.container(horizontal=True, vertical_alignment="center", key="comparison-started"):
-            st.html('<span role="status">The runs are queued.</span>')
-            st.page_link(train_page, label="Go to Train", icon=":material/arrow_forward:")
+def _design(context: PageContext, preset: Preset) -> Design:
+    seed = context.knobs.config.seed if context.knobs.config else 0
+    return make_design(preset.configs(seed))
 
 
-def _card(preset: Preset) -> str:
-    configs = list(preset.configs().values())
-    differences = {
-        name: _difference(configs[0], config) for name, config in zip(preset.runs, configs, strict=True)
+def _card(preset: Preset, design: Design) -> str:
+    arms = {
+        arm.name: ", ".join(f"{change.label} {change.after}" for change in design.changes(place))
+        or "Baseline"
+        for place, arm in enumerate(design.arms)
     }
     return (
-        f'<h2 class="tp-title">{escape_html(preset.label)}</h2><p class="tp-quiet">{escape_html(preset.question)}</p>'
-        + facts_list(differences)
+        f'<h3 class="tp-title">{escape_html(preset.label)}</h3><p class="tp-quiet">{escape_html(preset.question)}</p>'
+        + facts_list(arms)
     )
-
-
-def _difference(baseline: RunConfig, config: RunConfig) -> str:
-    changes = diff(baseline, config)
-    return ", ".join(f"{change.label} {change.after}" for change in changes) or "Baseline"
 
 
 @reporting_errors()
-def _start(context: PageContext, name: str) -> None:
-    """Queues the comparison's runs and puts only them on the charts. A double click starts them once."""
-    seed = context.knobs.config.seed if context.knobs.config else 0
-    configs = PRESETS[name].configs(seed)
-    run_ids = start_once(
-        name,
-        lambda: context.store.create_runs(configs, context.owner),
+def _start(context: PageContext, preset: Preset, design: Design) -> None:
+    """Queues the preset's runs and opens the comparison. A double click starts it once."""
+    comparison_id = start_once(
+        preset.label, lambda: start(context.store, design, context.owner, preset.label)
     )
-    if run_ids is not None:
-        show_only(run_ids)
-        st.session_state["comparison:started"] = True
+    if comparison_id is not None:
+        link_to_comparison(comparison_id)

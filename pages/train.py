@@ -8,7 +8,14 @@ from typing import Any
 import streamlit as st
 
 from pages.live.tokens import page_token
-from pages.widgets.chart_selection import Place, chart_selection, hide_other_data
+from pages.widgets.chart_selection import (
+    Place,
+    chart_options,
+    chart_selection,
+    choose,
+    clear,
+    hide_other_data,
+)
 from pages.widgets.download import data_is_ready
 from pages.widgets.health_panel import boundary_of
 from pages.widgets.history import changes_by_run, config_of, is_probe, legend_label, task_of
@@ -115,6 +122,7 @@ def _next_run(context: PageContext, runs: Sequence[Run], *, ready: bool) -> str:
 def _draw_charts(context: PageContext, runs: Sequence[Run], places: Places, changes: Changes) -> None:
     """Draws the live panel, which keeps its charts mounted from one script run to the next."""
     by_id = {run.id: run for run in runs}
+    options = chart_options()
     config = context.knobs.config
     plan = planned_rate(config) if config else None
     if plan and plan.note:
@@ -126,6 +134,9 @@ def _draw_charts(context: PageContext, runs: Sequence[Run], places: Places, chan
         score=_score(config_of(by_id[max(places)]) if places else config),
         follow=max(places, default=None),
         empty="Press Start: the curves appear here within a second.",
+        options=options.model_dump() if options else None,
+        on_choices=choose,
+        on_clear=clear,
     )
 
 

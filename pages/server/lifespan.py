@@ -7,7 +7,7 @@ import gc
 import importlib
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from starlette.routing import BaseRoute
@@ -24,7 +24,10 @@ from trainer.settings import get_settings
 
 LOG = logging.getLogger(__name__)
 
-FIRST_IMPORTS: Final = ("pages.train", "pages.runs")  # what the first script run would otherwise wait for
+FIRST_IMPORTS: Final = (  # what the first script run would otherwise wait for
+    "pages.train", "pages.health", "pages.data", "pages.runs",
+    "pages.comparisons", "pages.lr_finder", "pages.reference",
+)  # fmt: skip
 FREEZE_DELAYS: Final = (5, 60)  # seconds until the first page is imported, and then until the other pages are
 
 supervisor = SupervisorProcess(store)
@@ -64,6 +67,8 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
 
 def _warm_up() -> None:
     """Removes what a killed server left, and prepares the first page while its browser still loads Streamlit's scripts."""
+    with suppress(Exception):  # the page itself reports that the database cannot be opened
+        store()  # a new one is built now
     try:
         sweep(get_settings())
         for name in FIRST_IMPORTS:

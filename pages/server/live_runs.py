@@ -9,14 +9,14 @@ from __future__ import annotations
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
 
 from trainer.lifecycle.states import RunState
-from trainer.processes.waiting import Sizes, Turn, turns, waiting_sentence
+from trainer.processes.waiting import Sizes, Turn, turns, waiting_for
 from trainer.settings import get_settings
 from trainer.store import Run, Store
 
@@ -35,10 +35,9 @@ class Queue:
     free_space: int | None
     turns: Mapping[int, Turn]
 
-    def reason(self, run_id: int) -> str:
-        """Returns why a queued run does not train yet."""
-        turn = self.turns.get(run_id)
-        return waiting_sentence(turn, self.workers, self.training, self.supervisor, self.free_space)
+    def reason(self, run_ids: Sequence[int]) -> str:
+        """Returns why these queued runs of one person do not train yet."""
+        return waiting_for(run_ids, self.turns, self.workers, self.training, self.supervisor, self.free_space)
 
 
 def free_space() -> int | None:

@@ -13,10 +13,11 @@ from typing import Any
 import streamlit as st
 from streamlit.errors import StreamlitAPIException
 
+from pages.widgets.chart_selection import selection_parameters
 from pages.widgets.controls import draw_knob, show_problem
 from pages.widgets.link import (
-    PAGE_PARAMETERS,
     bound_parameters,
+    is_pages,
     knobs_of,
     others,
     read_link,
@@ -115,7 +116,7 @@ def _read_address() -> None:
     link = read_link(parameters)
     st.session_state[_NOTICES] = link.notices
     if link.rewritten:
-        kept = {key: value for key, value in parameters.items() if key in PAGE_PARAMETERS}
+        kept = {key: value for key, value in parameters.items() if is_pages(key)}
         st.query_params.from_dict({**kept, **bound_parameters(link.values)})
         st.rerun()
 
@@ -158,7 +159,8 @@ def _actions(knobs: Knobs) -> None:
             width="stretch",
         )
         if knobs.config is not None:
-            copy_button("Copy link", share_link(knobs.config, st.context.url), key="share")
+            link = share_link(knobs.config, st.context.url, selection_parameters())
+            copy_button("Copy link", link, key="share")
 
 
 def _draw_entry(name: str, values: dict[str, Any], errors: list[str]) -> None:

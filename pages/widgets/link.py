@@ -12,14 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from pages.widgets.chart_address import PREFIX
 from pages.widgets.text import shorten
 from trainer.config import ConfigError, RunConfig, check, plain_knobs
 from trainer.registry import Family, Knob, Technique, families
 
-PAGE_PARAMETERS = frozenset(
-    {"run", "technique", "embed", "embed_options"}
-)  # belong to pages and to Streamlit
+_PAGE_PARAMETERS = frozenset({"run", "comparison", "technique", "embed", "embed_options"})
 MAX_NOTICES = 5
+
+
+def is_pages(parameter: str) -> bool:
+    """Whether a parameter of the address belongs to a page, to the chart or to Streamlit, and not to the knobs."""
+    return parameter in _PAGE_PARAMETERS or parameter.startswith(PREFIX)
 
 
 @dataclass(frozen=True)
@@ -96,18 +100,18 @@ def read_link(parameters: Mapping[str, str]) -> Link:
     notices += [
         f"Unknown knob '{shorten(key, 40)}' in this link; ignored."
         for key in parameters
-        if key not in expected | PAGE_PARAMETERS
+        if key not in expected and not is_pages(key)
     ]
     if len(notices) > MAX_NOTICES:
         notices[MAX_NOTICES:] = [
             f"{len(notices) - MAX_NOTICES} more values of this link are unknown or invalid."
         ]
-    given = {key: value for key, value in parameters.items() if key not in PAGE_PARAMETERS}
+    given = {key: value for key, value in parameters.items() if not is_pages(key)}
     return Link(values, notices, bool(notices) or given != bound_parameters(values))
 
 
-def share_link(config: RunConfig, page: str | None) -> str:
-    """Returns a link to the Train page with the seed and every knob that is not at its default."""
+def share_link(config: RunConfig, page: str | None, chart: Mapping[str, str]) -> str:
+    """Returns a link to the Train page with the seed, every knob that is not at its default, and what is on the `chart`."""
     choices = RunConfig().flat()
     knobs = RunConfig().changed({name: getattr(config, name).name for name in families()}).flat()
     flat = {
@@ -117,7 +121,7 @@ def share_link(config: RunConfig, page: str | None) -> str:
     }
     parts = urlsplit(page or "")
     path = parts.path.rstrip("/").rsplit("/", 1)[0] if parts.path.endswith("/runs") else parts.path
-    return urlunsplit((parts.scheme, parts.netloc, path or "/", urlencode(flat), ""))
+    return urlunsplit((parts.scheme, parts.netloc, path or "/", urlencode({**flat, **chart}), ""))
 
 
 def _default_choices() -> dict[str, Any]:

@@ -6,7 +6,7 @@ the browser keeps them; the data of a rerun are labels, colors, what each chart 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +25,7 @@ PALETTE: Final[dict[str, list[str]]] = {
     "dark": ["#4DA3DB", "#F0803C", "#2FC39A", "#E39AC3", "#F2B632", "#8CCBF2", "#E5D84B", "#B0B0B0"],
 }
 """Okabe and Ito's colors for color-blind eyes, darkened or lightened where one would be lost on the background.
-A run keeps its place in the list, whatever the theme."""
+A run keeps its place in the list, whatever the theme; behind the end the colors begin again, and lines have marks."""
 
 
 Boundary = Literal["sure", "perhaps"]
@@ -85,6 +85,9 @@ def live_panel(
     score: Score = Score(),  # frozen: one default for all is safe
     follow: int | None = None,
     empty: str = "No runs yet — press Start",
+    options: Mapping[str, Any] | None = None,
+    on_choices: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    on_clear: Callable[[], None] = lambda: None,
     key: str = "live",
 ) -> None:
     """Draw the status line and the live charts.
@@ -92,7 +95,9 @@ def live_panel(
     `runs` are drawn in this order, later ones on top. `token` comes from `pages.live.tokens.page_token` and must name every
     run in `runs`. `planned` is a learning-rate curve to draw dotted before and behind the runs: `{"steps": [...],
     "lr": [...], "steps_per_epoch": n}`. `follow` is the run that the status line shows (else the newest that is
-    not over, else the last). Keep `key` the same on every rerun: it is what keeps the charts mounted.
+    not over, else the last). `options` are those of `ChartOptions` with which charts begin (None: the browser's own of the last
+    visit). `on_choices` gets the options and which of the `shown` runs are `hidden` when the visitor changes them; `on_clear`
+    is called for "Clear chart". Keep `key` the same on every rerun: it is what keeps the charts mounted.
     """
     data = shared_data("curves/chart_panel", token) | {
         "runs": [asdict(run) for run in runs],
@@ -100,5 +105,11 @@ def live_panel(
         "planned": None if planned is None else dict(planned),
         "follow": follow,
         "empty": empty,
+        "options": dict(options or {}),
     }
-    _component(data=data, key=key)
+    _component(
+        data=data,
+        key=key,
+        on_choices_change=lambda: on_choices(st.session_state[key]["choices"]),
+        on_clear_change=on_clear,
+    )

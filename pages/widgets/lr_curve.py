@@ -19,7 +19,7 @@ def lr_curve(rates: Curve, losses: Curve, suggestion: Suggestion | None) -> go.F
         _mark_rate(figure, "steepest", suggestion.steepest, STEEPEST, height=0.92, anchor="left")
         _mark_rate(figure, "valley", suggestion.valley, VALLEY, height=1, anchor="right")
     figure.update_xaxes(type="log", title="learning rate", exponentformat="power")
-    figure.update_yaxes(title="loss", range=_loss_range(smooth))
+    figure.update_yaxes(title="loss", range=_loss_range(losses, smooth))
     figure.update_layout(
         height=440, margin={"l": 50, "r": 10, "t": 30, "b": 45}, legend={"orientation": "h", "y": 1.1}
     )
@@ -54,10 +54,15 @@ def _mark_rate(figure: go.Figure, label: str, rate: float, color: str, *, height
     )
 
 
-def _loss_range(smooth: Curve) -> tuple[float, float] | None:
-    """Returns a range that shows the fall in detail, which the explosion at the end would flatten; None without a loss."""
-    finite = smooth[np.isfinite(smooth)]
-    if not len(finite):
+def _loss_range(losses: Curve, smooth: Curve) -> tuple[float, float] | None:
+    """Returns a range with the whole raw line up to the bottom of the smoothed one, and as much of the explosion behind it as
+    does not flatten the fall; None without a loss."""
+    if not np.isfinite(smooth).any():
         return None
-    lowest, highest = float(finite.min()), float(finite.max())
-    return 0.8 * lowest, 1.1 * min(highest, 5 * lowest)
+    bottom = int(np.nanargmin(np.where(np.isfinite(smooth), smooth, np.nan)))
+    finite = losses[np.isfinite(losses)]
+    before = losses[: bottom + 1][np.isfinite(losses[: bottom + 1])]
+    top = min(float(finite.max()), max(float(before.max()), 5 * float(smooth[bottom])))
+    lowest = float(finite.min())
+    margin = 0.05 * (top - lowest)
+    return lowest - margin, top + margin

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pages.widgets.knobs import Knobs
-from trainer.store import COMMAND_LINE, Run, Store
+from trainer.store import COMMAND_LINE, Comparison, Run, Store
 
 
 @dataclass(frozen=True)
@@ -24,3 +24,7 @@ class PageContext:
     def runs(self, archived: bool | None = False) -> list[Run]:
         """Returns the visitor's runs and those of the command line, newest first; `archived` None for all of them."""
         return self.store.runs((self.owner, COMMAND_LINE), archived)
+
+    def comparisons(self, archived: bool | None = False) -> list[Comparison]:
+        """Returns the visitor's comparisons and those of the command line, newest first; `archived` None for all of them."""
+        return self.store.comparisons((self.owner, COMMAND_LINE), archived)

@@ -66,7 +66,8 @@ def _headline(run: Run, place: chart_selection.Place, changes: Sequence[Change])
     seconds = seconds_of(run) if run.is_over else None
     return (
         f'<div class="tp-run{"" if place.visible else " tp-hidden"}">'
-        f'<span class="tp-swatch" style="background:light-dark({light},{dark})"></span>'
+        f'<span class="tp-swatch{" tp-repeated" if place.color >= chart_selection.COLORS else ""}" '
+        f'style="--tp-run:light-dark({light},{dark})"></span>'
         f'<strong class="tp-name">{escape_html(run_title(run))}</strong>{run_state(run)}'
         f"{chips(changes, UNCHANGED)}"
         f'<span class="tp-quiet">{format_duration(seconds) if seconds is not None else ""}</span></div>'

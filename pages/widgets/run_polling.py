@@ -53,8 +53,8 @@ def send_request(context: PageContext, run_id: int, kind: RequestKind) -> None:
 
 
 def poll_states(context: PageContext, runs: Sequence[Run], *, show_queue: bool = True) -> None:
-    """Reruns the page when a run changes state, polling only while one of those that it shows is active; shows what the first
-    queued run waits for. All tabs read one answer of the server (`LiveRuns`)."""
+    """Reruns the page when a run changes state, polling only while one of those that it shows is active; shows what
+    queued runs wait for. All tabs read one answer of the server (`LiveRuns`)."""
     store, live = context.store, live_runs(context.store)
     owners = {context.owner, COMMAND_LINE}
     active = any(run.status in (RunState.QUEUED, RunState.RUNNING, RunState.INTERRUPTED) for run in runs)
@@ -81,9 +81,9 @@ def poll_states(context: PageContext, runs: Sequence[Run], *, show_queue: bool =
 
 
 def _reason(live: LiveRuns, runs: Sequence[Run]) -> str:
-    """Returns what the first of these runs that is queued waits for; nothing where none is."""
-    queued = [run for run in runs if run.status is RunState.QUEUED]
-    return live.queue().reason(min(queued, key=lambda run: run.place).id) if queued else ""
+    """Returns what those of these runs that are queued wait for; nothing where none is."""
+    queued = [run.id for run in runs if run.status is RunState.QUEUED]
+    return live.queue().reason(queued) if queued else ""
 
 
 def _states(store: Store, runs: Sequence[Run]) -> frozenset[tuple[Any, ...]]:

@@ -91,9 +91,12 @@ class Tab:
             told = ForwardMsg()
             told.ParseFromString(await self.socket.recv())
             match told.WhichOneof("type"):
-                case "new_session" if not told.new_session.fragment_ids_this_run:
+                case "new_session":
                     self.page = told.new_session.page_script_hash
-                    self.stop()
+                case "stop_auto_rerun":
+                    for name in told.stop_auto_rerun.fragment_ids:
+                        if timer := self.timers.pop(name, None):
+                            timer.cancel()
                 case "auto_rerun":
                     name = told.auto_rerun.fragment_id
                     if name not in self.timers:
@@ -131,6 +134,9 @@ async def watch(served: ServedApp, store: Store) -> dict[int, tuple[float, float
     for tab in tabs:
         await tab.open()
     while not all(tab.timers for tab in tabs):
+        for tab in tabs:
+            if tab.reader.done():
+                tab.reader.result()  # raises what ended it
         await asyncio.sleep(0.1)
     found = {}
     for length in (SHORT, LONG):

@@ -10,13 +10,15 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from trainer.store import COMMAND_LINE, Store, StoreError
+from trainer.store.supervisor_lock import supervisor_lock
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -47,7 +49,7 @@ class Site:
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
             )
         deadline = time.monotonic() + PATIENCE
-        while not self._answers():
+        while not _answers(self.url):
             assert self.process.poll() is None, self.log.read_text()
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.1)
@@ -62,18 +64,46 @@ class Site:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.url}api/health", timeout=5) as answer:
-                return answer.status == 200
-        except OSError:
-            return False
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}api/health", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
 
 
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+@contextmanager
+def live_page(home: Path) -> Iterator[tuple[Store, str]]:
+    """A server with nothing but the live panel, for runs that the test itself writes; yields their store and the address."""
+    store = Store(f"sqlite:///{home / 'trainscope.db'}")
+    guard = supervisor_lock(store)
+    assert guard.acquire()  # nobody else is to take the runs of this test
+    port = _free_port()
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    server = subprocess.Popen(
+        [*command, "--server.headless=true", "--browser.gatherUsageStats=false"],
+        cwd=Path(__file__).parent / "live_page",
+        env={**os.environ, "TRAINSCOPE_HOME": str(home), "PYTHONPATH": str(ROOT)},
+    )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while not _answers(f"http://127.0.0.1:{port}/"):
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield store, f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(30)
+        guard.release()
+        store.close()
 
 
 @pytest.fixture(scope="session")

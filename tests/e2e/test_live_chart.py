@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import itertools
-import os
-import socket
-import subprocess
-import sys
 import threading
-import time
-import urllib.request
-from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import live_page
 from playwright.sync_api import Page, expect
 
 from trainer.metrics.registry import columns
 from trainer.store import Batch, Store
-from trainer.store.supervisor_lock import supervisor_lock
 
 STEP_COLUMNS = columns("step")
 
-HERE = Path(__file__).parent
 HOSTILE = "<b>bold</b> %{y} <img src=x onerror=alert(1)>"
 LOSS = "[data-testid=live-chart-loss]"
 
@@ -55,49 +47,21 @@ class Writer:
 
 
 @pytest.fixture(scope="module")
-def port(tmp_path_factory):
-    home = tmp_path_factory.mktemp("home")
-    store = Store(f"sqlite:///{home / 'trainscope.db'}")
-    guard = supervisor_lock(store)
-    assert guard.acquire()  # nobody else is to take the runs of this test
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "TRAINSCOPE_HOME": str(home), "PYTHONPATH": str(HERE.parent.parent)}
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        "app.py",
-        "--server.port",
-        str(port),
-        "--server.headless=true",
-    ]
-    server = subprocess.Popen(command, cwd=HERE / "live_page", env=environment)
-    writer = Writer(store)
-    for _ in range(150):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/api/health").read()
-            break
-        except OSError:
-            time.sleep(0.1)
-    yield port
-    writer.end()
-    server.terminate()
-    server.wait(30)
-    guard.release()
-    store.close()
+def url(tmp_path_factory):
+    with live_page(tmp_path_factory.mktemp("home")) as (store, url):
+        writer = Writer(store)
+        yield url
+        writer.end()
 
 
 @pytest.fixture
-def page(port, chromium):
+def page(url, chromium):
     context = chromium.new_context(viewport={"width": 1300, "height": 900})
     page = context.new_page()
     page.errors = []
     page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on("dialog", lambda dialog: page.errors.append(f"dialog: {dialog.message}"))
-    page.goto(f"http://127.0.0.1:{port}/")
+    page.goto(url)
     page.wait_for_selector(f"{LOSS} .main-svg")
     page.wait_for_function(f"Number(document.querySelector('{LOSS}').dataset.lastStep) > 150")
     yield page

@@ -6,9 +6,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_journeys import button, chart, legend, no_sideways_scroll, wait_for_address
-
-from trainer.presets import PRESETS
+from test_journeys import button, no_sideways_scroll, wait_for_address
 
 PLOT = "[...document.querySelectorAll('.js-plotly-plot')].at(-1)"
 MIDDLE = f"""() => {{
@@ -28,24 +26,30 @@ def number_field(page: Page, label: str):
     return page.get_by_role("spinbutton", name=label)
 
 
-def test_a_comparison_puts_its_runs_on_one_chart(shared_site, visitor):
+def test_what_if_asks_trains_says_the_verdict_and_takes_more_seeds(shared_site, visitor):
     page = visitor().new_page()
-    page.goto(shared_site.url + "experiments")
-    names = list(PRESETS["batch_norm"].runs)
-    card = page.locator(".st-key-preset-batch_norm")
-    expect(card.get_by_role("heading", name=PRESETS["batch_norm"].label)).to_be_visible()
-    card.get_by_role("button", name=f"Start {len(names)} runs").click()
-    expect(chart(page)).to_be_visible()  # it leads to the Train page
-    expect(legend(page)).to_have_text(sorted(names, key=names.index))
-    page.wait_for_function(
-        "names => names.every(name => document.querySelector('[data-testid=live-chart-loss]')?.data"
-        "?.some(trace => (trace.name ?? '').includes(name) && trace.x.length > 5))",
-        arg=names,
-    )
-    expect(page.locator(".st-key-controls .tp-chip, .st-key-controls .tp-quiet").first).to_be_visible()
-    button(page, "Stop").click()
-    go_to(page, "Runs")
-    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
+    page.goto(shared_site.url + "experiments?data=two_moons&epochs=3&model.layers=8")
+    knob = page.get_by_role("combobox", name="Knob to change")
+    knob.click()
+    knob.fill("Normalization")
+    page.get_by_role("option", name="Normalization", exact=True).click()
+    expect(button(page, "Compare: 12 runs")).to_be_enabled()
+    button(page, "Compare: 12 runs").click()
+    verdict = page.locator(".tp-verdict")
+    expect(verdict).to_contain_text("Batch norm")
+    expect(page.get_by_text("12 runs, all over.")).to_be_visible()
+    expect(verdict).to_contain_text("6 ")
+    expect(page.locator(".js-plotly-plot .scatterlayer .trace").first).to_be_attached()
+    page.get_by_role("button", name=re.compile(r"^Add \d+ seeds?$")).click()
+    expect(page.get_by_text(re.compile(r"of 1[4-9] runs over|of \d\d runs over"))).to_be_visible()
+    button(page, "Stop all").click()
+    expect(page.get_by_text("all over.")).to_be_visible()
+    page.reload()
+    expect(verdict).to_contain_text("Batch norm")
+    button(page, "All comparisons").click()
+    expect(page.get_by_role("heading", name="Your comparisons")).to_be_visible()
+    button(page, "Open").first.click()
+    expect(verdict).to_contain_text("Batch norm")
 
 
 def test_the_lr_finder_leads_to_a_rate_in_the_sidebar(shared_site, visitor):

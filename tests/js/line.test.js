@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Line } from "../../pages/widgets/charts/curves/line.js";
-import { splice } from "../../pages/widgets/charts/curves/zoom_detail.js";
+import { splice } from "../../pages/widgets/charts/curves/zoom/splice.js";
 import { Run } from "../../pages/widgets/charts/live/run.js";
 import { part, segment, series } from "./curve_fixtures.js";
 
-const OPTIONS = { x: "step", log: false, smooth: 0.6 };
+const OPTIONS = { x: "step", log: false, smooth: 0.6, full: false };
 
 function runWith(...points) {
   const run = new Run(1);

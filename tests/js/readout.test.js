@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drawnNear } from "../../pages/widgets/charts/curves/readout.js";
+import { drawnNear } from "../../pages/widgets/charts/curves/hover/readout.js";
 
 test("the drawn point nearest to the pointer", () => {
   assert.deepEqual(

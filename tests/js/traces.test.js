@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { buildTraces } from "../../pages/widgets/charts/curves/traces.js";
+import { buildTraces, exitTraces } from "../../pages/widgets/charts/curves/traces.js";
 import { Run } from "../../pages/widgets/charts/live/run.js";
 import { part, segment, series, spec } from "./curve_fixtures.js";
 
@@ -36,8 +36,10 @@ function chart(more = {}) {
   }
   return {
     spec: { ...spec(...PARTS), ...more },
-    zoom: { of: () => undefined },
     panel: {
+      zoom: { detailOf: () => undefined },
+      isRepeated: ({ color }) => color > 8,
+      visibleRuns: [{ run: runs.get(1), label: "Run 1" }],
       runs: [1, 2].map((id) => ({
         id,
         label: `<Run ${id}>`,
@@ -46,7 +48,10 @@ function chart(more = {}) {
         clip: id === 2 ? 0.5 : null,
       })),
       feed: { run: (id) => runs.get(id) },
-      data: { planned: { steps: [0, 2], lr: [1, 0], steps_per_epoch: 1 } },
+      data: {
+        planned: { steps: [0, 2], lr: [1, 0], steps_per_epoch: 1 },
+        states: { running: { over: false }, stopped: { over: true } },
+      },
       options: { x: "step", log: false, smooth: 0.6 },
       theme: THEME,
       color: ({ color }) => `color ${color}`,
@@ -104,6 +109,47 @@ test("hidden runs are drawn invisibly, marks only where there are some", () => {
     [...new Set(traces.filter(({ line }) => line?.color === "color 2").map((trace) => trace.visible))],
     [false],
   );
+});
+
+test("a plan and a limit end where the run has ended", () => {
+  const stopped = chart({ planned: true, clip: true });
+  stopped.panel.data.planned = { steps: [0, 4], lr: [1, 0], steps_per_epoch: 1 };
+  for (const { id } of stopped.panel.runs) {
+    stopped.panel.feed.run(id).status = { status: "stopped", progress: { total_steps: 1000 } };
+  }
+  const { traces } = buildTraces(stopped);
+  assert.deepEqual(
+    [traces[0].x, traces[0].y],
+    [
+      [0, 2],
+      [1, 0.5],
+    ],
+  );
+  assert.deepEqual(traces.find(({ name }) => name.endsWith("clip")).x, [0, 2]);
+});
+
+test("lines whose color has been used before have marks, on the bold line of two", () => {
+  const repeated = chart();
+  repeated.panel.isRepeated = ({ id }) => id === 2;
+  const { traces, lines } = buildTraces(repeated);
+  const modes = (run) =>
+    lines
+      .filter((line) => line.run.id === run)
+      .map(({ trace }) => [traces[trace].mode, traces[trace + 1].mode]);
+  assert.deepEqual(modes(1)[0], ["lines", "lines"]);
+  assert.deepEqual(modes(2)[0], ["lines", "lines+markers"]);
+});
+
+test("where a line leaves the view, a triangle in its color says so", () => {
+  const cut = chart();
+  cut.lines = buildTraces(cut).lines;
+  cut.panel.shown = (id) => cut.panel.runs.find((run) => run.id === id);
+  const [exit, ...others] = exitTraces(cut, 2.5);
+  assert.deepEqual([exit.x, exit.marker.symbol, exit.marker.color], [[0], "triangle-up", "color 1"]);
+  assert.deepEqual(
+    others.map(({ x }) => x),
+    [[2]],
+  ); // the validation's only point; the hidden run has none
 });
 
 test("other people's names are text", () => {

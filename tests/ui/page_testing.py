@@ -66,7 +66,7 @@ def text_of(app: AppTest) -> str:
     """Everything that is written on the page, tags included."""
     parts = [
         getattr(element, "value", "")
-        for kind in ("markdown", "text", "warning", "error", "caption")
+        for kind in ("markdown", "text", "info", "warning", "error", "caption")
         for element in getattr(app, kind)
     ]
     return "\n".join(str(part) for part in parts) + "\n".join(html.proto.body for html in app.get("html"))

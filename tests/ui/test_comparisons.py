@@ -1,39 +1,126 @@
-"""The Comparisons page starts all runs of a comparison with one click."""
+"""The Comparisons page: ask what a change does, start a ready-made comparison, and read what came of it."""
 
 import pytest
-from page_testing import VISITOR, text_of, widget
+from page_testing import VISITOR, has, text_of, widget
 
+from trainer.comparison.analysis import start
+from trainer.comparison.design import make_design
 from trainer.config import RunConfig
 from trainer.presets import PRESETS
+from trainer.store import COMMAND_LINE
+
+BASE = RunConfig.from_flat({"data": "two_moons", "epochs": 3})
+ARMS = {"baseline": BASE, "<b>batch</b> norm": BASE.changed({"normalization": "batch"})}
 
 
-def open_page(lab, name):
-    app = lab.go(lab.open(), name).run()
+def open_page(lab, **query):
+    app = lab.go(lab.open(**query), "experiments")
     assert not app.exception
     return app
 
 
+def only_comparison(lab):
+    (found,) = lab.store.comparisons([VISITOR])
+    return found
+
+
+def arms_of(lab):
+    return {one["name"]: RunConfig.parse(one["config"]) for one in only_comparison(lab).design["arms"]}
+
+
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_starts_its_runs_once(lab, name):
-    app = open_page(lab, "experiments")
-    widget(app, f"start-{name}").click().run()
-    widget_runs = lab.store.runs(VISITOR)
-    assert [run.name for run in reversed(widget_runs)] == list(PRESETS[name].runs)
-    wanted = [config.to_dict() for config in PRESETS[name].configs().values()]
-    assert [RunConfig.parse(run.config).to_dict() for run in reversed(widget_runs)] == wanted
-    assert list(app.session_state["chart-selection"]) == sorted(run.id for run in widget_runs)
+def test_a_preset_starts_once_and_opens_its_comparison(lab, name):
+    app = widget(open_page(lab), f"start-{name}").click().run()
+    found = only_comparison(lab)
+    assert found.title == PRESETS[name].label
+    assert arms_of(lab) == PRESETS[name].configs()
+    assert app.query_params["comparison"] == str(found.id)
+    assert "no seed has finished" in text_of(app)
+    assert len(lab.runs()) == len(PRESETS[name].runs) * len(found.design["seeds"])
 
 
 def test_every_preset_says_what_it_asks(lab):
-    text = text_of(open_page(lab, "experiments"))
+    text = text_of(open_page(lab))
     for preset in PRESETS.values():
         assert preset.label in text
         assert preset.question in text
 
 
-def test_a_preset_starts_also_with_knobs_in_the_address(lab):
-    app = lab.go(lab.open(**{"dropout.rate": "0.3"}), "experiments")
-    app = widget(app, "start-optimizers").click().run()
+def test_what_if_one_knob_had_other_values(lab):
+    app = open_page(lab, data="two_moons", seed="7")
+    assert widget(app, "what-if-start").disabled
+    app = widget(app, "what-if-knob").set_value("dropout.rate").run()
+    app = widget(app, "what-if-dropout.rate").set_value("0.2, 0.5").run()
+    app = widget(app, "what-if-start").click().run()
     assert not app.exception
-    assert len(lab.store.runs(VISITOR)) == len(PRESETS["optimizers"].runs)
-    assert "The runs are queued." in text_of(app)
+    arms = arms_of(lab)
+    assert [arm.flat()["dropout.rate"] for arm in arms.values()] == [0, 0.2, 0.5]
+    assert {arm.data.name for arm in arms.values()} == {"two_moons"}
+    assert only_comparison(lab).design["seeds"][0] == 7
+
+
+def test_several_knobs_against_a_pinned_baseline(lab):
+    app = widget(open_page(lab), "what-if-pin").click().run()
+    assert "This baseline is pinned" in text_of(app)
+    widget(app, "epochs").set_value(20)
+    app = widget(app, "learning_rate").set_value(0.01).run()
+    app = widget(app, "what-if-start").click().run()
+    baseline, changed = arms_of(lab).values()
+    assert (baseline.epochs, baseline.learning_rate) == (150, 0.001)
+    assert (changed.epochs, changed.learning_rate) == (20, 0.01)
+
+
+@pytest.mark.parametrize(("value", "said"), [("2", "must be"), ("many", "must be"), ("0.1," * 9, "too many")])
+def test_values_that_make_no_sense_are_refused_before_anything_starts(lab, value, said):
+    app = widget(open_page(lab), "what-if-knob").set_value("dropout.rate").run()
+    app = widget(app, "what-if-dropout.rate").set_value(value).run()
+    assert not app.exception
+    assert said in text_of(app)
+    assert widget(app, "what-if-start").disabled
+
+
+def test_more_seeds_stop_continue_and_a_title_of_ones_own(lab):
+    number = start(lab.store, make_design(ARMS, 2), VISITOR, "Does it help?")
+    app = open_page(lab, comparison=str(number))
+    assert "Does it help?" in text_of(app)
+    assert "&lt;b&gt;batch&lt;/b&gt; norm" in text_of(app)
+    app = widget(app, f"comparison-{number}-seeds").click().run()
+    assert len(lab.store.members(number)) > 4
+    app = widget(app, f"comparison-{number}-stop").click().run()
+    assert {one.run.status for one in lab.store.members(number)} == {"stopped"}
+    app = widget(app, f"comparison-{number}-resume").click().run()
+    assert {one.run.status for one in lab.store.members(number)} == {"queued"}
+    widget(app, f"comparison-title-{number}").set_value("It does").run()
+    assert only_comparison(lab).title == "It does"
+
+
+def test_the_list_has_ones_own_comparisons_alone(lab):
+    mine = start(lab.store, make_design(ARMS, 1), VISITOR, "Mine")
+    start(lab.store, make_design(ARMS, 1), "B" * 22, "Theirs")
+    app = open_page(lab)
+    assert "Mine" in text_of(app)
+    assert "Theirs" not in text_of(app)
+    app = widget(app, f"open-comparison-{mine}").click().run()
+    assert app.query_params["comparison"] == str(mine)
+    assert not has(app, "what-if-start")
+
+
+@pytest.mark.parametrize("number", ["999", "abc", "-1", "9" * 40])
+def test_a_link_to_a_comparison_that_is_not_there_leads_to_the_page(lab, number):
+    app = open_page(lab, comparison=number)
+    assert has(app, "what-if-start")
+
+
+def test_a_stranger_who_guesses_the_number_sees_nothing_of_it(lab):
+    number = start(lab.store, make_design(ARMS, 1), "B" * 22, "Theirs")
+    app = open_page(lab, comparison=str(number))
+    assert "Theirs" not in text_of(app)
+    assert f"Comparison {number} is not among yours" in text_of(app)
+
+
+def test_a_comparison_of_the_command_line_can_be_read_and_not_changed(lab):
+    number = start(lab.store, make_design(ARMS, 1), COMMAND_LINE, "From a terminal")
+    app = open_page(lab, comparison=str(number))
+    assert "From a terminal" in text_of(app)
+    assert not has(app, f"comparison-{number}-stop")
+    assert not has(app, f"comparison-delete-{number}")

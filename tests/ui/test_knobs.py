@@ -70,7 +70,7 @@ def fits(knob, value) -> bool:
 @pytest.mark.parametrize(("family", "name"), EVERY)
 def test_a_shared_link_brings_the_same_configuration(lab, family, name):
     config = fitting(family, name)
-    link = dict(parse_qsl(urlsplit(share_link(config, "http://lab/")).query, keep_blank_values=True))
+    link = dict(parse_qsl(urlsplit(share_link(config, "http://lab/", {})).query, keep_blank_values=True))
     app = lab.open(**link)
     assert not app.exception
     assert shown_config(app) == config

@@ -84,9 +84,9 @@ def test_each_waits_for_its_turn(lab, live, monkeypatch):
         lab.store.record(run, 1, progress={"step": 0, "total_steps": 400, "steps_per_s": 10.0})
     first, second = (lab.store.create_run(RunConfig(), VISITOR) for _ in range(2))
     queue = live.queue()
-    assert queue.reason(first) == "Waiting: both workers are busy; next in line, about 40 s."
-    assert queue.reason(second).startswith("Waiting: both workers are busy; place 2, about ")
-    assert queue.reason(first) in text_of(lab.open())
+    assert queue.reason([first]) == "Waiting: both workers are busy; next in line, about 40 s."
+    assert queue.reason([second]).startswith("Waiting: both workers are busy; place 2, about ")
+    assert queue.reason([second, first]) in text_of(lab.open())
 
 
 def test_a_run_under_way_that_the_page_does_not_show_is_no_reason_to_draw_it_again(lab, monkeypatch):

@@ -30,6 +30,7 @@ FLOORS = [
     ("trainer.conflicts",),
     ("trainer.config",),
     ("trainer.presets", "trainer.streams", "trainer.curves", "trainer.store", "trainer.migrations"),
+    ("trainer.comparison",),
     ("trainer.engine",),
     ("trainer.health", "trainer.examples"),
     ("trainer.preflight", "trainer.diagnosis"),

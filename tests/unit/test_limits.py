@@ -12,7 +12,6 @@ import pytest
 import torch
 from engine_runs import small
 
-from trainer.config import RunConfig
 from trainer.engine import loop
 from trainer.engine.build import build
 from trainer.engine.datasplit import steps_per_epoch
@@ -22,7 +21,7 @@ from trainer.processes.limits import LimitError, limit_memory, require_memory, r
 from trainer.processes.log import error_sentence
 from trainer.processes.worker import train_attempt
 from trainer.settings import MEGABYTE, Settings, usable_memory
-from trainer.store import COMMAND_LINE, Limits, Run, Store, StoreError
+from trainer.store import COMMAND_LINE, Limits, Planned, Run, Store, StoreError
 
 HERE = Path("no-data-here")
 
@@ -71,13 +70,16 @@ def test_all_visitors_together_have_a_limit_and_the_command_line_has_none(store:
 
 
 def test_a_comparison_starts_whole_or_not_at_all(store: Store) -> None:
-    configs = {name: RunConfig() for name in ("a", "b")}
-    ids = store.create_runs(configs, "ann")
-    assert [(run.id, run.name) for run in store.queued()] == list(zip(ids, configs, strict=True))
+    planned = [Planned(arm, 0, name, {}) for arm, name in enumerate("ab")]
+    comparison = store.create_comparison({}, planned, "ann")
+    assert [(run.id, run.name) for run in store.queued()] == [
+        (one.run.id, name) for one, name in zip(store.members(comparison), "ab", strict=True)
+    ]
     assert len({run.place for run in store.queued()}) == 2
     with pytest.raises(StoreError, match=r"^2 runs of yours .* so 2 more do not fit\."):
-        store.create_runs(configs, "ann")
+        store.create_comparison({}, planned, "ann")
     assert len(store.runs()) == 2
+    assert len(store.comparisons()) == 1
 
 
 def test_one_run_is_one_run() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from trainer.config import RunConfig
 from trainer.engine.datasplit import steps_per_epoch
-from trainer.processes.waiting import Job, Turn, play, turns, waiting_sentence
+from trainer.processes.waiting import Job, Turn, play, turns, waiting_for, waiting_sentence
 from trainer.store import Store
 
 
@@ -39,6 +39,20 @@ from trainer.store import Store
 )
 def test_the_sentence(turn: Turn | None, workers: int, training: int, supervisor: str, sentence: str) -> None:
     assert waiting_sentence(turn, workers, training, supervisor) == sentence
+
+
+def test_several_runs_of_one_person_are_one_text() -> None:
+    turns = {7: Turn(6, 170.0), 5: Turn(2, 41.0), 6: Turn(4, None)}
+    busy = (turns, 1, 1, "ready", None)
+    assert waiting_for([5], *busy) == "Waiting: the worker is busy; place 2, about 40 s."
+    assert (
+        waiting_for([6, 5], *busy)
+        == "Waiting: the worker is busy; place 2, about 40 s. 1 more of yours waits at place 4."
+    )
+    assert waiting_for([7, 6, 5], *busy) == (
+        "Waiting: the worker is busy; place 2, about 40 s. 2 more of yours wait, the last at place 6, about 3 min."
+    )
+    assert waiting_for([99], *busy) == "Starting…"
 
 
 def test_a_full_disk_is_the_first_reason() -> None:

@@ -17,7 +17,7 @@ from typing import NoReturn
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
-from trainer.cli import datasets, exchange, inspecting, keeping, knobs, training
+from trainer.cli import comparing, datasets, exchange, inspecting, keeping, knobs, training
 from trainer.config import ConfigError
 from trainer.data import DataError
 from trainer.export.bundle import BundleError
@@ -79,6 +79,6 @@ def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of all commands and their options."""
     parser = OneLineParser(prog="python -m trainer", description="Train and compare without a browser.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for family in (training, keeping, inspecting, knobs, datasets, exchange):
+    for family in (training, comparing, keeping, inspecting, knobs, datasets, exchange):
         family.register(commands)
     return parser

@@ -80,6 +80,23 @@ def waiting_sentence(
     return f"Waiting: {busy.get(workers, f'all {workers} workers are busy')}; {turn}."
 
 
+def waiting_for(
+    ids: Sequence[int],
+    turns: Mapping[int, Turn],
+    workers: int,
+    training: int,
+    supervisor: str,
+    free_space: int | None,
+) -> str:
+    """Returns why a person's queued runs wait: the sentence of the one that starts first, and where the last one stands."""
+    waiting = sorted((turns[run_id] for run_id in ids if run_id in turns), key=lambda turn: turn.place)
+    first = waiting_sentence(waiting[0] if waiting else None, workers, training, supervisor, free_space)
+    if len(waiting) < 2:
+        return first
+    more, last = len(waiting) - 1, waiting[-1]
+    return f"{first} {more} more of yours {'waits' if more == 1 else 'wait, the last'} at {last}."
+
+
 def turns(live: Iterable[Run], workers: int, sizes: Sizes | None = None) -> dict[int, Turn]:
     """Returns when each queued run among those that are not over starts, by id. `sizes` is filled as needed."""
     sizes = {} if sizes is None else sizes
@@ -122,14 +139,21 @@ def play(
 
 def measured_rates(running: Iterable[Run], sizes: Mapping[int, Size]) -> dict[str, float]:
     """Returns the steps per second by kind of run, and under "" their median. Slow motion tells nothing of others."""
-    measured = ((sizes[run.id], run.progress.get("steps_per_s")) for run in running)
-    rates = {size.kind: float(rate) for size, rate in measured if rate and not size.pace}
+    measured = ((sizes[run.id], mean_rate(run)) for run in running)
+    rates = {size.kind: rate for size, rate in measured if rate and not size.pace}
     return rates | {"": median(rates.values())} if rates else {}
+
+
+def mean_rate(run: Run) -> float | None:
+    """Returns a run's steps per second since its start, which changes less than those of the last moment; None before its
+    first step."""
+    step, seconds = run.progress.get("step"), run.progress.get("seconds")
+    return float(step / seconds) if step and seconds else run.progress.get("steps_per_s")
 
 
 def seconds_left(run: Run, size: Size, rates: Mapping[str, float]) -> float:
     """Returns how long a run still trains, `math.inf` where that is unknown."""
-    rate = run.progress.get("steps_per_s") if run.status is RunState.RUNNING else None
+    rate = mean_rate(run) if run.status is RunState.RUNNING else None
     rate = rate or rates.get(size.kind) or rates.get("")
     if size.pace:
         rate = min(rate or size.pace, size.pace)

@@ -8,6 +8,7 @@ import socket
 import sqlalchemy as sa
 
 from trainer.store.attempts import MAX_LOSSES, AttemptStore, Superseded
+from trainer.store.comparisons import Comparison, ComparisonStore, Member, Planned
 from trainer.store.database import DatabaseReplacedError, StoreError, tick
 from trainer.store.downloads import Download, DownloadStore
 from trainer.store.imports import ImportStore
@@ -15,7 +16,7 @@ from trainer.store.inspections import Inspection, InspectionStore
 from trainer.store.points import Batch, Points
 from trainer.store.queue import QueuedRun, QueueStore
 from trainer.store.rights import COMMAND_LINE, Limits, refusal
-from trainer.store.runs import ENDED, LIVE, MAX_LENGTHS, Changes, Run, RunStore
+from trainer.store.runs import ENDED, LIVE, MAX_LENGTHS, Changes, Run
 from trainer.store.schema import supervisor
 from trainer.store.supervisor_lock import supervisor_lock
 from trainer.store.uploads import Upload, UploadStore
@@ -29,10 +30,13 @@ __all__ = [
     "MAX_LOSSES",
     "Batch",
     "Changes",
+    "Comparison",
     "DatabaseReplacedError",
     "Download",
     "Inspection",
     "Limits",
+    "Member",
+    "Planned",
     "Points",
     "QueuedRun",
     "Run",
@@ -46,7 +50,14 @@ __all__ = [
 
 
 class Store(
-    RunStore, AttemptStore, DownloadStore, ImportStore, InspectionStore, QueueStore, UploadStore, ViewStore
+    ComparisonStore,
+    AttemptStore,
+    DownloadStore,
+    ImportStore,
+    InspectionStore,
+    QueueStore,
+    UploadStore,
+    ViewStore,
 ):
     """The store at a database URL. Opening it migrates the schema, safely when several processes open it at once.
 

@@ -1,5 +1,5 @@
-"""Who may change a run, and how many each may have under way: the one place that decides it. Every change that a person
-asks for names who asks (`by`)."""
+"""Who may change a run or a comparison, and how many runs each may have under way: the one place that decides it. Every
+change that a person asks for names who asks (`by`)."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Owned(Protocol):
     def owner(self) -> str: ...
 
 
-def refusal(run: Owned, by: str) -> str | None:
-    """Returns why `by` may not change the run, as a sentence; None where they may: the owner, and the command line, whose
-    user could change the database itself."""
-    if by in (run.owner, COMMAND_LINE):
+def refusal(thing: Owned, by: str, kind: str = "Run") -> str | None:
+    """Returns why `by` may not change a run or another `kind` of thing, as a sentence; None where they may: the owner, and
+    the command line, whose user could change the database itself."""
+    if by in (thing.owner, COMMAND_LINE):
         return None
-    if run.owner == COMMAND_LINE:
+    if thing.owner == COMMAND_LINE:
         return (
-            f"Run {run.id} was started from the command line: everybody can see it here, and only the command line can "
+            f"{kind} {thing.id} was started from the command line: everybody can see it here, and only the command line can "
             "change it."
         )
-    return f"Run {run.id} belongs to another visitor, so only they can change it."
+    return f"{kind} {thing.id} belongs to another visitor, so only they can change it."
 
 
 @dataclass(frozen=True)

@@ -89,20 +89,8 @@ class RunStore(Database):
             raise ValueError(f"A run is created queued or running, not {status}.")
         with self.writing() as connection:
             version = tick(connection)
-            self._require_room(connection, owner)
-            return _insert(connection, _new_run(config, owner, name, notes, status), version)
-
-    def create_runs(self, configs: Mapping[str, RunConfig], owner: str) -> list[int]:
-        """Queues a run for each name and returns their ids. Raises StoreError, and adds none, where the owner would have too
-        many under way."""
-        ids = []
-        with self.writing() as connection:
-            version = tick(connection)
-            self._require_room(connection, owner, len(configs))
-            for name, config in configs.items():
-                ids.append(_insert(connection, _new_run(config, owner, name), version))
-                version = tick(connection)  # each has a place of its own
-        return ids
+            self.require_room(connection, owner)
+            return insert_run(connection, new_run(config, owner, name, notes, status), version)
 
     def run(self, run_id: int) -> Run:
         """Returns one run. Raises StoreError when there is none with this id."""
@@ -111,7 +99,7 @@ class RunStore(Database):
 
     def runs(self, owner: str | Collection[str] | None = None, archived: bool | None = False) -> list[Run]:
         """Returns runs, newest first: of one owner, of some or of all; not archived, archived (True), or both (None)."""
-        statement = sa.select(*_COLUMNS).order_by(runs.c.id.desc())
+        statement = sa.select(*RUN_COLUMNS).order_by(runs.c.id.desc())
         if owner is not None:
             owners = [owner] if isinstance(owner, str) else owner
             statement = statement.where(runs.c.owner.in_(owners))
@@ -121,7 +109,7 @@ class RunStore(Database):
 
     def with_status(self, *states: RunState) -> list[Run]:
         """Returns the runs in any of these states, in the order in which they were queued."""
-        return self._select(sa.select(*_COLUMNS).where(runs.c.status.in_(states)).order_by(runs.c.place))
+        return self._select(sa.select(*RUN_COLUMNS).where(runs.c.status.in_(states)).order_by(runs.c.place))
 
     def queued(self) -> list[Run]:
         """Returns the runs that wait for a worker, first come first."""
@@ -129,7 +117,7 @@ class RunStore(Database):
 
     def live(self, owner: str | None = None) -> list[Run]:
         """Returns the runs that are not over: queued, running, paused or interrupted; of one owner or of all."""
-        statement = sa.select(*_COLUMNS).where(runs.c.status.in_(LIVE)).order_by(runs.c.place)
+        statement = sa.select(*RUN_COLUMNS).where(runs.c.status.in_(LIVE)).order_by(runs.c.place)
         return self._select(statement if owner is None else statement.where(runs.c.owner == owner))
 
     def changed_since(self, version: int) -> Changes:
@@ -148,12 +136,7 @@ class RunStore(Database):
             raise ValueError(f"Request a stop or a pause, not {kind!r}.")
         with self.writing() as connection:
             version = tick(connection)
-            run = _own_run(connection, run_id, by)
-            if run.status is not RunState.RUNNING:
-                return move(connection, run, Event(kind), version)
-            if run.request is not RequestKind.STOP:  # a later pause does not soften a stop
-                update_run(connection, run_id, version, request=kind)
-            return run.status
+            return request_run(connection, _own_run(connection, run_id, by), kind, version)
 
     def resume(self, run_id: int, *, by: str) -> RunState:
         """Queues a paused, interrupted, stopped or failed run, which continues from its checkpoint, and returns the state
@@ -162,16 +145,9 @@ class RunStore(Database):
         with self.writing() as connection:
             version = tick(connection)
             run = _own_run(connection, run_id, by)
-            _require_data(connection, run.config, run.owner)
-            if run.status is RunState.FINISHED:
-                raise StoreError(f"Run {run_id} is finished; start a new run with its knobs instead.")
-            if run.status is RunState.RUNNING and run.request is not None:
-                update_run(connection, run_id, version, request=RequestKind.RESUME)
-            if run.status in (RunState.QUEUED, RunState.RUNNING):
-                return run.status
-            self._require_room(connection, by)
-            fresh = {"place": version, "losses": 0, "lost_step": -1, "error": None, "traceback": None}
-            return move(connection, run, Event.RESUME, version, **fresh)
+            if run.status not in (RunState.QUEUED, RunState.RUNNING):
+                self.require_room(connection, by)
+            return resume_run(connection, run, version)
 
     def rename(self, run_id: int, name: str, *, by: str) -> None:
         """Sets the name."""
@@ -190,13 +166,9 @@ class RunStore(Database):
         it trains."""
         with self.writing() as connection:
             version = tick(connection)
-            if _own_run(connection, run_id, by).status is RunState.RUNNING:
-                raise StoreError(f"Run {run_id} is training; stop it before you delete it.")
-            # The run's points are deleted with it, by foreign key.
-            connection.execute(sa.delete(runs).where(runs.c.id == run_id))
-            connection.execute(sa.insert(deletions), {"run_id": run_id, "version": version})
+            delete_run(connection, _own_run(connection, run_id, by), version)
 
-    def _require_room(self, connection: Connection, by: str, more: int = 1) -> None:
+    def require_room(self, connection: Connection, by: str, more: int = 1) -> None:
         """Raises StoreError where `by` may not have so many more runs under way."""
         if self.limits is None or by == COMMAND_LINE:
             return
@@ -216,7 +188,7 @@ class RunStore(Database):
             update_run(connection, run_id, version, **values)
 
 
-def _new_run(
+def new_run(
     config: RunConfig | Mapping[str, Any],
     owner: str,
     name: str,
@@ -242,7 +214,7 @@ def _new_run(
     }
 
 
-def _insert(connection: Connection, values: Mapping[str, Any], version: int) -> int:
+def insert_run(connection: Connection, values: Mapping[str, Any], version: int) -> int:
     _require_data(connection, values["config"], values["owner"])
     row = {**values, "version": version, "place": version}
     return int(connection.execute(sa.insert(runs).returning(runs.c.id), row).scalar_one())
@@ -275,6 +247,36 @@ def _require_data(connection: Connection, config: Mapping[str, Any], owner: str)
     """Raises StoreError when the run would train on data that belongs to someone else. The command line may use all."""
     if owner != COMMAND_LINE and (reason := data_refusal(connection, config, (owner, COMMAND_LINE))):
         raise StoreError(reason)
+
+
+def request_run(connection: Connection, run: Run, kind: RequestKind, version: int) -> RunState:
+    """Requests a stop or a pause inside a transaction; see `RunStore.request`."""
+    if run.status is not RunState.RUNNING:
+        return move(connection, run, Event(kind), version)
+    if run.request is not RequestKind.STOP:  # a later pause does not soften a stop
+        update_run(connection, run.id, version, request=kind)
+    return run.status
+
+
+def resume_run(connection: Connection, run: Run, version: int) -> RunState:
+    """Queues a run again inside a transaction; see `RunStore.resume`."""
+    if run.status is RunState.FINISHED:
+        raise StoreError(f"Run {run.id} is finished; start a new run with its knobs instead.")
+    _require_data(connection, run.config, run.owner)
+    if run.status is RunState.RUNNING and run.request is not None:
+        update_run(connection, run.id, version, request=RequestKind.RESUME)
+    if run.status in (RunState.QUEUED, RunState.RUNNING):
+        return run.status
+    fresh = {"place": version, "losses": 0, "lost_step": -1, "error": None, "traceback": None}
+    return move(connection, run, Event.RESUME, version, **fresh)
+
+
+def delete_run(connection: Connection, run: Run, version: int) -> None:
+    """Deletes a run inside a transaction; see `RunStore.delete`. Its points are deleted with it, by foreign key."""
+    if run.status is RunState.RUNNING:
+        raise StoreError(f"Run {run.id} is training; stop it before you delete it.")
+    connection.execute(sa.delete(runs).where(runs.c.id == run.id))
+    connection.execute(sa.insert(deletions), {"run_id": run.id, "version": version})
 
 
 def move(connection: Connection, run: Run, event: Event, version: int, **values: Any) -> RunState:
@@ -310,10 +312,10 @@ def clean(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
 
 
-_COLUMNS = [runs.c[field.name] for field in fields(Run)]
-_GET = sa.select(*_COLUMNS).where(runs.c.id == sa.bindparam("run"))
+RUN_COLUMNS = [runs.c[field.name] for field in fields(Run)]
+_GET = sa.select(*RUN_COLUMNS).where(runs.c.id == sa.bindparam("run"))
 _CLOCK = sa.select(clock.c.value)
-_CHANGED = sa.select(*_COLUMNS).where(runs.c.version > sa.bindparam("after")).order_by(runs.c.version)
+_CHANGED = sa.select(*RUN_COLUMNS).where(runs.c.version > sa.bindparam("after")).order_by(runs.c.version)
 _DELETED = sa.select(deletions.c.run_id).where(deletions.c.version > sa.bindparam("after"))
 
 

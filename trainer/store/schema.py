@@ -13,7 +13,7 @@ from sqlalchemy.engine import Dialect
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import JobState, RunState
 
-HEAD = "0005"
+HEAD = "0006"
 """Newest migration. Known here so that opening a current database does not import Alembic."""
 
 
@@ -155,6 +155,40 @@ inspections = sa.Table(
     sqlite_autoincrement=True,
 )
 """Questions that only a process with torch can answer, such as how activations spread before the first step."""
+
+comparisons = sa.Table(
+    "comparisons",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("owner", sa.String(200), nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("notes", sa.Text, nullable=False),
+    sa.Column("archived", sa.Boolean, nullable=False),
+    sa.Column("design", Json, nullable=False),
+    sa.Column("created", Utc, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Index(None, "owner", "id"),
+    sqlite_autoincrement=True,
+)
+
+members = sa.Table(
+    "members",
+    metadata,
+    sa.Column(
+        "run_id",
+        sa.Integer,
+        sa.ForeignKey("runs.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column(
+        "comparison_id", sa.Integer, sa.ForeignKey("comparisons.id", ondelete="CASCADE"), nullable=False
+    ),
+    sa.Column("arm", sa.Integer, nullable=False),
+    sa.Column("replicate", sa.Integer, nullable=False),
+    sa.UniqueConstraint("comparison_id", "arm", "replicate"),
+)
+"""Which runs belong to a comparison, and as what. A run belongs to at most one."""
 
 deletions = sa.Table(
     "deletions",

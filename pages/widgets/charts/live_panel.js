@@ -18,9 +18,11 @@ const panels = new WeakMap();
  * @param {Component<Data>} component
  * @param {string} base The server's address.
  */
-export function mountPanel(Panel, { data, parentElement }, base) {
+export function mountPanel(Panel, component, base) {
+  const { data, parentElement } = component;
   const panel = panels.get(parentElement) ?? new Panel(parentElement, base, data);
   panels.set(parentElement, panel);
+  panel.component = component;
   const call = ++panel.calls;
   panel.update(data);
   // Streamlit cleans up a call that a newer one has overtaken, too, and before the newer one arrives.
@@ -43,6 +45,8 @@ export class LivePanel {
     this.parent = parent;
     this.base = base;
     this.data = data;
+    /** @type {Component<Data> | null} */
+    this.component = null; // the way back to the page
     this.calls = 0;
     this.closed = false;
     this.feed = sharedFeed(base);

@@ -59,6 +59,7 @@ interface ChartPanelData extends PanelData {
   planned: PlannedCurve | null;
   follow: number | null;
   empty: string;
+  options: import("./curves/line.js").ChartOptions;
 }
 
 interface HealthPanelData extends PanelData {
@@ -74,6 +75,7 @@ interface HealthPanelData extends PanelData {
 interface Component<Data> {
   data: Data;
   parentElement: HTMLElement | ShadowRoot;
+  setTriggerValue(name: string, value: unknown): void;
 }
 
 // --- the live protocol: see pages/live/routes.py ---
@@ -204,7 +206,10 @@ interface Theme {
 
 interface PlotNode extends HTMLDivElement {
   data: Record<string, any>[];
-  on(event: string, listener: (event: any) => void): void;
+  _fullLayout?: {
+    xaxis: import("./curves/zoom/geometry.js").Axis;
+    yaxis: import("./curves/zoom/geometry.js").Axis;
+  };
 }
 
 interface PlotlyLibrary {
@@ -215,6 +220,7 @@ interface PlotlyLibrary {
     traces: number[],
   ): Promise<unknown>;
   purge(node: Element): void;
+  downloadImage(figure: { data: object[]; layout: object }, options: object): Promise<unknown>;
   Plots: { resize(node: Element): void };
 }
 

@@ -13,5 +13,5 @@ if st.toggle("Panel", value=True):
     live_panel(
         [ShownRun(run, store().run(run).name, place) for place, run in enumerate(shown)],
         page_token(get_settings().home, "me", shown),
-        planned={"steps": [0, 100], "lr": [top, 0.0], "steps_per_epoch": 10},
+        planned={"steps": [0, 100_000], "lr": [top, 0.0], "steps_per_epoch": 10},
     )

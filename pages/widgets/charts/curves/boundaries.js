@@ -75,6 +75,8 @@ class Boundary {
     this.label = element("span", { class: "ts-label" }, caption);
     this.moment = element("p", { class: "ts-boundary-moment" }, this.root);
     this.body = element("div", { role: "img" }, this.root);
+    this.waiting = element("p", { class: "ts-empty" }, this.root);
+    this.waiting.textContent = "After the first epoch…";
   }
 
   /** @param {ShownRun} run */
@@ -96,7 +98,8 @@ class Boundary {
     if (closed || !this.run || !this.root.isConnected) return;
     const picture = feed.health(this.run.id).views.get(VIEW);
     this.body.hidden = !picture;
-    if (!picture) return setText(this.moment, "Decision boundary · after the first epoch…");
+    this.waiting.hidden = Boolean(picture);
+    if (!picture) return setText(this.moment, "Decision boundary");
     const { description } = decisionBoundary(picture, { theme, tallest: TALLEST }, this.body);
     setText(this.moment, `Decision boundary · ${picture.final ? "final weights" : `epoch ${picture.epoch}`}`);
     this.body.setAttribute("aria-label", `Decision boundary of ${this.run.label}. ${description}`);

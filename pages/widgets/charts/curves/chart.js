@@ -1,15 +1,21 @@
-// One mounted Plotly chart. It is created once; everything after is extendTraces, or react with a constant uirevision.
+// One mounted Plotly chart. It is created once; everything after is extendTraces or react.
 
+import { setText } from "../dom.js";
 import { DrawScheduler } from "../draw_scheduler.js";
 import { ChartCard } from "./chart_card.js";
 import { curvesOf, markNotes } from "./chart_spec.js";
+import { Crosshair } from "./hover/crosshair.js";
+import { Readout } from "./hover/readout.js";
 import { layoutOf } from "./layout.js";
-import { Readout } from "./readout.js";
-import { buildTraces, FEW } from "./traces.js";
-import { ZoomDetail } from "./zoom_detail.js";
+import { download } from "./picture.js";
+import { summaryOf } from "./summary.js";
+import { buildTraces, exitTraces, FEW } from "./traces.js";
+import { Gestures } from "./zoom/gestures.js";
+import { YView } from "./zoom/y_view.js";
 
 const REST = 1.5; // times as long as a drawing took
 const MAX_ENTRIES = 2000; // that are kept for those who measure the page
+const TOLD_EVERY = 10_000; // ms between two summaries in words of a run under way
 
 export class Chart {
   /**
@@ -20,10 +26,18 @@ export class Chart {
   constructor(spec, grid, panel) {
     this.spec = spec;
     this.panel = panel;
-    this.card = new ChartCard(spec, grid);
+    this.card = new ChartCard(spec, grid, {
+      download: (format) => this.#download(format),
+      note: (text) => panel.status.note(text),
+      reset: () => panel.zoom.reset(),
+      toggleFull: () => panel.options.set({ full: !panel.options.full }),
+      resize: () => panel.plotly?.Plots.resize(this.node),
+    });
     this.node = this.card.plot;
-    this.readout = new Readout(this, this.card.root);
-    this.zoom = new ZoomDetail(this);
+    this.readout = new Readout(this, this.card.frame);
+    this.crosshair = new Crosshair(this, this.card.frame);
+    this.gestures = new Gestures(this);
+    this.yView = new YView(this);
     this.scheduler = new DrawScheduler(() => this.#draw(), REST);
     /** @type {import("./line.js").Line[]} */
     this.lines = [];
@@ -31,8 +45,27 @@ export class Chart {
     this.mounted = false;
     this.bare = true; // without a point, so that its axes have no numbers
     this.markCount = 0;
+    this.toldAt = 0;
     this.node.dataset.nodeId = Math.random().toString(36).slice(2, 10);
     this.node.dataset.points = this.node.dataset.lastStep = "0";
+  }
+
+  /** Whether the y axis is logarithmic. */
+  get log() {
+    return this.panel.options.log && this.spec.log;
+  }
+
+  /**
+   * The axes as they are laid out, null before the first drawing.
+   * @returns {import("./zoom/geometry.js").Axes | null}
+   */
+  get axes() {
+    const { xaxis: x, yaxis: y } = this.node._fullLayout ?? {};
+    return this.mounted && x && y ? { x, y } : null;
+  }
+
+  get layout() {
+    return layoutOf(this, this.bare);
   }
 
   /** Draw soon what is new, or everything. */
@@ -42,12 +75,13 @@ export class Chart {
   }
 
   async #draw() {
-    const { plotly, closed } = this.panel;
+    const { plotly, closed, zoom } = this.panel;
     if (!plotly || closed || !this.node.isConnected) return;
     const begins = this.bare && this.#countPoints() > 0;
     if (this.stale || begins || this.#countMarks() !== this.markCount) await this.#rebuild(plotly);
     else await this.#extend(plotly);
-    this.card.show(this.spec.title, this.panel.runs.length, this.bare ? this.panel.emptyText(this) : "");
+    this.card.show(this.spec.title, this.bare ? this.panel.emptyText(this) : "", zoom.active);
+    this.crosshair.place();
     this.#report();
   }
 
@@ -59,11 +93,12 @@ export class Chart {
     const { traces, lines } = buildTraces(this);
     this.lines = lines;
     this.card.showNotes(markNotes(this.spec, this.panel.visibleRuns));
-    await plotly.react(this.node, traces, layoutOf(this, this.bare), this.panel.plotConfig);
-    if (this.mounted) return;
+    this.yView.update();
+    this.card.showAbove(this.yView.notes, this.panel.options.full);
+    if (this.yView.top !== null) traces.push(...exitTraces(this, this.yView.top));
+    await plotly.react(this.node, traces, this.layout, this.panel.plotConfig);
     this.mounted = true;
-    this.readout.listen();
-    this.node.on("plotly_relayout", (change) => this.zoom.onRelayout(change));
+    this.#tell();
   }
 
   /** @param {PlotlyLibrary} plotly */
@@ -85,11 +120,26 @@ export class Chart {
       traces.push(line.trace + 1);
     }
     if (traces.length) await plotly.extendTraces(this.node, points, traces);
+    if (this.yView.update()) this.schedule(true);
+    if (performance.now() - this.toldAt > TOLD_EVERY) this.#tell();
   }
 
   remove() {
     this.panel.plotly?.purge(this.node);
     this.card.root.remove();
+  }
+
+  /** Write the summary in words anew. */
+  #tell() {
+    this.toldAt = performance.now();
+    setText(this.card.summary, summaryOf(this.spec, this.panel.visibleRuns));
+  }
+
+  /** @param {import("./picture.js").Format} format */
+  #download(format) {
+    const { plotly, status } = this.panel;
+    if (plotly && this.mounted)
+      download(plotly, this, format).catch(() => status.note("The picture could not be saved. Try again."));
   }
 
   #curves() {
@@ -114,7 +164,7 @@ export class Chart {
     const points = this.lines.reduce((sum, line) => sum + line.next, 0);
     this.node.dataset.points = String(points);
     this.node.dataset.lastStep = String(Math.max(0, ...Object.values(reached)));
-    this.node.dataset.detail = String(this.zoom.points);
+    this.node.dataset.detail = String(this.panel.zoom.points);
     if (points) markDrawn({ chart: this.spec.name, reached });
   }
 }

@@ -6,8 +6,11 @@ import { isOver } from "../status_line.js";
 import { Boundaries } from "./boundaries.js";
 import { Chart } from "./chart.js";
 import { waitingText } from "./chart_spec.js";
-import { Legend } from "./legend.js";
-import { OptionsBar } from "./options_bar.js";
+import { Legend } from "./controls/legend.js";
+import { OptionsBar } from "./controls/options_bar.js";
+import { StyleKey } from "./controls/style_key.js";
+import { xAt } from "./zoom/geometry.js";
+import { Zoom } from "./zoom/zoom.js";
 
 const ATTRIBUTES = { class: "ts-live ts-charts", "data-testid": "live-panel", "aria-label": "Live charts" };
 
@@ -20,27 +23,30 @@ export class ChartPanel extends LivePanel {
    */
   constructor(parent, base, data) {
     super(parent, base, data, ATTRIBUTES);
-    /** @type {Set<number>} */
-    this.hidden = new Set();
+    /** @type {ShownRun[]} */
+    this.runs = [];
     /** @type {Set<string>} */
     this.lengths = new Set();
-    this.plotConfig = {
-      displaylogo: false,
-      responsive: false,
-      showTips: false,
-      modeBarButtons: [["zoom2d", "pan2d", "resetScale2d", "toImage"]],
-    };
-    this.touch = matchMedia("(pointer: coarse)").matches;
-    this.options = new OptionsBar(this.root, () => this.redraw());
+    /** @type {number | null} */
+    this.pointedX = null; // the x under the pointer, on whichever chart that is
+    this.plotConfig = { displayModeBar: false, doubleClick: false, responsive: false, showTips: false };
+    this.zoom = new Zoom(this);
+    this.options = new OptionsBar(this.root, data.options ?? {}, {
+      change: () => this.#onOptions(),
+      keep: () => this.#keepChoices(),
+      reset: () => this.zoom.reset(),
+      clear: () => this.component?.setTriggerValue("clear", true),
+    });
     this.legend = new Legend(this.root, (run) => this.#toggle(run));
+    this.key = new StyleKey(this.root);
+    this.drawnWith = this.options.values;
+    this.root.addEventListener("pointerdown", ({ target }) => {
+      if (target instanceof Element && !target.closest(".ts-plot")) this.point(null, null);
+    });
     this.grid = element("div", { class: "ts-grid" }, this.root);
     /** @type {Chart[]} */
     this.charts = [];
     this.boundaries = new Boundaries(this);
-  }
-
-  get runs() {
-    return this.data.runs;
   }
 
   get runIds() {
@@ -58,6 +64,7 @@ export class ChartPanel extends LivePanel {
   }
 
   apply() {
+    this.runs = this.data.runs.map((run) => ({ ...run })); // a click on the legend changes them at once
     const known = new Map(this.charts.map((chart) => [chart.spec.name, chart]));
     this.charts = this.data.charts.map((spec) => known.get(spec.name) ?? new Chart(spec, this.grid, this));
     this.charts.forEach((chart, i) => {
@@ -65,7 +72,8 @@ export class ChartPanel extends LivePanel {
       known.delete(chart.spec.name);
     });
     for (const gone of known.values()) gone.remove();
-    this.#showLegend();
+    this.#showControls();
+    if (this.options.fromBefore) this.#keepChoices();
   }
 
   /** @param {ChartPanelData} data */
@@ -89,22 +97,66 @@ export class ChartPanel extends LivePanel {
     this.boundaries.draw(); // a canvas has a pixel for each of the screen's
   }
 
-  #showLegend() {
+  #showControls() {
     const entries = this.runs.map((run) => ({
       id: run.id,
       label: run.label,
       color: this.color(run),
+      repeated: this.isRepeated(run),
       visible: this.isVisible(run),
     }));
     this.legend.show(entries);
+    const planned = Boolean(this.data.planned) || this.runs.some(({ clip }) => clip !== null);
+    this.key.show({ runs: this.runs.length, smooth: this.options.smooth, planned });
+    this.options.clearButton.disabled = this.runs.length === 0;
+    this.options.resetButton.disabled = !this.zoom.active;
   }
 
-  /** @param {number} run */
-  #toggle(run) {
-    if (!this.hidden.delete(run)) this.hidden.add(run);
-    this.#showLegend();
+  // --- what the visitor does ---
+
+  #onOptions() {
+    const { x, log, full } = this.drawnWith;
+    this.drawnWith = this.options.values;
+    if (x !== this.drawnWith.x) this.zoom.reset();
+    else if (log !== this.drawnWith.log || full !== this.drawnWith.full) this.zoom.y.clear();
+    this.#showControls();
+    this.redraw();
+  }
+
+  /** @param {number} id */
+  #toggle(id) {
+    const run = this.shown(id);
+    if (run) run.visible = !run.visible;
+    this.#showControls();
     this.boundaries.update();
     this.redraw();
+    this.#keepChoices();
+  }
+
+  /** Tell the page, which keeps the choices in its address, what it does not know yet. */
+  #keepChoices() {
+    this.options.fromBefore = false;
+    const hidden = this.runs.filter(({ visible }) => !visible).map(({ id }) => id);
+    this.component?.setTriggerValue("choices", { ...this.options.values, shown: this.runIds, hidden });
+  }
+
+  onZoom() {
+    this.#showControls();
+    this.redraw();
+  }
+
+  /**
+   * Show all charts where the pointer is, and the chart under it what the runs were there.
+   * @param {Chart | null} chart
+   * @param {import("./zoom/geometry.js").Point | null} point
+   */
+  point(chart, point) {
+    this.pointedX = point && chart?.axes ? xAt(chart.axes.x, point.x) : null;
+    for (const each of this.charts) {
+      each.crosshair.place();
+      if (each !== chart || !point || this.pointedX === null) each.readout.hide();
+      else each.readout.show(this.pointedX, point.x);
+    }
   }
 
   // --- what charts ask ---
@@ -120,9 +172,17 @@ export class ChartPanel extends LivePanel {
     return colors[run.color % colors.length];
   }
 
+  /**
+   * Whether another run may have this one's color: its line then has marks.
+   * @param {ShownRun} run
+   */
+  isRepeated(run) {
+    return run.color >= this.theme.colors.length;
+  }
+
   /** @param {ShownRun} run */
   isVisible(run) {
-    return run.visible && !this.hidden.has(run.id);
+    return run.visible;
   }
 
   /** The visible runs, with what this tab knows of them. */
@@ -157,9 +217,11 @@ export class ChartPanel extends LivePanel {
 
   /** @param {number} id */
   onStatus(id) {
-    const { total_steps: steps, epochs } = this.feed.run(id).status?.progress ?? {};
-    const length = `${id}:${steps}:${epochs}`;
-    // Lengths decide how steps become epochs and how far smoothing reaches.
+    const { status } = this.feed.run(id);
+    const { total_steps: steps, epochs } = status?.progress ?? {};
+    const over = isOver(status, this.data);
+    const length = `${id}:${steps}:${epochs}:${over}`;
+    // Lengths decide how steps become epochs, how far smoothing reaches and where the plan ends.
     if (!this.lengths.has(length)) {
       this.lengths.add(length);
       this.redraw();

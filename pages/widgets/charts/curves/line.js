@@ -3,11 +3,11 @@
 import { levelOf, levelOfPoints } from "../live/run.js";
 import { scaleOf } from "./axes.js";
 import { Smoother } from "./smoother.js";
-import { splice } from "./zoom_detail.js";
+import { splice } from "./zoom/splice.js";
 
 /** @typedef {import("../live/run.js").Run} Run */
 /** @typedef {{ x: number[], y: number[], smoothX: number[], smoothY: number[] }} Points */
-/** @typedef {{ x: import("./axes.js").AxisMode, log: boolean, smooth: number }} ChartOptions */
+/** @typedef {{ x: import("./axes.js").AxisMode, log: boolean, smooth: number, full: boolean }} ChartOptions */
 
 /** The traces of one part of a run: the raw line, and behind it in the chart's list the smoothed one where there is one. */
 export class Line {
@@ -26,6 +26,7 @@ export class Line {
     const total = run.status?.progress?.total_steps ?? run.cursors?.step ?? 0;
     this.smoother = part.smoothed && options.smooth > 0 ? new Smoother(options.smooth, total) : null;
     this.marked = false; // whether its points are marked one by one
+    this.highest = Number.NEGATIVE_INFINITY; // value so far
     this.next = 0;
     this.nextLevel = 0;
   }
@@ -44,7 +45,7 @@ export class Line {
     if (!this.curve) return { x: [], y: [], smoothX: [], smoothY: [] };
     const { steps, values, level } = this.curve;
     const points = this.#points(steps.slice(this.next), values.slice(this.next), level);
-    this.next = steps.length;
+    this.#advance(this.curve);
     return points;
   }
 
@@ -57,9 +58,14 @@ export class Line {
     const whole = levelOfPoints(this.curve.steps, this.curve.values);
     const { steps, values } = splice(whole, levelOfPoints(detail.steps, detail.values));
     const points = this.#points(steps, values, splice(this.curve.level, levelOf(detail)));
-    this.next = this.curve.steps.length;
+    this.#advance(this.curve);
     this.nextLevel = this.curve.level.steps.length;
     return points;
+  }
+
+  /** @param {import("../live/run.js").Curve} curve Drawn to its end now. */
+  #advance({ steps, values }) {
+    for (; this.next < steps.length; this.next++) this.highest = Math.max(this.highest, values[this.next]);
   }
 
   /**

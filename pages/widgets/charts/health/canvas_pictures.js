@@ -111,13 +111,13 @@ function drawSamples(context, { arrays: { x, y, label, held }, range: [x0, x1, y
     context.arc(
       ((x[i] - x0) / (x1 - x0)) * width,
       height - ((y[i] - y0) / (y1 - y0)) * height,
-      dot,
+      held[i] ? 1.3 * dot : dot, // so that the class shows inside the ring
       0,
       2 * Math.PI,
     );
     context.fillStyle = theme.colors[label[i] % theme.colors.length];
     context.fill();
-    context.lineWidth = dot * (held[i] ? 0.6 : 0.25);
+    context.lineWidth = dot * (held[i] ? 0.5 : 0.25);
     context.strokeStyle = held[i] ? theme.text : theme.background;
     context.stroke();
   }

@@ -117,11 +117,19 @@ export class Feed {
    */
   requestRange(owner, range, onSegments) {
     const id = ++this.lastRequest;
+    this.dropRange(owner);
+    this.rangeRequests.set(id, { owner, onSegments });
+    this.socket.send({ type: "range", id, ...range });
+  }
+
+  /**
+   * Ignore the answer to an owner's request.
+   * @param {object} owner
+   */
+  dropRange(owner) {
     for (const [known, request] of this.rangeRequests) {
       if (request.owner === owner) this.rangeRequests.delete(known);
     }
-    this.rangeRequests.set(id, { owner, onSegments });
-    this.socket.send({ type: "range", id, ...range });
   }
 
   // --- what the socket calls ---

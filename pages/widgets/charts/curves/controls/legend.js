@@ -1,8 +1,8 @@
 // The runs on the axes as buttons that hide and show them.
 
-import { element } from "../dom.js";
+import { element } from "../../dom.js";
 
-/** @typedef {{ id: number, label: string, color: string, visible: boolean }} Entry */
+/** @typedef {{ id: number, label: string, color: string, repeated: boolean, visible: boolean }} Entry */
 
 export class Legend {
   /**
@@ -32,7 +32,7 @@ export class Legend {
   }
 
   /** @param {Entry} entry */
-  #button({ id, label, color, visible }) {
+  #button({ id, label, color, repeated, visible }) {
     const button = element("button", {
       type: "button",
       class: "ts-run",
@@ -41,7 +41,8 @@ export class Legend {
       title: visible ? "Hide this run" : "Show this run",
     });
     button.style.setProperty("--ts-run", color);
-    element("span", { class: "ts-swatch", "aria-hidden": "true" }, button);
+    const swatch = repeated ? "ts-swatch ts-repeated" : "ts-swatch";
+    element("span", { class: swatch, "aria-hidden": "true" }, button);
     element("span", { class: "ts-label" }, button).textContent = label;
     button.addEventListener("click", () => this.onToggle(id));
     return button;

@@ -1,0 +1,205 @@
+"""The form that asks a question: the sidebar's knobs as baseline, what to change of them, and with how many seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import streamlit as st
+
+from pages.widgets.controls import show_problem
+from pages.widgets.launch import start_once
+from pages.widgets.linked_comparison import link_to_comparison
+from pages.widgets.markup import chips, quiet
+from pages.widgets.page_context import PageContext
+from pages.widgets.run_polling import reporting_errors
+from trainer.comparison.analysis import start
+from trainer.comparison.design import MAX_SEEDS, Design, default_seeds, make_design
+from trainer.comparison.measures import measure_of
+from trainer.comparison.readings import READINGS
+from trainer.config import ConfigError, RunConfig, diff, display_value, label_of, plain_knobs
+from trainer.registry import Knob, families
+
+PINNED: Final = "what-if-pinned"
+MAX_VALUES: Final = 8
+
+
+def what_if(context: PageContext) -> None:
+    """Draws the form."""
+    sidebar = context.knobs.config
+    with st.container(border=True, key="what-if", gap="small"):
+        st.html('<h2 class="tp-title">What if …</h2>')
+        if sidebar is None:
+            st.html(quiet("The sidebar has a knob that is not valid yet; mend it there first."))
+            return
+        baseline = st.session_state.get(PINNED, sidebar)
+        st.html(chips(diff(RunConfig(), baseline), "The baseline has all knobs at their defaults."))
+        try:
+            arms = _pinned_arms(baseline, sidebar) if PINNED in st.session_state else _arms(baseline)
+            design = _options(arms) if arms else None
+        except ConfigError as error:
+            show_problem(str(error))
+            design = None
+        with st.container(horizontal=True, gap="small"):
+            st.button(
+                f"Compare: {len(design.arms) * len(design.seeds)} runs" if design else "Compare",
+                key="what-if-start",
+                type="primary",
+                icon=":material/compare_arrows:",
+                disabled=design is None,
+                on_click=_start,
+                args=(context, design),
+                help="Trains every arm with the same seeds, and says which is better.",
+            )
+            _pin_button(sidebar)
+
+
+def _pin_button(sidebar: RunConfig) -> None:
+    if PINNED in st.session_state:
+        st.button(
+            "Unpin the baseline",
+            key="what-if-unpin",
+            icon=":material/keep_off:",
+            on_click=st.session_state.pop,
+            args=(PINNED, None),
+            help="Takes the sidebar's knobs as the baseline again.",
+        )
+    else:
+        st.button(
+            "Pin as baseline",
+            key="what-if-pin",
+            icon=":material/keep:",
+            on_click=st.session_state.__setitem__,
+            args=(PINNED, sidebar),
+            help="Keeps the sidebar's knobs as the baseline; then change any of them in the sidebar.",
+        )
+
+
+def _pinned_arms(baseline: RunConfig, sidebar: RunConfig) -> dict[str, RunConfig]:
+    """The pinned baseline against the sidebar's knobs, which may differ in several."""
+    changes = [one for one in diff(baseline, sidebar) if one.key != "seed"]
+    if not changes:
+        st.html(quiet("This baseline is pinned. Change one or several knobs in the sidebar, then compare."))
+        return {}
+    st.html(quiet("Against it, the sidebar's knobs:") + chips(changes))
+    return {"baseline": baseline, _name(baseline, sidebar): sidebar}
+
+
+def _arms(baseline: RunConfig) -> dict[str, RunConfig]:
+    """The baseline, and one arm for each value that is chosen for a knob."""
+    keys = [key for key in baseline.flat() if key != "seed" and not key.startswith("data")]
+    left, right = st.columns([2, 3], vertical_alignment="top")
+    with left:
+        key = st.selectbox(
+            "Knob to change",
+            keys,
+            index=None,
+            key="what-if-knob",
+            format_func=lambda one: label_of(one, baseline),
+            placeholder="Choose a knob",
+        )
+    if key is None:
+        with right:
+            st.html(
+                quiet(
+                    "Choose a knob and one or more values for it. Each value becomes an arm beside the baseline."
+                )
+            )
+        return {}
+    with right:
+        values = _values(key, baseline)
+    arms = {"baseline": baseline}
+    for value in values:
+        config = baseline.changed({key: value})
+        if config != baseline:
+            arms[_name(baseline, config)] = config
+    return arms if len(arms) > 1 else {}
+
+
+def _values(key: str, baseline: RunConfig) -> list[Any]:
+    """The values to try, of the knob's own kind. Raises ConfigError for a text that is none."""
+    now = baseline.flat()[key]
+    shown: Callable[[Any], str] = lambda value: display_value(key, value, baseline)  # noqa: E731
+    if key in families():
+        others = [one for one in families()[key].techniques if one != now]
+        return st.multiselect(
+            "Values to try", others, default=others[:1], key=f"what-if-{key}", format_func=shown
+        )
+    knob = _knob(key, baseline)
+    if knob.kind == "bool":
+        return [not now]
+    if knob.kind == "choice":
+        others = [one for one in knob.choices if one != now]
+        return st.multiselect(
+            "Values to try", others, default=others[:1], key=f"what-if-{key}", format_func=shown
+        )
+    text = st.text_input(
+        "Values to try",
+        key=f"what-if-{key}",
+        placeholder="One or several, separated by commas" if knob.kind != "text" else "One value",
+        help=f"The baseline has {shown(now)}. {knob.help}"
+        + (f" Allowed: {knob.bounds}." if knob.bounds else ""),
+        max_chars=200,
+    ).strip()
+    parts = [text] if knob.kind == "text" else [part.strip() for part in text.split(",")]
+    parts = [part for part in parts if part]
+    if len(parts) > MAX_VALUES:
+        raise ConfigError(
+            f"{len(parts)} values are too many for one comparison; try at most {MAX_VALUES} at once."
+        )
+    return parts
+
+
+def _knob(key: str, baseline: RunConfig) -> Knob:
+    family, _, inner = key.partition(".")
+    return baseline.technique(family).knobs[inner] if inner else plain_knobs()[key]
+
+
+def _name(baseline: RunConfig, config: RunConfig) -> str:
+    changes = [one for one in diff(baseline, config) if one.key != "seed"]
+    return ", ".join(f"{one.label} {one.after}" for one in changes)[:80]
+
+
+def _options(arms: Mapping[str, RunConfig]) -> Design:
+    """Draws how many seeds, what is compared and the margin, and returns the design."""
+    wanted = default_seeds(len(arms) - 1)
+    with st.container(horizontal=True, gap="small", vertical_alignment="top"):
+        seeds = st.number_input(
+            "Seeds",
+            1,
+            MAX_SEEDS,
+            wanted,
+            key=f"what-if-seeds-{len(arms)}",
+            help=f"Runs of each arm. {wanted} can show a large effect; you can add more later without spoiling the verdict.",
+            width=140,
+        )
+        first = next(iter(arms.values()))
+        probe = make_design(arms, 1)
+        measure = st.selectbox(
+            "Compare by",
+            list(READINGS),
+            key="what-if-measure",
+            format_func=lambda one: measure_of(probe.model_copy(update={"measure": one})).label.capitalize(),
+            help="The best epoch is the one with the lowest validation loss. The test part is evaluated once, at the end.",
+            width=280,
+        )
+        margin = st.number_input(
+            "Margin",
+            0.0,
+            None,
+            0.0,
+            format="%.4g",
+            key="what-if-margin",
+            help="The largest difference that does not matter to you. With one, a verdict can also be “no difference”.",
+            width=140,
+        )
+    return make_design(arms, range(first.seed, first.seed + int(seeds)), measure=measure, margin=margin)
+
+
+@reporting_errors()
+def _start(context: PageContext, design: Design) -> None:
+    """Queues the runs and opens the comparison. A double click starts it once."""
+    title = " / ".join(arm.name for arm in design.arms[1:])
+    comparison_id = start_once(design, lambda: start(context.store, design, context.owner, title[:200]))
+    if comparison_id is not None:
+        link_to_comparison(comparison_id)

@@ -1,0 +1,243 @@
+"""Comparisons as people see them: create, add seeds, list, rename, stop, delete. What they mean is in trainer/comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from trainer.lifecycle.requests import RequestKind
+from trainer.lifecycle.states import RunState
+from trainer.store.database import StoreError, tick
+from trainer.store.rights import refusal
+from trainer.store.runs import (
+    MAX_ID,
+    RUN_COLUMNS,
+    Run,
+    RunStore,
+    clean,
+    delete_run,
+    insert_run,
+    new_run,
+    request_run,
+    resume_run,
+    update_run,
+)
+from trainer.store.schema import comparisons, members, runs
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison as the store knows it; `design` in plain values."""
+
+    id: int
+    owner: str
+    title: str
+    notes: str
+    archived: bool
+    design: dict[str, Any]
+    created: datetime
+    version: int
+
+
+class Member(NamedTuple):
+    """A run of a comparison, and as what it belongs to it."""
+
+    arm: int
+    replicate: int
+    run: Run
+
+
+class Planned(NamedTuple):
+    """A run that a comparison is to have."""
+
+    arm: int
+    replicate: int
+    name: str
+    config: Mapping[str, Any]
+
+
+class ComparisonStore(RunStore):
+    """What people do with comparisons. Each method is one transaction."""
+
+    def create_comparison(
+        self,
+        design: Mapping[str, Any],
+        planned: Sequence[Planned],
+        owner: str,
+        title: str = "",
+        notes: str = "",
+    ) -> int:
+        """Adds a comparison with its runs, all queued, and returns its id. Raises StoreError, and adds none, where the owner
+        would have too many runs under way."""
+        with self.writing() as connection:
+            version = tick(connection)
+            values = {
+                "owner": clean(owner),
+                "title": clean(title),
+                "notes": clean(notes),
+                "archived": False,
+                "design": dict(design),
+                "created": datetime.now(UTC),
+                "version": version,
+            }
+            made = connection.execute(sa.insert(comparisons).returning(comparisons.c.id), values)
+            comparison_id = int(made.scalar_one())
+            self._add_members(connection, comparison_id, planned, owner)
+            return comparison_id
+
+    def extend_comparison(
+        self, comparison_id: int, design: Mapping[str, Any], planned: Sequence[Planned], *, by: str
+    ) -> None:
+        """Replaces the design by one with more seeds, and queues their runs."""
+        with self.writing() as connection:
+            version = tick(connection)
+            comparison = _own(connection, comparison_id, by)
+            _update(connection, comparison_id, version, design=dict(design))
+            self._add_members(connection, comparison_id, planned, comparison.owner)
+
+    def comparison(self, comparison_id: int) -> Comparison:
+        """Returns one comparison. Raises StoreError when there is none with this id."""
+        with self.reading() as connection:
+            return _get(connection, comparison_id)
+
+    def comparisons(
+        self, owners: Iterable[str] | None = None, archived: bool | None = False
+    ) -> list[Comparison]:
+        """Returns comparisons, newest first: of some owners or of all; not archived, archived (True), or both (None)."""
+        statement = sa.select(*_COLUMNS).order_by(comparisons.c.id.desc())
+        if owners is not None:
+            statement = statement.where(comparisons.c.owner.in_(list(owners)))
+        if archived is not None:
+            statement = statement.where(comparisons.c.archived == archived)
+        with self.reading() as connection:
+            return [Comparison(**row._mapping) for row in connection.execute(statement)]
+
+    def members(self, comparison_id: int) -> list[Member]:
+        """Returns a comparison's runs, by replicate and then by arm: the order in which they were queued."""
+        with self.reading() as connection:
+            return _members(connection, comparison_id)
+
+    def comparison_of(self, run_id: int) -> int | None:
+        """Returns the id of the comparison that a run belongs to, or None."""
+        with self.reading() as connection:
+            statement = sa.select(members.c.comparison_id).where(members.c.run_id == run_id)
+            return connection.execute(statement).scalar()
+
+    def request_all(self, comparison_id: int, kind: RequestKind, *, by: str) -> int:
+        """Requests a stop or a pause of every run that is not over, and returns how many there were."""
+        with self.writing() as connection:
+            version = tick(connection)
+            _own(connection, comparison_id, by)
+            live = [one.run for one in _members(connection, comparison_id) if not one.run.is_over]
+            for run in live:
+                request_run(connection, run, kind, version)
+            return len(live)
+
+    def resume_all(self, comparison_id: int, *, by: str) -> int:
+        """Queues every run that is paused or was stopped, and returns how many there were."""
+        with self.writing() as connection:
+            version = tick(connection)
+            _own(connection, comparison_id, by)
+            waiting = [one.run for one in _members(connection, comparison_id) if one.run.status in _RESUMED]
+            self.require_room(connection, by, len(waiting))
+            for run in waiting:
+                resume_run(connection, run, version)
+            return len(waiting)
+
+    def rename_comparison(self, comparison_id: int, title: str, *, by: str) -> None:
+        """Sets the title."""
+        self._set_comparison(comparison_id, by, title=clean(title))
+
+    def set_comparison_notes(self, comparison_id: int, notes: str, *, by: str) -> None:
+        """Sets the notes."""
+        self._set_comparison(comparison_id, by, notes=clean(notes))
+
+    def archive_comparison(self, comparison_id: int, archived: bool = True, *, by: str) -> None:
+        """Hides the comparison and its runs from the usual lists, or (False) shows them again."""
+        with self.writing() as connection:
+            version = tick(connection)
+            _own(connection, comparison_id, by)
+            _update(connection, comparison_id, version, archived=archived)
+            for one in _members(connection, comparison_id):
+                update_run(connection, one.run.id, version, archived=archived)
+
+    def delete_comparison(self, comparison_id: int, *, by: str) -> list[int]:
+        """Deletes the comparison with its runs for good, and returns their ids; `Settings.remove_run_folder` deletes their
+        folders. Raises StoreError while one of them trains."""
+        with self.writing() as connection:
+            version = tick(connection)
+            _own(connection, comparison_id, by)
+            found = [one.run for one in _members(connection, comparison_id)]
+            for run in found:
+                delete_run(connection, run, version)
+            connection.execute(sa.delete(comparisons).where(comparisons.c.id == comparison_id))
+            return [run.id for run in found]
+
+    def _add_members(
+        self, connection: Connection, comparison_id: int, planned: Sequence[Planned], owner: str
+    ) -> None:
+        self.require_room(connection, owner, len(planned))
+        for one in planned:
+            # Each has a version, and so a place in the queue, of its own.
+            run_id = insert_run(connection, new_run(one.config, owner, one.name), tick(connection))
+            values = {
+                "run_id": run_id,
+                "comparison_id": comparison_id,
+                "arm": one.arm,
+                "replicate": one.replicate,
+            }
+            connection.execute(sa.insert(members), values)
+
+    def _set_comparison(self, comparison_id: int, by: str, **values: Any) -> None:
+        with self.writing() as connection:
+            version = tick(connection)
+            _own(connection, comparison_id, by)
+            _update(connection, comparison_id, version, **values)
+
+
+def _members(connection: Connection, comparison_id: int) -> list[Member]:
+    statement = (
+        sa.select(members.c.arm, members.c.replicate, *RUN_COLUMNS)
+        .join(runs, runs.c.id == members.c.run_id)
+        .where(members.c.comparison_id == comparison_id)
+        .order_by(members.c.replicate, members.c.arm)
+    )
+    found: Iterable[sa.RowMapping] = (
+        connection.execute(statement).mappings() if comparison_id <= MAX_ID else []
+    )
+    return [
+        Member(row["arm"], row["replicate"], Run(**{column.name: row[column] for column in RUN_COLUMNS}))
+        for row in found
+    ]
+
+
+def _own(connection: Connection, comparison_id: int, by: str) -> Comparison:
+    """Returns the comparison that `by` asks to change. Raises StoreError when there is none, or they may not."""
+    comparison = _get(connection, comparison_id)
+    if reason := refusal(comparison, by, "Comparison"):
+        raise StoreError(reason)
+    return comparison
+
+
+def _get(connection: Connection, comparison_id: int) -> Comparison:
+    known = 0 < comparison_id <= MAX_ID
+    statement = sa.select(*_COLUMNS).where(comparisons.c.id == comparison_id)
+    row = connection.execute(statement).first() if known else None
+    if row is None:
+        raise StoreError(f"There is no comparison {comparison_id}.")
+    return Comparison(**row._mapping)
+
+
+def _update(connection: Connection, comparison_id: int, version: int, **values: Any) -> None:
+    connection.execute(
+        sa.update(comparisons).where(comparisons.c.id == comparison_id), {"version": version, **values}
+    )
+
+
+_COLUMNS = [comparisons.c[field.name] for field in fields(Comparison)]
+_RESUMED = (RunState.PAUSED, RunState.STOPPED)
