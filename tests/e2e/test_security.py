@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import urllib.request
 
 import pytest
+from conftest import PATIENCE
 from playwright.sync_api import expect
 from test_journeys import button, chart, start, wait_for_step
-from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 
 @pytest.mark.parametrize("path", ["health", "data", "experiments", "lr-finder", "runs", "reference"])
@@ -40,20 +40,18 @@ def test_a_run_is_drawn_under_the_policy(shared_site, visitor):
 def test_a_long_message_is_cut_off_under_the_whole_server(shared_site):
     """Behind all of Streamlit's middleware, too, before a token was sent and before the message has ended."""
 
-    async def scene():
-        async with connect(f"{shared_site.url.replace('http', 'ws', 1)}api/live") as socket:
+    def endless():
+        for _ in range(3):
+            yield "x" * 40_000
+        with contextlib.suppress(ConnectionClosed):
+            socket.recv(PATIENCE)  # the server ends it, not the message
 
-            async def endless():
-                for _ in range(3):
-                    yield "x" * 40_000
-                await socket.wait_closed()
-
-            with contextlib.suppress(ConnectionClosed):
-                await socket.send(endless())
-            await socket.wait_closed()
-            return socket.close_code
-
-    assert asyncio.run(scene()) == 1009
+    with connect(f"{shared_site.url.replace('http', 'ws', 1)}api/live") as socket:
+        with contextlib.suppress(ConnectionClosed):
+            socket.send(endless())
+        with contextlib.suppress(ConnectionClosed):
+            socket.recv(PATIENCE)
+        assert socket.close_code == 1009
 
 
 def test_readiness_follows_the_supervisor(shared_site, visitor):
