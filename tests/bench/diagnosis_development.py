@@ -378,8 +378,11 @@ def first_causes() -> Iterator[Case]:
 
 def born_dead() -> Iterator[Case]:
     """Deep and so narrow that whole layers are dead before the first step; for which seeds, is chance."""
-    for base, data, layers in ((MOONS, "moons", ["6"] * 18), (DIGITS, "digits", ["8"] * 20)):
-        for seed in range(3):
+    for base, data, layers, seeds in (
+        (MOONS, "moons", ["6"] * 18, (1, 2)),
+        (DIGITS, "digits", ["8"] * 20, (0,)),
+    ):
+        for seed in seeds:
             yield Case(
                 f"{data}, {len(layers)} layers of {layers[0]}, seed {seed}",
                 {**base, "model.layers": "-".join(layers), "seed": seed, "epochs": 20},

@@ -328,7 +328,7 @@ SHORT = [
     "digits, constant", "digits, the default run, seed 0", "spirals, two units, Adam 0.01, seed 0",
     "spirals, two units, Adam 0.01, seed 1", "spirals, two units, Adam 0.01, seed 2", "digits, Transformer 0.03, seed 0",
     "digits, Transformer 0.03, seed 1", "digits, float16, initial std 20, seed 0", "delivery, RMSprop 0.02",
-    "digits, float16, Adam 1",
+    "digits, float16, Adam 1", "moons, 18 layers of 6, seed 1",
 ]  # fmt: skip
 
 

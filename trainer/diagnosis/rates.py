@@ -246,6 +246,6 @@ def hovering(run: Evidence, least: float) -> tuple[float, float] | None:
     level, ratio = run.val_end / run.guess_loss, update_ratio(run)
     if late < (1 - max(0.1, jitter(half))) * early or level < least or run.learned < 0.05:
         return None  # still falling, nearly done, or not started
-    if run.jitter < 0.06 or run.jitter * level < least / 6 or (ratio is not None and ratio < 3e-3):
+    if run.jitter < 0.09 or run.jitter * level < least / 6 or (ratio is not None and ratio < 3e-3):
         return None  # too quiet for the rate to be the cause
     return early, late
