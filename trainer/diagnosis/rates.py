@@ -155,7 +155,7 @@ def restless(run: Evidence) -> tuple[str, EvidenceItem] | None:
     if (
         rate_excess(run) < CLEAR_RATE_EXCESS
         or not large_steps(run)
-        or (levels := hovering(run, least=0.06)) is None
+        or (levels := hovering(run, least=0.08)) is None
     ):
         return None
     seen = (
