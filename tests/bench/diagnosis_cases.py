@@ -61,6 +61,7 @@ HELD_BACK: Values = {
     "validation_share": 0.3,
     "test_share": 0.3,
 }  # of few samples a small part would tell little
+MOMENTUM: Values = {"optimizer": "momentum", "learning_rate": 0.01}
 SIGMOIDS: Values = {"activation": "sigmoid", "initialization": "xavier_normal"}
 
 

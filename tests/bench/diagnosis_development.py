@@ -12,6 +12,7 @@ from diagnosis_cases import (
     DIGITS_TRANSFORMER,
     HELD_BACK,
     LSTM,
+    MOMENTUM,
     MOONS,
     RESNET,
     RNN,
@@ -95,6 +96,7 @@ def broken() -> Iterator[Case]:
     yield from narrow()
     yield from mild_rates()
     yield from first_causes()
+    yield from born_dead()
     d = "dev"
     high, low = "lr_too_high", "lr_too_low"
     yield sick(d, high, "digits, Adam 0.3", DIGITS, {"learning_rate": 0.3}, "dead_relu")
@@ -179,22 +181,6 @@ def broken() -> Iterator[Case]:
         {"clipping": "none"},
         high,
     )
-    yield Case(
-        "cnn, momentum 0.2",
-        {**CNN, "optimizer": "momentum", "learning_rate": 0.2},
-        d,
-        "dead_relu",
-        {"activation": "leaky_relu"},
-        (high,),
-    )
-    yield Case(
-        "digits, momentum 0.5",
-        {**DIGITS, "optimizer": "momentum", "learning_rate": 0.5},
-        d,
-        "dead_relu",
-        {"learning_rate": 0.02},
-        (high,),
-    )
     yield plateaued(
         d,
         "circles, momentum 0.05",
@@ -211,12 +197,6 @@ def broken() -> Iterator[Case]:
         d,
         "circles, Adam 0.03",
         {**CIRCLES, "data.noise": 0.2, "batch_size": 8, "epochs": 20, "learning_rate": 0.03},
-    )
-    yield plateaued(d, "cnn, Adam 0.03", {**CNN, "epochs": 16, "learning_rate": 0.03})
-    yield plateaued(
-        d,
-        "digits, tanh, Adam 0.03",
-        {**DIGITS, "activation": "tanh", "initialization": "xavier_normal", "learning_rate": 0.03},
     )
     norm, small = "batch_norm_tiny_batch", {"normalization": "batch"}
     yield sick(
@@ -252,29 +232,6 @@ def broken() -> Iterator[Case]:
         {**MOONS, "model.layers": "32-32-32-32-32", "normalization": "batch", "learning_rate": 0.003},
         {"dropout.rate": 0.8},
         "underfit",
-    )
-    yield sick(
-        d,
-        "fp16_overflow",
-        "digits, float16, six layers",
-        {**DIGITS, "model.layers": "-".join(["96"] * 6), "initialization": "too_large", "epochs": 10},
-        {"precision": "fp16"},
-        "wrong_init",
-    )
-    yield sick(
-        d,
-        "fp16_overflow",
-        "delivery, float16, raw inputs",
-        {
-            **DELIVERY,
-            "input_scaling": "none",
-            "normalization": "layer",
-            "initialization": "too_large",
-            "initialization.std": 100.0,
-            "epochs": 10,
-        },
-        {"precision": "fp16"},
-        "wrong_init",
     )
     init = "wrong_init"
     yield sick(d, init, "moons, zeros", MOONS, {"initialization": "zeros"})
@@ -349,6 +306,40 @@ def mild_rates() -> Iterator[Case]:
     yield plateaued(
         d, "digits, Transformer 0.005", {**DIGITS_TRANSFORMER, "epochs": 12, "learning_rate": 0.005}
     )
+    for base, name, values in (
+        (MOONS, "moons, noisy labels, tanh, Adam 0.01", {"data.noise": 0.4, "learning_rate": 0.01}),
+        (
+            CIRCLES,
+            "circles, tanh, momentum 0.1",
+            {"data.noise": 0.2, "optimizer": "momentum", "learning_rate": 0.1},
+        ),
+    ):
+        yield plateaued(d, name, {**base, "activation": "tanh", "initialization": "xavier_normal", **values})
+    tanh = {**DIGITS, "activation": "tanh", "initialization": "xavier_normal"}
+    yield sick(d, high, "digits, tanh, Adam 0.03", tanh, {"learning_rate": 0.03})
+    yield sick(d, high, "cnn, Adam 0.03", {**CNN, "epochs": 16}, {"learning_rate": 0.03})
+    yield sick(d, high, "cnn, momentum 0.2", {**CNN, **MOMENTUM}, {"learning_rate": 0.2})
+    yield sick(d, high, "digits, momentum 0.5", {**DIGITS, **MOMENTUM}, {"learning_rate": 0.5})
+    yield sick(
+        d, high, "delivery, RMSprop 0.02",
+        {**DELIVERY, "data.samples": 1500, "batch_size": 16, "epochs": 20, "optimizer": "rmsprop"},
+        {"learning_rate": 0.02},
+    )  # fmt: skip
+    yield sick(d, high, "digits, RMSprop 0.02", {**DIGITS, "optimizer": "rmsprop"}, {"learning_rate": 0.02})
+    yield sick(
+        d,
+        high,
+        "resnet, Adam 0.05",
+        {**RESNET, "learning_rate": 0.001, "epochs": 10},
+        {"learning_rate": 0.05},
+    )
+    yield sick(
+        d,
+        high,
+        "digits, float16, Adam 1",
+        {**DIGITS, "precision": "fp16", "epochs": 10},
+        {"learning_rate": 1.0},
+    )
     yield sick(d, high, "digits, Adam 0.05", DIGITS, {"learning_rate": 0.05})
     yield sick(d, high, "moons, momentum 0.5", MOONS, {"optimizer": "momentum", "learning_rate": 0.5})
     yield sick(d, high, "cnn, momentum 0.3", CNN, {"optimizer": "momentum", "learning_rate": 0.3})
@@ -364,17 +355,39 @@ def first_causes() -> Iterator[Case]:
     yield sick(
         d, init, "delivery, float16, initial std 20", {**DELIVERY, "precision": "fp16", "epochs": 10}, large
     )
-    deep = {"normalization": "batch", "learning_rate": 0.003}
+    deep = {**DIGITS, "precision": "fp16", "epochs": 10, "model.layers": "-".join(["96"] * 6)}
+    yield sick(d, init, "digits, float16, six layers", deep, {"initialization": "too_large"})
+    raw = {**DELIVERY, "precision": "fp16", "epochs": 10, "input_scaling": "none", "normalization": "layer"}
+    yield sick(
+        d,
+        init,
+        "delivery, float16, raw inputs",
+        raw,
+        {"initialization": "too_large", "initialization.std": 100.0},
+    )
+    batch = {"normalization": "batch", "learning_rate": 0.003}
     for base, name, layers, rate in (
         (DIGITS, "digits, dropout 0.7", "64-64-64-64", 0.7),
-        (DELIVERY, "delivery, dropout 0.6", "64-64-64", 0.6),
         (SPIRALS, "spirals, dropout 0.5", "48-48-48-48", 0.5),
     ):
-        yield Case(
-            f"{name} and batch norm",
-            {**base, **deep, "model.layers": layers, "dropout.rate": rate},
-            d,
-            before,
-            {"normalization": "layer"},
-            ("underfit",),
-        )
+        yield sick(
+            d, "underfit", f"{name} and batch norm", {**base, **batch, "model.layers": layers},
+            {"dropout.rate": rate}, before,
+        )  # fmt: skip
+
+
+def born_dead() -> Iterator[Case]:
+    """Deep and so narrow that whole layers are dead before the first step; for which seeds, is chance."""
+    for base, data, layers, seeds in (
+        (MOONS, "moons", ["6"] * 18, (1, 2)),
+        (DIGITS, "digits", ["8"] * 20, (0,)),
+    ):
+        for seed in seeds:
+            yield Case(
+                f"{data}, {len(layers)} layers of {layers[0]}, seed {seed}",
+                {**base, "model.layers": "-".join(layers), "seed": seed, "epochs": 20},
+                "dev",
+                "dead_relu",
+                {"activation": "leaky_relu"},
+                ("vanishing",),
+            )

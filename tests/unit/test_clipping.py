@@ -1,6 +1,7 @@
 """Clipping of the shared and the large gradients against torch.nn.utils on separate tensors."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -44,6 +45,15 @@ def test_by_norm_is_clip_grad_norm(arrays, max_norm):
     torch.testing.assert_close(norm, total, rtol=1e-5, atol=1e-6)
     torch.testing.assert_close(flat, together(parameters), rtol=1e-5, atol=1e-6)
     assert float(flag) == float(norm > max_norm)
+
+
+@pytest.mark.parametrize("norm", [0.0, 0.5, 1.0 - 1e-6, 1.0, 5.0, math.inf, math.nan])
+def test_by_norm_leaves_out_only_a_multiplication_that_changes_no_bit(norm):
+    gradient = torch.tensor([0.3, -0.0, 1e-42, math.inf, math.nan])
+    total = torch.tensor(norm)
+    expected = gradient * torch.clamp(1.0 / (total + 1e-6), max=1.0)
+    BY_NORM([gradient], total, max_norm=1.0)
+    torch.testing.assert_close(gradient, expected, rtol=0, atol=0, equal_nan=True)
 
 
 @given(ARRAYS, st.floats(0.01, 60))

@@ -70,6 +70,10 @@ def gradients(*values):
 RISING = [*falling(1, 0.3, 8), *np.linspace(0.32, 0.6, 12)]
 LEARNS = falling(1, 0.1)
 RNN = {"data": "adding", "model": "rnn", "data.samples": 100}
+DEAD = {"act_dead/hidden1.activation": 0.85}
+MEMORIZES = falling(1, 0.001)
+LUCKY = [*falling(1, 0.06, 8), 0.04, *flat(0.06, 11)]  # one validation that came out well
+NOISY = [0.34, 0.2, 0.5, 0.26, 0.42, 0.21, 0.48, 0.3, 0.22, 0.4]
 BURST = [1.0] * 100 + [9.0] + [1.0] * 299
 FP16 = {"precision": "fp16"}
 SKIPS = [1.0] * 392 + [np.inf] * 8
@@ -82,6 +86,18 @@ BOUNDARIES = [
     ("lr_too_high", made({}, flat(0.7), losses=[1, *flat(2.5, 10), *flat(0.7, 400)]),
      made({}, flat(0.7), losses=[1, *flat(1.5, 10), *flat(0.7, 400)])),
     ("lr_too_high", made({"learning_rate": 0.008}, flat(1.0)), made({"learning_rate": 0.007}, flat(1.0))),
+    ("lr_too_high", made({"learning_rate": 0.01}, flat(0.7), layers=ratios(0.02)),
+     made({"learning_rate": 0.01}, flat(0.7), layers=ratios(0.002))),
+    ("lr_too_high", made({"learning_rate": 0.01}, flat(0.7), layers=ratios(0.02)),
+     made({"learning_rate": 0.01, "model.layers": "2"}, flat(0.7), layers=ratios(0.02))),
+    ("lr_too_high", made({"learning_rate": 0.03}, flat(0.3), layers=ratios(0.02)),
+     made({"learning_rate": 0.03}, flat(0.15), layers=ratios(0.02))),
+    ("lr_too_high", made({"learning_rate": 0.03}, flat(0.3), layers=ratios(0.02)),
+     made({"learning_rate": 0.01}, flat(0.3), layers=ratios(0.02))),
+    ("lr_too_high", made({**FP16, "learning_rate": 1.0}, [], losses=[1, 5, np.nan], ending="non_finite_loss"),
+     made(FP16, [], losses=[1, 5, np.nan], ending="non_finite_loss")),
+    ("lr_too_high", made({"learning_rate": 0.01}, flat(1.0), layers={**DEAD, **ratios(1e-3)}),
+     made({"learning_rate": 0.007}, flat(1.0), layers={**DEAD, **ratios(1e-3)})),
     ("lr_too_low", made({"learning_rate": 1e-5}, falling(1, 0.9)), made({"learning_rate": 1e-3}, falling(1, 0.9))),
     ("lr_too_low", made({}, falling(1, 0.9), layers=ratios(2e-4)), made({}, falling(1, 0.9), layers=ratios(1e-3))),
     ("lr_too_low", made({"learning_rate": 1e-5}, falling(1, 0.5)), made({"learning_rate": 1e-5}, falling(1, 0.2))),
@@ -90,7 +106,10 @@ BOUNDARIES = [
     ("plateau", made({}, flat(0.5), jumping(0.5, 0.2)), made({"schedule": "cosine"}, flat(0.5), jumping(0.5, 0.2))),
     ("plateau", made({}, flat(0.5), jumping(0.5, 0.2), layers=ratios(4e-3)),
      made({}, flat(0.5), jumping(0.5, 0.2), layers=ratios(2e-3))),
+    ("plateau", made({}, [*flat(0.5, 10), *NOISY], jumping(0.5, 0.2)),
+     made({}, [*flat(0.5, 10), *falling(0.45, 0.2, 10)], jumping(0.5, 0.2))),
     ("overfit", made({}, falling(1, 0.05), RISING), made({}, falling(1, 0.05), [*falling(1, 0.3, 8), *flat(0.35, 12)])),
+    ("overfit", made({}, MEMORIZES, [*falling(1, 0.04, 8), *np.linspace(0.04, 0.06, 12)]), made({}, MEMORIZES, LUCKY)),
     ("overfit", made({}, falling(1, 0.05), RISING), made({"early_stopping": "patience"}, falling(1, 0.05), RISING)),
     ("overfit", made({}, falling(1, 0.05), RISING), made({}, [*falling(1, 0.3, 8), *flat(0.45, 12)], RISING)),
     ("underfit", made({"model.layers": "3"}, flat(0.7)), made({"model.layers": "16"}, flat(0.7))),
@@ -111,6 +130,8 @@ BOUNDARIES = [
     ("dead_relu", made({}, flat(1.0), layers={"act_dead/hidden1.activation": 0.85}),
      made({}, LEARNS, layers={"act_dead/hidden1.activation": 0.85})),
     ("wrong_init", made({"initialization": "zeros"}, flat(1.0)), made({"initialization": "xavier_normal"}, flat(1.0))),
+    ("wrong_init", made({**FP16, "initialization": "too_large"}, [], losses=[np.nan], ending="non_finite_loss"),
+     made(FP16, [], losses=[np.nan], ending="non_finite_loss")),
     ("wrong_init", made({"initialization": "constant"}, flat(0.5)), made({"initialization": "constant"}, LEARNS)),
     ("batch_norm_tiny_batch", made({"normalization": "batch", "batch_size": 2}, flat(0.6), flat(0.3)),
      made({"normalization": "batch", "batch_size": 16}, flat(0.6), flat(0.3))),
@@ -301,9 +322,13 @@ from diagnosis_suite import cases, found_in, runs_of, train_one  # noqa: E402
 
 SHORT = [
     "moons", "circles, noisy", "digits, batch norm and dropout", "delivery", "cnn, batch norm", "digits, float16",
-    "delivery, momentum 0.5", "delivery, SGD 0.0001", "moons, 120 noisy points", "xor without hidden layers",
-    "digits, six sigmoid layers, SGD", "adding, RNN without clipping", "cnn, momentum 0.2", "circles, momentum 0.05",
-    "moons, batches of 2", "delivery, dropout 0.8", "digits, float16, six layers", "digits, constant",
+    "moons, four units", "digits, one cycle", "delivery, momentum 0.5", "delivery, SGD 0.0001", "moons, 120 noisy points",
+    "xor without hidden layers", "digits, six sigmoid layers, SGD", "adding, RNN without clipping", "cnn, momentum 0.2",
+    "circles, momentum 0.05", "moons, batches of 2", "delivery, dropout 0.8", "digits, float16, six layers",
+    "digits, constant", "digits, the default run, seed 0", "spirals, two units, Adam 0.01, seed 0",
+    "spirals, two units, Adam 0.01, seed 1", "spirals, two units, Adam 0.01, seed 2", "digits, Transformer 0.03, seed 0",
+    "digits, Transformer 0.03, seed 1", "digits, float16, initial std 20, seed 0", "delivery, RMSprop 0.02",
+    "digits, float16, Adam 1", "moons, 18 layers of 6, seed 1",
 ]  # fmt: skip
 
 
@@ -324,4 +349,5 @@ def test_labelled_runs_are_judged_right(case, tmp_path):
 def test_the_short_list_names_real_cases_of_every_failure():
     chosen = [case for case in cases("dev") if case.name in SHORT]
     assert len(chosen) == len(SHORT)
-    assert {case.label for case in chosen} == {"", *rules()}
+    # Nothing among the built-in data overflows float16 without another cause, which is named instead.
+    assert {case.label for case in chosen} == {"", *rules()} - {"fp16_overflow"}

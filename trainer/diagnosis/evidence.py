@@ -138,14 +138,8 @@ class Evidence:
 
     @cached_property
     def jitter(self) -> float:
-        """How much validation loss typically jumps between epochs of the second half, relative to itself. Second differences
-        ignore a steady fall; medians ignore a single jump among quiet epochs."""
-        late = self.val[len(self.val) // 2 :]
-        return (
-            float(np.median(np.abs(np.diff(late, 2))) / math.sqrt(3) / np.median(late))
-            if len(late) > 3
-            else 0.0
-        )
+        """How much validation loss typically jumps between epochs of the second half, relative to itself."""
+        return jitter(self.val[len(self.val) // 2 :])
 
     # -- what the configuration says ------------------------------------------------------------------------
 
@@ -190,6 +184,14 @@ def milestone_epochs(epochs: int) -> list[int]:
 def tail(series: Series) -> float:
     """Returns the median of the last fifth, at least one value; NaN for an empty series."""
     return float(np.median(series[-max(1, len(series) // 5) :])) if len(series) else math.nan
+
+
+def jitter(series: Series) -> float:
+    """Returns how much a series typically jumps from value to value, relative to itself; 0 for fewer than four. Second
+    differences ignore a steady fall; medians ignore a single jump among quiet values."""
+    if len(series) < 4:
+        return 0.0
+    return float(np.median(np.abs(np.diff(series, 2))) / math.sqrt(3) / np.median(series))
 
 
 def running_mean(series: Series, window: int) -> Series:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from trainer.config import RunConfig
 from trainer.diagnosis.evidence import Evidence
 from trainer.diagnosis.registry import EvidenceItem, Found, rule
@@ -19,14 +21,11 @@ def overfit(run: Evidence) -> Found | None:
     if not run.long_enough or run.non_finite or run.config.early_stopping.name != "none":
         return None  # early stopping is the fix: it restores the best weights at the end
     best = int(run.val.argmin())
-    low, rise = float(run.val[best]), run.val_end - float(run.val[best])
-    fell = run.train_end < 0.9 * float(run.train[best])
-    if (
-        rise < 0.1 * run.guess_loss
-        or run.val_end < 1.25 * low
-        or not fell
-        or run.val_end < 1.5 * run.train_end
-    ):
+    low, around = float(run.val[best]), level_around(run, best)
+    far, memorized = run.val_end - around > 0.1 * run.guess_loss, run.val_end > 5 * run.train_end
+    if run.val_end < 1.25 * around or run.val_end - around < 0.005 * run.guess_loss or not (far or memorized):
+        return None
+    if run.train_end > 0.9 * float(run.train[best]) or run.val_end < 1.5 * run.train_end:
         return None
     first, last = run.step_of(best), run.last_step
     return Found(
@@ -39,6 +38,11 @@ def overfit(run: Evidence) -> Found | None:
             EvidenceItem("epoch/train_loss", f"{run.train[best]:.3g} → {run.train_end:.3g}", first, last),
         ),
     )
+
+
+def level_around(run: Evidence, best: int) -> float:
+    """The median validation loss of the five epochs around the best one, which alone may have been a lucky one."""
+    return float(np.median(run.val[max(0, best - 2) : best + 3]))
 
 
 @rule("Underfitting", severity=2)

@@ -102,12 +102,8 @@ def gradient_fix(run: Evidence) -> dict[str, Any]:
 def dead_relu(run: Evidence) -> Found | None:
     """A ReLU unit whose input is negative for every sample outputs zero, gets no gradient and never recovers. One large step
     can do this to a whole layer; a leaky ReLU and smaller steps prevent it."""
-    if not run.long_enough or run.non_finite or run.learned > 0.6 or (dead := deadest(run)) is None:
+    if (dead := harmful_death(run)) is None:
         return None
-    if max(run.config.dropout.knobs.values()) > 0.7 or widened(run)[1]:
-        return (
-            None  # heavy dropout in front kills them, or the layer has so few units that one is a large share
-        )
     layer, share, since = dead
     rate = run.config.learning_rate
     smaller = {"learning_rate": rate / 10} if rate > run.usual_rate else {}
@@ -119,6 +115,15 @@ def dead_relu(run: Evidence) -> Found | None:
         {"activation": "leaky_relu", **smaller},
         (EvidenceItem(f"health/act_dead/{layer}", f"{share:.0%} of the units", since, run.last_step),),
     )
+
+
+def harmful_death(run: Evidence) -> tuple[str, float, int] | None:
+    """Returns the layer with the most dead units, their share and since which step, if the loss suffers from it."""
+    if not run.long_enough or run.non_finite or run.learned > 0.6:
+        return None
+    if max(run.config.dropout.knobs.values()) > 0.7 or widened(run)[1]:
+        return None  # heavy dropout kills them, or the layer has so few units that one is a large share
+    return deadest(run)
 
 
 def deadest(run: Evidence) -> tuple[str, float, int] | None:

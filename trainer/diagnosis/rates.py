@@ -7,14 +7,17 @@ from typing import Any
 import numpy as np
 
 from trainer.config import RunConfig
-from trainer.diagnosis.evidence import Evidence, tail
+from trainer.diagnosis.evidence import Evidence, jitter
 from trainer.diagnosis.fit import strong_decay, widened
-from trainer.diagnosis.gradients import deadest, largest_spike
+from trainer.diagnosis.gradients import harmful_death, largest_spike
 from trainer.diagnosis.registry import EvidenceItem, Found, rule
-from trainer.diagnosis.setup import wrong_start
+from trainer.diagnosis.setup import overflowed, wrong_start
 
 MIN_BLAMED_RATE = 1e-6  # a lower rate is never too high
-MAX_RATE_EXCESS = 60  # of the usual rate; beyond, the rate is the cause whatever else is seen
+MIN_RATE_EXCESS = 8  # times the usual rate; below, a loss that does not fall has other causes
+CLEAR_RATE_EXCESS = 16  # nobody's careful choice
+MAX_RATE_EXCESS = 60  # beyond, the rate is the cause whatever else is seen
+LARGE_UPDATE = 6e-3  # of the weights in one step; a thousandth is usual
 
 
 def with_rate(config: RunConfig, rate: float) -> dict[str, Any]:
@@ -37,19 +40,21 @@ CONSEQUENCES = (
     "batch_norm_tiny_batch",
     "dropout_before_batch_norm",
     "vanishing",
+    "fp16_overflow",
 )
 
 
 @rule("Learning rate too high", severity=3, hides=CONSEQUENCES)
 def lr_too_high(run: Evidence) -> Found | None:
-    """Each step overshoots: the loss rises instead of falling, jumps, or becomes infinite. A tenth of the rate is the usual
-    first remedy; warmup helps when only the first steps are too large."""
-    if run.config.precision.name == "fp16" and run.non_finite and run.peak[0] < 100 * run.guess_loss:
-        return None  # float16 overflowed before the loss rose
+    """Each step overshoots: the loss rises instead of falling, jumps, stays high or becomes infinite, or units die. A tenth of
+    the rate is the usual first remedy; warmup helps when only the first steps are too large."""
+    if overflowed(run) and rate_excess(run) < MIN_RATE_EXCESS:
+        return None  # float16 ended before the loss rose
     if run.config.learning_rate < MIN_BLAMED_RATE or wrong_start(run) or largest_spike(run) is not None:
         return None
-    judged = run.long_enough and not held_back(run)
-    symptom = diverged(run) or (judged and (fell_back(run) or blew_up(run) or stuck(run))) or None
+    symptom = diverged(run)
+    if symptom is None and run.long_enough and not held_back(run):
+        symptom = fell_back(run) or blew_up(run) or units_died(run) or stuck(run) or restless(run)
     if symptom is None:
         return None
     seen, item = symptom
@@ -68,7 +73,7 @@ def lr_too_high(run: Evidence) -> Found | None:
 def held_back(run: Evidence) -> bool:
     """Returns whether, at a usual rate, weight decay or dropout is so strong that the loss may rise or jump because of it."""
     heavy = strong_decay(run.config) or max(run.config.dropout.knobs.values()) > 0.6
-    return heavy and run.config.learning_rate < 8 * run.usual_rate
+    return heavy and rate_excess(run) < MIN_RATE_EXCESS
 
 
 def diverged(run: Evidence) -> tuple[str, EvidenceItem] | None:
@@ -106,14 +111,59 @@ def blew_up(run: Evidence) -> tuple[str, EvidenceItem] | None:
     return seen, EvidenceItem("step/loss", f"{run.first_loss:.3g} → {peak:.3g}", 1, step)
 
 
+def rate_excess(run: Evidence) -> float:
+    """How many times the optimizer's usual rate the run's is."""
+    return run.config.learning_rate / run.usual_rate
+
+
+def units_died(run: Evidence) -> tuple[str, EvidenceItem] | None:
+    """Finds a layer whose units died at a rate far above the usual one: its first steps killed them."""
+    if rate_excess(run) < MIN_RATE_EXCESS or (dead := harmful_death(run)) is None:
+        return None
+    layer, share, since = dead
+    seen = (
+        f"In {layer}, {share:.0%} of the units have output zero for every sample since step {since}, and the loss stays at "
+        f"{run.train_end:.3g}"
+    )
+    return seen, EvidenceItem(f"health/act_dead/{layer}", f"{share:.0%} of the units", since, run.last_step)
+
+
 def stuck(run: Evidence) -> tuple[str, EvidenceItem] | None:
-    """Finds a loss that does not fall at a rate far above the usual one, unless dead units explain it."""
-    excess = run.config.learning_rate / run.usual_rate
-    if run.learned > 0.5 or excess < 8 or (excess < MAX_RATE_EXCESS and deadest(run) is not None):
+    """Finds a loss that stays high at a rate far above the usual one. Below `MAX_RATE_EXCESS`, small steps or a network too
+    narrow for the data rule the rate out."""
+    excess, ratio = rate_excess(run), update_ratio(run)
+    enough = 0.8 if excess >= CLEAR_RATE_EXCESS and large_steps(run) else 0.5
+    if excess < MIN_RATE_EXCESS or run.learned > enough:
+        return None
+    small = ratio is not None and ratio < LARGE_UPDATE
+    if excess < MAX_RATE_EXCESS and (small or widened(run)[1]):
         return None
     end, last = run.train_end, run.last_step
     seen = f"Training loss is {end:.3g} after {last} steps, while guessing has a loss of {run.guess_loss:.3g}"
     return seen, EvidenceItem("epoch/train_loss", f"{run.train[0]:.3g} → {end:.3g}", 0, last)
+
+
+def large_steps(run: Evidence) -> bool:
+    """Whether a typical step is known to change the weights by more than `LARGE_UPDATE` of their size."""
+    ratio = update_ratio(run)
+    return ratio is not None and ratio >= LARGE_UPDATE
+
+
+def restless(run: Evidence) -> tuple[str, EvidenceItem] | None:
+    """Finds a loss that hovers because the rate is far above the usual one and the steps are large: the rate itself is wrong
+    then, not only that it stays constant."""
+    if (
+        rate_excess(run) < CLEAR_RATE_EXCESS
+        or not large_steps(run)
+        or (levels := hovering(run, least=0.08)) is None
+    ):
+        return None
+    seen = (
+        f"In the second half training loss hovered around {levels[1]:.3g} and validation loss jumped by {run.jitter:.0%} from "
+        "epoch to epoch"
+    )
+    text = f"jumps by {run.jitter:.0%} around {run.val_end:.3g}"
+    return seen, EvidenceItem("epoch/val_loss", text, run.step_of(len(run.train) // 2), run.last_step)
 
 
 @rule("Learning rate too low", severity=2, hides=("underfit", "plateau"))
@@ -165,15 +215,9 @@ def plateau(run: Evidence) -> Found | None:
     """The loss hovers at one level because steps of constant size keep jumping around the minimum. A schedule that lowers
     the rate lets it converge."""
     config = run.config
-    if not run.long_enough or len(run.train) < 8 or run.non_finite or config.schedule.name != "constant":
+    if (levels := hovering(run, least=0.12)) is None:
         return None
-    half = run.train[len(run.train) // 2 :]
-    early, late = tail(half[: len(half) // 2]), tail(half[len(half) // 2 :])
-    level, ratio = run.val_end / run.guess_loss, update_ratio(run)
-    if late < 0.9 * early or level < 0.12 or run.learned < 0.05:
-        return None  # still falling, nearly done, or not started
-    if run.jitter < 0.06 or run.jitter * level < 0.02 or (ratio is not None and ratio < 3e-3):
-        return None  # too quiet for the rate to be the cause
+    early, late = levels
     first = run.step_of(len(run.train) // 2)
     best = int(run.val.argmin())
     return Found(
@@ -190,3 +234,18 @@ def plateau(run: Evidence) -> Found | None:
             EvidenceItem("step/lr", f"constant {config.learning_rate:g}", 0, run.last_step),
         ),
     )
+
+
+def hovering(run: Evidence, least: float) -> tuple[float, float] | None:
+    """Returns the training loss of the third quarter and of the last, if it no longer falls at a constant rate while
+    validation loss jumps, at no less than `least` of a guess's."""
+    if not run.long_enough or len(run.train) < 8 or run.non_finite or run.config.schedule.name != "constant":
+        return None
+    half = run.train[len(run.train) // 2 :]
+    early, late = (float(np.median(quarter)) for quarter in np.array_split(half, 2))
+    level, ratio = run.val_end / run.guess_loss, update_ratio(run)
+    if late < (1 - max(0.1, jitter(half))) * early or level < least or run.learned < 0.05:
+        return None  # still falling, nearly done, or not started
+    if run.jitter < 0.09 or run.jitter * level < least / 6 or (ratio is not None and ratio < 3e-3):
+        return None  # too quiet for the rate to be the cause
+    return early, late

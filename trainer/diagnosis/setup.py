@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from trainer.config import RunConfig
@@ -32,6 +34,7 @@ CONSEQUENCES = (
     "underfit",
     "overfit",
     "batch_norm_tiny_batch",
+    "fp16_overflow",
 )
 
 
@@ -44,7 +47,7 @@ def wrong_init(run: Evidence) -> Found | None:
     chosen = config.technique("initialization")
     if not chosen.facts.get("lesson") or config.initialization.name == better:
         return None
-    huge = run.first_loss > HUGE * run.guess_loss and config.input_scaling.name != "none"
+    huge = starts_huge(run)
     if not (huge and run.non_finite) and (not run.long_enough or run.learned > 0.8):
         return None
     seen, meaning, mark = symptoms(run, huge)
@@ -53,12 +56,20 @@ def wrong_init(run: Evidence) -> Found | None:
     return Found(seen, meaning, {"initialization": better}, (mark,))
 
 
+def starts_huge(run: Evidence) -> bool:
+    """Whether the initial weights already have an absurd loss, or one that is not finite, as in float16."""
+    return bool(len(run.losses)) and not run.first_loss <= HUGE * run.guess_loss
+
+
 def symptoms(run: Evidence, huge: bool) -> tuple[str, str, EvidenceItem]:
     """What is seen, what it means, and where."""
     name, end = run.config.initialization.name, run.train_end
     if huge:
-        mark = EvidenceItem("step/loss", f"{run.first_loss:.3g} at step 1", 0, 3)
-        seen = f"The loss is {run.first_loss:.3g} before the first step; the loss of random guessing is {run.guess_loss:.3g}."
+        first = f"{run.first_loss:.3g}" if math.isfinite(run.first_loss) else "not finite"
+        mark = EvidenceItem("step/loss", f"{first} at step 1", 0, min(3, run.last_step))
+        seen = (
+            f"The loss is {first} before the first step; the loss of random guessing is {run.guess_loss:.3g}."
+        )
         return seen, "Weights that start too large blow the signal up at every layer", mark
     mark = EvidenceItem(
         "epoch/train_loss",
@@ -113,7 +124,7 @@ def dropout_before_batch_norm(run: Evidence) -> Found | None:
     rates = dropout_before(config)
     if config.normalization.name != "batch" or not rates or not run.long_enough or run.non_finite:
         return None
-    if max(rates.values()) < 0.4 or run.val_end < 1.02 * run.train_end or run.learned > 0.8:
+    if max(rates.values()) < 0.4 or run.val_end < run.train_end or run.learned > 0.8:
         return None
     shown = ", ".join(f"{rate:g}" for rate in rates.values())
     return Found(
@@ -149,13 +160,12 @@ def fp16_overflow(run: Evidence) -> Found | None:
     finite = scales[np.isfinite(scales)]
     norms = run.steps.get("grad_norm", np.empty(0))
     skipped = max(run.skipped_steps, int((~np.isfinite(norms)).sum()))
-    overflowed = run.non_finite and run.peak[0] < 100 * run.guess_loss
-    if not overflowed and not (skipped >= 8 and len(finite) and finite[-1] < 2**9):
+    if not overflowed(run) and not (skipped >= 8 and len(finite) and finite[-1] < 2**9):
         return None
     lowest = f"{finite[0]:,.0f} to {finite.min():,.0f}" if len(finite) else "its start"
     seen = (
         f"The loss was no longer finite at step {run.last_step}, without having risen before."
-        if overflowed
+        if overflowed(run)
         else f"The loss scaler skipped {skipped} of {run.last_step} steps and lowered its scale from {lowest}."
     )
     return Found(
@@ -167,3 +177,8 @@ def fp16_overflow(run: Evidence) -> Found | None:
             EvidenceItem("config/precision", "float16"),
         ),
     )
+
+
+def overflowed(run: Evidence) -> bool:
+    """Whether a float16 run's loss was no longer finite without having risen far before."""
+    return run.config.precision.name == "fp16" and run.non_finite and run.peak[0] < 100 * run.guess_loss

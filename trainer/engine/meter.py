@@ -11,8 +11,6 @@ from trainer.metrics.context import Epoch, Step
 from trainer.metrics.registry import Point, metrics, point_type
 
 if TYPE_CHECKING:
-    import torch
-
     from trainer.metrics.context import Number
 
 
@@ -26,7 +24,6 @@ class Meter:
         """`seconds`: how long the run has trained already."""
         declared = metrics("step").values()
         self.weights, self.step = weights, Step(seconds)
-        self.copies: list[torch.Tensor] = []
         self.make = point_type("step")._make
         self.period = math.lcm(*(one.every for one in declared))
         self.functions: list[list[Callable[[Step], Number]]] = []
@@ -35,22 +32,28 @@ class Meter:
             due = [one if place % one.every == 0 else None for one in declared]
             self.functions.append([one.function if one else not_measured for one in due])
             self.watches.append(any(one and one.watches_update for one in due))
+        self.copies = weights.copies() if any(self.watches) else []
+
+    @property
+    def place(self) -> int:
+        """Where the step stands within the period."""
+        return (self.step.number - 1) % self.period
 
     def before_update(self) -> None:
         """Copies the weights where a metric watches what changes them."""
-        if self.watches[(self.step.number - 1) % self.period]:
-            self.copies = self.weights.copies()
+        if self.watches[self.place]:
+            self.weights.copy_to(self.copies)
             self.step.weight_norm = global_norm(self.copies)
 
     def point(self, seconds: float) -> Point:
         """The values of all metrics at this step, which ended `seconds` into the run."""
         step = self.step
-        if self.copies:
+        if self.watches[self.place]:
             for copy, parameter in zip(self.copies, self.weights.parameters, strict=True):
                 copy.sub_(parameter.detach())  # in place: a new tensor would cost three times as much
-            step.update_norm, self.copies = global_norm(self.copies), []
+            step.update_norm = global_norm(self.copies)
         step.elapsed, step.seconds = seconds - step.seconds, seconds
-        return self.make([measure(step) for measure in self.functions[(step.number - 1) % self.period]])
+        return self.make([measure(step) for measure in self.functions[self.place]])
 
 
 def not_measured(step: Step) -> float:

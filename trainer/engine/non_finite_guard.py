@@ -54,8 +54,7 @@ class NonFiniteGuard:
         if isinstance(loss, torch.Tensor) and isinstance(norm, torch.Tensor):
             self.skipped += ~torch.isfinite(norm)
             self.good &= torch.isfinite(loss if self.tolerates_gradient else loss + norm)
-            for kept, weight in zip(self.kept, self.run.weights.parameters, strict=True):
-                kept.copy_(weight.detach())
+            self.run.weights.copy_to(self.kept)
             if state.step % CHECK_EVERY == 0:
                 self.check_pending(lr)
         else:

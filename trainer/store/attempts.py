@@ -164,20 +164,17 @@ def _beat(
 ) -> RequestKind | None:
     """Proves that the attempt is the current one (and locks the run's row), counts a heartbeat and returns what is
     requested of the run. Raises `Superseded`."""
-    values: dict[str, Any] = {"beat": runs.c.beat + 1, "version": version}
+    values: dict[str, Any] = {"run": run_id, "mine": attempt, "clock": version}
+    statement = _BEAT
     if progress is not None:
-        values["progress"] = dict(progress)
+        statement, values["facts"] = _BEAT_WITH_PROGRESS, dict(progress)
     if handled is not None:  # unless another request has replaced it meanwhile
-        values["request"] = sa.case((runs.c.request == handled.kind, sa.null()), else_=runs.c.request)
-    row = connection.execute(_current(run_id, attempt).values(**values).returning(runs.c.request)).first()
+        left = sa.case((runs.c.request == handled.kind, sa.null()), else_=runs.c.request)
+        statement = statement.values(request=left)
+    row = connection.execute(statement, values).first()
     if row is None:
         raise Superseded(f"Attempt {attempt} of run {run_id} is not the current one any more.")
     return None if row.request is None else RequestKind(row.request)
-
-
-def _current(run_id: int, attempt: int) -> sa.Update:
-    mine = (runs.c.id == run_id) & (runs.c.attempt == attempt)
-    return sa.update(runs).where(mine, runs.c.status == RunState.RUNNING)
 
 
 def _add_notices(connection: Connection, run_id: int, texts: Sequence[str]) -> None:
@@ -206,3 +203,15 @@ def _gave_up(losses: int, step: int, reason: str) -> str:
 
 
 _LOSSES = sa.select(runs.c.losses, runs.c.lost_step).where(runs.c.id == sa.bindparam("run"))
+# Built once, as they are executed several times a second for each run.
+_BEAT = (
+    sa.update(runs)
+    .where(
+        runs.c.id == sa.bindparam("run"),
+        runs.c.attempt == sa.bindparam("mine"),
+        runs.c.status == RunState.RUNNING,
+    )
+    .values(beat=runs.c.beat + 1, version=sa.bindparam("clock"))
+    .returning(runs.c.request)
+)
+_BEAT_WITH_PROGRESS = _BEAT.values(progress=sa.bindparam("facts", type_=runs.c.progress.type))

@@ -59,8 +59,9 @@ def by_norm(
 ) -> torch.Tensor | None:
     """Scales the whole gradient down to the maximum norm, keeping its direction (torch.nn.utils.clip_grad_norm_)."""
     factor = torch.clamp(max_norm / (norm + 1e-6), max=1.0)
-    for gradient in gradients:
-        gradient.mul_(factor)
+    if not (factor.is_cpu and factor == 1):  # times one changes nothing; on a GPU, asking would wait for it
+        for gradient in gradients:
+            gradient.mul_(factor)
     return norm > max_norm
 
 
