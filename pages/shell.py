@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from pages import comparisons, data, health, lr_finder, reference, runs, train
 from pages.server.store import store
 from pages.server.visitor import visitor
+from pages.widgets.frame import complete_frame
 from pages.widgets.knobs import draw_knobs, show_link_notices
 from pages.widgets.page_context import PageContext
 from pages.widgets.text import escape_markdown
@@ -24,6 +25,7 @@ from trainer.store import StoreError
 LOG = logging.getLogger(__name__)
 WIDGETS = Path(__file__).parent / "widgets"
 CONTEXT = "page-context"
+KNOB_PAGES = ("", "experiments", "lr-finder")  # addresses; on other pages the knobs are folded away
 
 
 def _page(draw: Callable[[PageContext], None], title: str, icon: str, **options: Any) -> st.Page:
@@ -52,7 +54,8 @@ def main() -> None:
     st.html(WIDGETS / "styles.css")
     page = st.navigation(PAGES)
     with st.sidebar:
-        knobs = draw_knobs()
+        knobs = draw_knobs(folded=page.url_path not in KNOB_PAGES)
+        complete_frame()
     show_link_notices()
     try:
         st.session_state[CONTEXT] = PageContext(store(), visitor(), knobs, TRAIN, HEALTH, DATA)
