@@ -8,7 +8,7 @@ from typing import Any
 
 from pages.widgets.text import run_title, shorten
 from trainer.config import Change, RunConfig, diff
-from trainer.formatting import format_number
+from trainer.describe.figures import figures
 from trainer.registry import families
 from trainer.store import Run
 
@@ -62,19 +62,9 @@ def legend_label(run: Run, changes: Sequence[Change]) -> str:
 
 
 def run_facts(run: Run) -> dict[str, str]:
-    """Returns how a run did, ready for `facts_list`: best validation loss and metric, test metric, how it ended."""
+    """Returns how a run did, ready for `facts_list`: each figure with its weights, and how the run ended."""
     results: Mapping[str, Any] = run.results or {}
-    best, test = results.get("best") or {}, results.get("test") or {}
-    task, unit = task_of(config_of(run)), results.get("unit") or ""
-    name = "accuracy" if task == "classification" else "error"
-    facts = {}
-    if "val_loss" in best:
-        facts["Best validation loss"] = (
-            f"{format_number(best['val_loss'])} (epoch {best.get('epoch', 0):.0f})"
-        )
-        facts[f"Validation {name}"] = _metric(best.get("val_metric"), task, unit)
-    if test.get("metric") is not None:
-        facts[f"Test {name}"] = _metric(test["metric"], task, unit)
+    facts = {figure.title: figure.value for figure in figures(results, task_of(config_of(run)))}
     if results.get("stopped_by"):
         ending = ENDINGS.get(results["stopped_by"], str(results["stopped_by"]).replace("_", " ").capitalize())
         facts["Ended by"] = ending + (", best weights restored" if results.get("restored_best") else "")
@@ -89,10 +79,3 @@ def seconds_of(run: Run) -> float | None:
     if run.started is None:
         return None
     return ((run.ended or datetime.now(UTC)) - run.started).total_seconds()
-
-
-def _metric(value: Any, task: str, unit: str) -> str:
-    """Returns an accuracy in percent, or an error in its unit."""
-    if not isinstance(value, int | float):
-        return "–"
-    return f"{100 * value:.1f}%" if task == "classification" else f"{value:.3g} {unit}".strip()

@@ -63,6 +63,7 @@ def _row(run: Run, changes: Sequence[Change]) -> dict[str, Any]:
         "Name": run.name.strip(),
         "State": run.status.label,
         "Changed": ", ".join(str(change) for change in changes) or "–",
+        "Best epoch": best.get("epoch"),
         "Validation loss": best.get("val_loss"),
         "Accuracy": None if value is None or not accuracy else 100 * value,
         "Error": None if accuracy else value,
@@ -78,14 +79,20 @@ def _columns() -> dict[str, Any]:
         "Name": column.TextColumn("Name", width=150),
         "State": column.TextColumn("State", width=80),
         "Changed": column.TextColumn("Changed against the run before", width=290),
+        "Best epoch": column.NumberColumn(
+            "Best epoch", format="%d", width=85, help="The epoch with the lowest validation loss."
+        ),
         "Validation loss": column.NumberColumn(
-            "Best val. loss", format="%.4f", width=105, help="The lowest validation loss of any epoch."
+            "Val. loss then", format="%.4f", width=105, help="Of the weights of the best epoch."
         ),
         "Accuracy": column.NumberColumn(
-            "Accuracy", format="%.1f %%", width=80, help="On validation, at that epoch."
+            "Val. accuracy then", format="%.1f%%", width=130, help="Of the weights of the best epoch."
         ),
         "Error": column.NumberColumn(
-            "Error", format="%.3f", width=80, help="Mean absolute, on validation, at that epoch."
+            "Val. error then",
+            format="%.3f",
+            width=110,
+            help="Mean absolute, of the weights of the best epoch.",
         ),
         "Seconds": column.NumberColumn("Trained", format="%.1f s", width=80),
         "Created": column.DatetimeColumn("Created", format="D MMM, HH:mm", width=115),

@@ -283,4 +283,6 @@ def test_a_run_that_goes_wrong_is_diagnosed_and_mended(shared_site, visitor):
     expect(fix).to_be_disabled()
     cards = page.locator("[class*=st-key-card-]")
     expect(cards.first).to_contain_text("Learning rate 1 → 0.001")
-    expect(cards.first.locator(".tp-facts")).to_contain_text(re.compile(r"Test accuracy\s*(9\d|100)"))
+    expect(cards.first.locator(".tp-facts")).to_contain_text(
+        re.compile(r"Test accuracy · final weights\s*(9\d|100)")
+    )

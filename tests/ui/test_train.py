@@ -1,5 +1,6 @@
 """The Train page: starting, steering and comparing runs, with the store that the real page uses."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -122,22 +123,50 @@ def test_results_are_shown_when_finished(lab):
     lab.store.record(run, attempt, [steps, epochs], notices=["The weights of epoch 4 are restored."])
     results = {
         "best": {"epoch": 4, "val_loss": 0.25, "val_metric": 0.915},
+        "validation": {"loss": 0.25, "metric": 0.915},
         "test": {"loss": 0.3, "metric": 0.9},
         "stopped_by": "early_stopping",
         "restored_best": True,
         "seconds": 75,
     }
     lab.store.finish(run, attempt, "finished", results=results)
-    written = text_of(lab.open())
-    for words in (
-        "0.25 (epoch 4)",
-        "91.5%",
-        "90.0%",
-        "Early stopping, best weights restored",
-        "1 min 15 s",
-        "epoch 4 are",
-    ):
-        assert words in written
+    app = lab.open()
+    assert facts_of(app) == {
+        "Validation accuracy · best epoch 4": "91.5%",
+        "Test accuracy · best epoch 4": "90.0%",
+        "Validation loss · best epoch 4": "0.25",
+        "Ended by": "Early stopping, best weights restored",
+    }
+    assert "1 min 15 s" in text_of(app)
+    assert "epoch 4 are" in text_of(app)
+
+
+def test_each_figure_says_which_weights_it_belongs_to(lab):
+    """Validation at the best epoch and test of the final weights are not about the same network."""
+    run = lab.store.create_run(RunConfig(), VISITOR)
+    results = {
+        "best": {"epoch": 12, "val_loss": 0.18, "val_metric": 0.959},
+        "validation": {"loss": 0.21, "metric": 0.948},
+        "test": {"loss": 0.3, "metric": 0.941},
+        "restored_best": False,
+    }
+    lab.store.finish(run, lab.store.claim(run), "finished", results=results)
+    expected = {
+        "Validation accuracy · final weights": "94.8%",
+        "Test accuracy · final weights": "94.1%",
+        "Validation loss · best epoch 12": "0.18",
+        "Validation accuracy · best epoch 12": "95.9%",
+    }
+    app = lab.open()
+    assert facts_of(app) == expected
+    lab.go(app, "runs")
+    app.query_params["run"] = str(run)
+    assert facts_of(app.run()) == expected
+
+
+def facts_of(app) -> dict[str, str]:
+    """The names and values of the run's figures, in their order."""
+    return dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", text_of(app)))
 
 
 def test_runs_can_be_hidden_recolored_and_removed(lab):

@@ -31,6 +31,7 @@ FLOORS = [
     ("trainer.config",),
     ("trainer.presets", "trainer.streams", "trainer.curves", "trainer.store", "trainer.migrations"),
     ("trainer.comparison",),
+    ("trainer.describe",),
     ("trainer.engine",),
     ("trainer.health", "trainer.examples"),
     ("trainer.preflight", "trainer.diagnosis"),
