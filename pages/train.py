@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.live.tokens import page_token
+from pages.widgets.baseline import pinned, reference
 from pages.widgets.chart_selection import (
     Place,
     chart_options,
@@ -18,23 +19,24 @@ from pages.widgets.chart_selection import (
 )
 from pages.widgets.download import data_is_ready
 from pages.widgets.health_panel import boundary_of
-from pages.widgets.history import changes_by_run, config_of, is_probe, legend_label, task_of
+from pages.widgets.history import config_of, differences_by_run, is_probe, legend_label, task_of
 from pages.widgets.launch import launch
 from pages.widgets.live_chart import Score, ShownRun, live_panel
-from pages.widgets.markup import chips
+from pages.widgets.markup import chips, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.preflight import preflight_section
 from pages.widgets.run_card import run_card
 from pages.widgets.run_polling import poll_states, reporting_errors, send_request
 from pages.widgets.text import escape_html
-from trainer.config import Change, RunConfig, diff
+from trainer.config import RunConfig, diff
+from trainer.describe.labels import Differences
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.preflight.plan import PlannedRate, planned_rate
 from trainer.settings import get_settings
 from trainer.store import Run
 
-Changes = Mapping[int, Sequence[Change]]
+Descriptions = Mapping[int, Differences]
 Places = Mapping[int, Place]
 
 
@@ -42,13 +44,13 @@ def page(context: PageContext) -> None:
     """Draws the page."""
     runs = [run for run in context.runs() if not is_probe(run)]
     places = chart_selection(runs)
-    changes = changes_by_run(runs)
+    differs = differences_by_run(runs, pinned(runs))
     ready = data_is_ready(context)
     _draw_controls(context, runs, ready=ready)
     poll_states(context, runs)
     preflight_section(context, ready=ready)
-    _draw_charts(context, runs, places, changes)
-    _draw_cards(context, runs, places, changes)
+    _draw_charts(context, runs, places, differs)
+    _draw_cards(context, runs, places, differs)
 
 
 def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) -> None:
@@ -119,7 +121,7 @@ def _next_run(context: PageContext, runs: Sequence[Run], *, ready: bool) -> str:
     return chips([], "Default knobs: handwritten digits, a small network, Adam.")
 
 
-def _draw_charts(context: PageContext, runs: Sequence[Run], places: Places, changes: Changes) -> None:
+def _draw_charts(context: PageContext, runs: Sequence[Run], places: Places, differs: Descriptions) -> None:
     """Draws the live panel, which keeps its charts mounted from one script run to the next."""
     by_id = {run.id: run for run in runs}
     options = chart_options()
@@ -128,7 +130,7 @@ def _draw_charts(context: PageContext, runs: Sequence[Run], places: Places, chan
     if plan and plan.note:
         st.html(f'<p class="tp-quiet">Planned learning rate: {escape_html(plan.note)}</p>')
     live_panel(
-        [_shown(by_id[run_id], place, changes[run_id]) for run_id, place in places.items()],
+        [_shown(by_id[run_id], place, differs[run_id]) for run_id, place in places.items()],
         page_token(get_settings().home, context.owner, places),
         planned=_drawn(plan) if plan else None,
         score=_score(config_of(by_id[max(places)]) if places else config),
@@ -144,10 +146,10 @@ def _drawn(plan: PlannedRate) -> dict[str, Any]:
     return {"steps": plan.steps, "lr": plan.lr, "steps_per_epoch": plan.steps_per_epoch}
 
 
-def _shown(run: Run, place: Place, changes: Sequence[Change]) -> ShownRun:
+def _shown(run: Run, place: Place, differs: Differences) -> ShownRun:
     config = config_of(run)
     clip = config.clipping.knobs.get("max_norm") if config else None
-    label = legend_label(run, changes)
+    label = legend_label(run, differs)
     return ShownRun(run.id, label, place.color, place.visible, clip, boundary_of(config))
 
 
@@ -157,11 +159,12 @@ def _score(config: RunConfig | None) -> Score:
     return Score("Mean absolute error", percent=False)
 
 
-def _draw_cards(context: PageContext, runs: Sequence[Run], places: Places, changes: Changes) -> None:
+def _draw_cards(context: PageContext, runs: Sequence[Run], places: Places, differs: Descriptions) -> None:
     """Draws a card for each run on the axes, newest first."""
     if not places:
         return
-    st.html('<h2 class="tp-title">Runs on the charts</h2>')
+    explanation = f"Each is named by what differs from {reference(runs)}; Actions pins a baseline."
+    st.html(f'<h2 class="tp-title">Runs on the charts</h2>{quiet(explanation)}')
     for run in runs:
         if run.id in places:
-            run_card(context, run, places[run.id], changes[run.id])
+            run_card(context, run, places[run.id], differs[run.id])

@@ -1,8 +1,10 @@
-"""Runs in words: figures with their weights."""
+"""Runs in words: figures with their weights, and what tells a run from others."""
 
 import pytest
 
+from trainer.config import RunConfig
 from trainer.describe.figures import figures, weights_at_end
+from trainer.describe.labels import differences, run_label
 
 ENDED = {
     "best": {"epoch": 12.0, "val_loss": 0.18, "val_metric": 0.959},
@@ -39,3 +41,34 @@ def test_an_error_has_its_unit():
 def test_results_of_a_run_from_elsewhere_may_be_anything(results):
     assert figures(results, "classification") == []
     assert isinstance(weights_at_end(results), str)
+
+
+def config(**values) -> RunConfig:
+    return RunConfig.from_flat({key.replace("__", "."): value for key, value in values.items()})
+
+
+def test_a_run_is_named_by_what_differs_from_the_defaults():
+    assert differences(config(learning_rate=1)).words == ["Learning rate 1"]
+    assert differences(RunConfig()).words == ["Defaults"]
+    assert differences(None).words == ["Knobs of another version"]
+
+
+def test_the_knobs_that_the_lab_is_for_come_first_and_how_long_it_ran_last():
+    differs = differences(config(seed=3, epochs=20, batch_size=8, dropout__rate=0.5, normalization="batch"))
+    assert differs.words == ["Batch norm", "Dropout rate 0.5", "Batch size 8", "Epochs 20", "Seed 3"]
+
+
+def test_against_a_baseline_only_what_differs_from_it_counts():
+    base = config(schedule="one_cycle", learning_rate=0.005, normalization="batch")
+    assert differences(base.changed({"dropout.rate": 0.5}), base).words == ["Dropout rate 0.5"]
+    assert differences(base.changed({"normalization": "none"}), base).words == ["Normalization none"]
+    assert differences(base, base).words == ["Same knobs"]
+
+
+def test_a_label_holds_what_fits_and_counts_the_rest():
+    assert run_label("Run 3", differences(config(learning_rate=1))) == "Run 3 · Learning rate 1"
+    long = differences(
+        config(normalization="batch", dropout__rate=0.5, schedule="one_cycle", learning_rate=1, seed=2)
+    )
+    assert run_label("Run 3", long) == "Run 3 · Batch norm, Dropout rate 0.5, One cycle +2"
+    assert len(run_label("x" * 60, long)) < 80
