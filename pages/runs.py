@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.widgets.baseline import pinned, reference
-from pages.widgets.history import differences_by_run
+from pages.widgets.history import differences_by_run, is_probe
 from pages.widgets.import_run import import_run
 from pages.widgets.linked_run import link_target, link_to, linked_run
 from pages.widgets.page_context import PageContext
@@ -47,7 +47,7 @@ def page(context: PageContext) -> None:
 def _draw_runs(context: PageContext, runs: Sequence[Run], linked: Run | None) -> None:
     """Draws the filter, the table, and the run that is selected in it."""
     differs = differences_by_run(runs, pinned(runs))
-    shown = _filtered(runs, differs)
+    shown = _filtered(runs, differs, linked)
     linked_id = linked.id if linked else None
     selected_id = run_table(shown, differs, linked_id, reference(runs))
     if selected_id != linked_id:
@@ -59,8 +59,8 @@ def _draw_runs(context: PageContext, runs: Sequence[Run], linked: Run | None) ->
         st.html('<p class="tp-quiet">Select a run to name it, add notes or load its knobs.</p>')
 
 
-def _filtered(runs: Sequence[Run], differs: dict[int, Differences]) -> list[Run]:
-    """Draws the filter; returns the runs that it leaves."""
+def _filtered(runs: Sequence[Run], differs: dict[int, Differences], linked: Run | None) -> list[Run]:
+    """Draws the filter; returns the runs that it leaves, at first with the one that the address names."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="runs-filter-bar"):
         text = st.text_input(
             "Filter",
@@ -70,10 +70,24 @@ def _filtered(runs: Sequence[Run], differs: dict[int, Differences]) -> list[Run]
             icon=":material/search:",
             max_chars=100,
         ).strip()
-        archived = st.toggle("Archived", key="runs-archived", help="Show archived runs instead.")
-    found = matching([run for run in runs if run.archived == archived], differs, text)
+        archived = st.toggle(
+            "Archived",
+            value=linked is not None and linked.archived,
+            key="runs-archived",
+            help="Show archived runs instead.",
+        )
+        probes = st.toggle(
+            "LR tests",
+            value=linked is not None and is_probe(linked),
+            key="runs-probes",
+            help="Show the tests of the LR finder instead.",
+        )
+    kept = [run for run in runs if run.archived == archived and is_probe(run) == probes]
+    found = matching(kept, differs, text)
     if not found and text:
         st.text(f"No run matches “{text}”.")
+    elif not found and probes:
+        st.text("No tests of the LR finder.")
     elif not found:
-        st.text("No archived runs." if archived else "All runs are archived.")
+        st.text("No archived runs." if archived else "All runs are archived, or tests of the LR finder.")
     return found

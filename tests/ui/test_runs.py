@@ -64,6 +64,19 @@ def test_filter_reads_notes_too(lab):
     assert matching(runs, differences_by_run(runs), "überraschend") == runs
 
 
+def test_tests_of_the_lr_finder_are_listed_only_when_asked_for(lab):
+    (run,) = make_runs(lab.store, 1)
+    probe = lab.store.create_run(RunConfig.from_flat({"schedule": "range_test"}), VISITOR)
+    lab.store.request(probe, "stop")
+    app = open_runs(lab)
+    assert list(app.dataframe[0].value["Run"]) == [run]
+    widget(app, "runs-probes").set_value(True).run()
+    assert list(app.dataframe[0].value["Run"]) == [probe]
+    lab.store.delete(run)
+    widget(app, "runs-probes").set_value(False).run()
+    assert "tests of the LR finder" in text_of(app)
+
+
 def test_rename_notes_archive(lab):
     first, second = make_runs(lab.store, 2)
     app = open_runs(lab, run=first)
