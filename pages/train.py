@@ -26,12 +26,11 @@ from pages.widgets.markup import chips, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.preflight import preflight_section
 from pages.widgets.run_card import run_card
-from pages.widgets.run_polling import poll_states, reporting_errors, send_request
+from pages.widgets.run_polling import poll_states, reporting_errors
+from pages.widgets.steering import overview, steering_buttons
 from pages.widgets.text import escape_html
 from trainer.config import RunConfig, diff
 from trainer.describe.labels import Differences
-from trainer.lifecycle.requests import RequestKind
-from trainer.lifecycle.states import RunState
 from trainer.preflight.plan import PlannedRate, planned_rate
 from trainer.settings import get_settings
 from trainer.store import Run
@@ -47,7 +46,7 @@ def page(context: PageContext) -> None:
     differs = differences_by_run(runs, pinned(runs))
     ready = data_is_ready(context)
     _draw_controls(context, runs, ready=ready)
-    poll_states(context, runs)
+    poll_states(context, runs, each=lambda live: overview(context, _live(live)))
     preflight_section(context, ready=ready)
     _draw_charts(context, runs, places, differs)
     _draw_cards(context, runs, places, differs)
@@ -55,7 +54,7 @@ def page(context: PageContext) -> None:
 
 def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) -> None:
     """Draws Start, Pause or Resume, Stop, and what the next run changes."""
-    current = next((run for run in runs if not run.is_over and run.owner == context.owner), None)
+    live = _live([run for run in runs if run.owner == context.owner])
     config = context.knobs.config
     with st.container(key="controls", horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
@@ -67,34 +66,13 @@ def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) ->
             on_click=_start,
             args=(context, config, runs),
         )
-        _draw_pause(context, current)
-        st.button(
-            "Stop",
-            key="stop",
-            icon=":material/stop:",
-            disabled=current is None or current.request is RequestKind.STOP,
-            on_click=send_request,
-            args=(context, current.id if current else 0, RequestKind.STOP),
-            help="End the run after the current step and save a checkpoint.",
-        )
+        steering_buttons(context, live)
         st.html(_next_run(context, runs, ready=ready), width="stretch")
 
 
-def _draw_pause(context: PageContext, current: Run | None) -> None:
-    """Draws Pause, or Resume for a run that is paused."""
-    paused = current is not None and (
-        current.status is RunState.PAUSED or current.request is RequestKind.PAUSE
-    )
-    kind = RequestKind.RESUME if paused else RequestKind.PAUSE
-    st.button(
-        kind.capitalize(),
-        key=kind.value,
-        icon=f":material/{kind}:",
-        disabled=current is None or current.request is RequestKind.STOP,
-        on_click=send_request,
-        args=(context, current.id if current else 0, kind),
-        help="Continue exactly where the run paused." if paused else "Save a checkpoint and wait.",
-    )
+def _live(runs: Sequence[Run]) -> list[Run]:
+    """Returns those of the visitor's runs that are not over, in the order in which they were started."""
+    return sorted((run for run in runs if not run.is_over and not is_probe(run)), key=lambda run: run.id)
 
 
 @reporting_errors()

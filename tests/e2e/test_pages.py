@@ -52,6 +52,27 @@ def test_what_if_asks_trains_says_the_verdict_and_takes_more_seeds(shared_site, 
     expect(verdict).to_contain_text("Batch norm")
 
 
+def test_live_runs_are_counted_and_stopped_one_by_one_or_all_at_once(shared_site, visitor):
+    page = visitor().new_page()
+    for seed in ("0", "1", "2"):
+        page.goto(f"{shared_site.url}?pace=60&epochs=1000&seed={seed}")
+        expect(button(page, "Start")).to_be_enabled()
+        button(page, "Start").click()
+        expect(page.locator("[class*=st-key-card-]")).to_have_count(int(seed) + 1)
+    overview = page.locator(".st-key-live-overview")
+    expect(overview).to_contain_text(re.compile(r"\d training.*steps/s, about .* left"))
+    overview.get_by_text("Each run").click()
+    stops = overview.get_by_role("button", name=re.compile("^Stop Run"))
+    expect(stops).to_have_count(3)
+    stops.last.click()
+    expect(stops).to_have_count(2)
+    expect(page.locator("[class*=st-key-card-]").first).to_contain_text("Stopped")
+    button(page, "Stop all").click()
+    expect(page.locator("[class*=st-key-card-]").get_by_text("Stopped")).to_have_count(3)
+    expect(button(page, "Stop")).to_be_disabled()
+    expect(overview).to_have_count(0)
+
+
 def test_the_lr_finder_leads_to_a_rate_in_the_sidebar(shared_site, visitor):
     page = visitor().new_page()
     page.goto(shared_site.url + "lr-finder")

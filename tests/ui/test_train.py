@@ -88,6 +88,31 @@ def test_pause_resume_stop_go_through_the_store(lab):
     assert widget(app, "stop").disabled
 
 
+def test_pause_and_stop_cover_all_of_ones_live_runs_and_nobody_elses(lab):
+    theirs = lab.store.create_run(RunConfig(), "somebody else")
+    mine = [lab.store.create_run(RunConfig(seed=seed), VISITOR) for seed in range(3)]
+
+    def states():
+        return [lab.store.run(run).status for run in mine]
+
+    app = lab.open()
+    assert "3 waiting" in text_of(app)
+    assert widget(app, "pause").label == "Pause all"
+    widget(app, "pause").click().run()
+    assert states() == ["paused"] * 3
+    assert "3 paused" in text_of(app)
+    assert widget(app, "resume").label == "Resume all"
+    widget(app, "resume").click().run()
+    assert states() == ["queued"] * 3
+    widget(app, f"stop-{mine[1]}").click().run()
+    assert states() == ["queued", "stopped", "queued"]
+    widget(app, "stop").click().run()
+    assert states() == ["stopped"] * 3
+    assert widget(app, "stop").disabled
+    assert widget(app, "stop").label == "Stop"
+    assert lab.store.run(theirs).status == "queued"
+
+
 def test_a_running_run_is_asked_and_says_so(lab):
     app = lab.open()
     widget(app, "start").click().run()
@@ -167,6 +192,33 @@ def test_each_figure_says_which_weights_it_belongs_to(lab):
 def facts_of(app) -> dict[str, str]:
     """The names and values of the run's figures, in their order."""
     return dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", text_of(app)))
+
+
+def test_a_pinned_baseline_is_what_the_others_are_named_against(lab):
+    base = RunConfig.from_flat({"schedule": "one_cycle", "learning_rate": 0.01})
+    first = lab.store.create_run(base, VISITOR)
+    second = lab.store.create_run(base.changed({"dropout.rate": 0.5}), VISITOR)
+    app = lab.open()
+    assert chips_of(app, second) == ["Dropout rate 0.5", "One cycle", "Learning rate 0.01"]
+    assert "differs from the defaults" in text_of(app)
+    app.menu_button(key=f"menu-{first}").click("Pin as baseline").run()
+    assert chips_of(app, second) == ["Dropout rate 0.5"]
+    assert chips_of(app, first) == []
+    assert "differs from the baseline" in text_of(app)
+    lab.go(app, "runs")
+    assert dict(zip(app.dataframe[0].value["Run"], app.dataframe[0].value["Differs"], strict=True)) == {
+        first: "Baseline",
+        second: "Dropout rate 0.5",
+    }
+    lab.go(app, "")
+    app.menu_button(key=f"menu-{first}").click("Unpin as baseline").run()
+    assert chips_of(app, first) == ["One cycle", "Learning rate 0.01"]
+
+
+def chips_of(app, run) -> list[str]:
+    """What a run's card says of it."""
+    (card,) = (html.proto.body for html in app.get("html") if f">Run {run}</strong>" in html.proto.body)
+    return re.findall(r'<li class="tp-chip"[^>]*>(.*?)</li>', card)
 
 
 def test_runs_can_be_hidden_recolored_and_removed(lab):

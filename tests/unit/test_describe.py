@@ -1,10 +1,16 @@
 """Runs in words: figures with their weights, and what tells a run from others."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from trainer.config import RunConfig
 from trainer.describe.figures import figures, weights_at_end
 from trainer.describe.labels import differences, run_label
+from trainer.describe.live import count_in_words, progress_in_words, seconds_left
+from trainer.engine.datasplit import steps_per_epoch
+from trainer.lifecycle.states import RunState
+from trainer.store import Run
 
 ENDED = {
     "best": {"epoch": 12.0, "val_loss": 0.18, "val_metric": 0.959},
@@ -72,3 +78,56 @@ def test_a_label_holds_what_fits_and_counts_the_rest():
     )
     assert run_label("Run 3", long) == "Run 3 · Batch norm, Dropout rate 0.5, One cycle +2"
     assert len(run_label("x" * 60, long)) < 80
+
+
+def live(number, status, **progress) -> Run:
+    nothing = {
+        "name": "",
+        "notes": "",
+        "archived": False,
+        "started": None,
+        "ended": None,
+        "attempt": 1,
+        "beat": 0,
+    }
+    nothing |= {
+        "request": None,
+        "results": None,
+        "error": None,
+        "traceback": None,
+        "notices": [],
+        "version": 1,
+    }
+    return Run(
+        id=number,
+        owner="me",
+        status=RunState(status),
+        config=RunConfig(epochs=10).to_dict(),
+        created=datetime.now(UTC),
+        progress=progress,
+        place=number,
+        **nothing,
+    )
+
+
+def test_live_runs_are_taken_together():
+    total = 10 * steps_per_epoch(RunConfig(epochs=10))
+    runs = [
+        live(1, "running", step=100, total_steps=total, steps_per_s=50.0),
+        live(2, "queued"),
+        live(3, "queued"),
+    ]
+    assert count_in_words(runs) == "1 training, 2 waiting"
+    assert seconds_left(runs) == (3 * total - 100) / 50
+    assert progress_in_words(runs[0]).startswith(f"step 100 / {total:,}, 50 steps/s, ")
+    assert seconds_left(runs[1:]) is None  # nothing trains yet, so nobody knows the rate
+    assert progress_in_words(runs[1]) == ""
+
+
+def test_paused_runs_take_no_time():
+    runs = [
+        live(1, "running", step=0, total_steps=100, steps_per_s=10.0),
+        live(2, "paused", step=5, total_steps=100),
+    ]
+    assert seconds_left(runs) == 10
+    assert count_in_words(runs) == "1 training, 1 paused"
