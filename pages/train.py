@@ -28,7 +28,7 @@ from pages.widgets.preflight import preflight_section
 from pages.widgets.run_card import run_card
 from pages.widgets.run_polling import poll_states, reporting_errors
 from pages.widgets.steering import overview, steering_buttons
-from pages.widgets.text import escape_html
+from pages.widgets.text import escape_html, run_title
 from trainer.config import RunConfig, diff
 from trainer.describe.labels import Differences
 from trainer.preflight.plan import PlannedRate, planned_rate
@@ -89,13 +89,14 @@ def _next_run(context: PageContext, runs: Sequence[Run], *, ready: bool) -> str:
         return f'<p class="tp-problem" role="alert">{escape_html(context.knobs.problems[0])}</p>'
     if not ready:
         return '<p class="tp-quiet">Add what is missing above before you start.</p>'
-    last = config_of(runs[0]) if runs else None
+    before = pinned(runs) or next(iter(runs), None)
+    last = config_of(before) if before else None
     changes = diff(last or RunConfig(), config)
     if changes:
-        lead = "Next run changes" if last else "First run:"
-        return f'<span class="tp-lead">{lead}</span>{chips(changes)}'
-    if last:
-        return chips([], "Same knobs and seed as the last run: it would draw the same curve.")
+        lead = f"Next run changes, against {run_title(before)}:" if before and last else "First run:"
+        return f'<span class="tp-lead">{escape_html(lead)}</span>{chips(changes)}'
+    if before and last:
+        return chips([], f"Same knobs and seed as {run_title(before)}: it would draw the same curve.")
     return chips([], "Default knobs: handwritten digits, a small network, Adam.")
 
 
