@@ -155,7 +155,7 @@ def test_start_is_two_keys_away_and_knobs_are_found_by_typing(shared_site, visit
     page.keyboard.press("Enter")
     expect(button(page, "Start")).to_be_focused()
 
-    page.get_by_text("Optimizer", exact=True).click()
+    page.get_by_text("Optimizer", exact=True).first.click()
     number_field(page, "Batch size").fill("64")
     number_field(page, "Batch size").press("Enter")
     expect(page.get_by_text("Optimizer · 1 changed")).to_be_visible()
