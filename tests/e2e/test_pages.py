@@ -68,7 +68,7 @@ def test_live_runs_are_counted_and_stopped_one_by_one_or_all_at_once(shared_site
     expect(stops).to_have_count(2)
     expect(page.locator("[class*=st-key-card-]").first).to_contain_text("Stopped")
     button(page, "Stop all").click()
-    expect(page.locator("[class*=st-key-card-]").get_by_text("Stopped")).to_have_count(3)
+    expect(page.locator("[class*=st-key-card-] .tp-pill", has_text="Stopped")).to_have_count(3)
     expect(button(page, "Stop")).to_be_disabled()
     expect(overview).to_have_count(0)
 
