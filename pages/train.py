@@ -142,7 +142,9 @@ def _draw_cards(context: PageContext, runs: Sequence[Run], places: Places, diffe
     """Draws a card for each run on the axes, newest first."""
     if not places:
         return
-    explanation = f"Each is named by what differs from {reference(runs)}; Actions pins a baseline."
+    explanation = (
+        f"Each is named by what differs from {reference(runs)}. Pin or unpin a baseline under Actions."
+    )
     st.html(f'<h2 class="tp-title">Runs on the charts</h2>{quiet(explanation)}')
     for run in runs:
         if run.id in places:

@@ -78,9 +78,9 @@ def _columns(reference: str) -> dict[str, Any]:
     column = st.column_config
     return {
         "Run": column.NumberColumn("Run", format="%d", width=60),
-        "Name": column.TextColumn("Name", width=150),
+        "Name": column.TextColumn("Name", width=120),
         "State": column.TextColumn("State", width=80),
-        "Differs": column.TextColumn(f"Differs from {reference}", width=290),
+        "Differs": column.TextColumn(f"Differs from {reference}", width=255),
         "Best epoch": column.NumberColumn(
             "Best epoch", format="%d", width=85, help="The epoch with the lowest validation loss."
         ),
@@ -88,7 +88,7 @@ def _columns(reference: str) -> dict[str, Any]:
             "Val. loss then", format="%.4f", width=105, help="Of the weights of the best epoch."
         ),
         "Accuracy": column.NumberColumn(
-            "Val. accuracy then", format="%.1f%%", width=130, help="Of the weights of the best epoch."
+            "Val. accuracy then", format="%.1f%%", width=120, help="Of the weights of the best epoch."
         ),
         "Error": column.NumberColumn(
             "Val. error then",
@@ -96,7 +96,7 @@ def _columns(reference: str) -> dict[str, Any]:
             width=110,
             help="Mean absolute, of the weights of the best epoch.",
         ),
-        "Seconds": column.NumberColumn("Trained", format="%.1f s", width=80),
+        "Seconds": column.NumberColumn("Trained", format="%.1f s", width=70),
         "Created": column.DatetimeColumn("Created", format="D MMM, HH:mm", width=115),
     }
 
