@@ -216,6 +216,10 @@ def _reset_technique_knobs(family: Family, key: str) -> None:
     """Sets the knobs of a newly chosen technique to their own defaults, also where another has knobs of the same names."""
     switch, rest = switch_of(family), [technique.name for technique in others(family)]
     name = family.default if family.default in rest else rest[0]
+    if (
+        key != family.name and len(rest) > 1
+    ):  # without the toggle there is none of the family, whatever was chosen before
+        st.session_state[family.name] = name
     if switch is not None and st.session_state[switch_key(family, switch)]:
         name = switch.name
     elif key == family.name:

@@ -38,7 +38,7 @@ FAINT = """() => {
     const style = getComputedStyle(element);
     const [r, g, b, a] = rgba(style.color);
     const opacity = above.reduce((product, one) => product * Number(getComputedStyle(one).opacity), a);
-    if (!opacity) continue; // hidden on purpose, such as the ends of a slider until it is touched
+    if (opacity < 0.02 || element.closest("[data-testid=stSliderTickBar]")) continue; // faded out until touched
     const levels = [luminance(over([r, g, b, opacity], background)), luminance(background)].sort((x, y) => y - x);
     const contrast = (levels[0] + 0.05) / (levels[1] + 0.05);
     const size = parseFloat(style.fontSize);
