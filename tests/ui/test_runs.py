@@ -67,12 +67,12 @@ def test_filter_reads_notes_too(lab):
 def test_tests_of_the_lr_finder_are_listed_only_when_asked_for(lab):
     (run,) = make_runs(lab.store, 1)
     probe = lab.store.create_run(RunConfig.from_flat({"schedule": "range_test"}), VISITOR)
-    lab.store.request(probe, "stop")
+    lab.store.request(probe, "stop", by=VISITOR)
     app = open_runs(lab)
     assert list(app.dataframe[0].value["Run"]) == [run]
     widget(app, "runs-probes").set_value(True).run()
     assert list(app.dataframe[0].value["Run"]) == [probe]
-    lab.store.delete(run)
+    lab.store.delete(run, by=VISITOR)
     widget(app, "runs-probes").set_value(False).run()
     assert "tests of the LR finder" in text_of(app)
 
