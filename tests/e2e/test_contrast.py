@@ -43,7 +43,9 @@ FAINT = """() => {
     const contrast = (levels[0] + 0.05) / (levels[1] + 0.05);
     const size = parseFloat(style.fontSize);
     const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
-    if (contrast < (large ? 3 : 4.5)) found.push(`${contrast.toFixed(2)}: ${text.slice(0, 40)}`);
+    if (contrast < (large ? 3 : 4.5)) {
+      found.push(`${contrast.toFixed(2)}: ${text.slice(0, 40)}, ${style.color} in ${element.outerHTML.slice(0, 160)}`);
+    }
   }
   return found;
 }"""
