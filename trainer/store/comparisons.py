@@ -207,7 +207,9 @@ def _members(connection: Connection, comparison_id: int) -> list[Member]:
         .where(members.c.comparison_id == comparison_id)
         .order_by(members.c.replicate, members.c.arm)
     )
-    found = connection.execute(statement).mappings() if comparison_id <= MAX_ID else []
+    found: Iterable[Mapping[Any, Any]] = (
+        connection.execute(statement).mappings() if comparison_id <= MAX_ID else []
+    )
     return [
         Member(row["arm"], row["replicate"], Run(**{column.name: row[column] for column in RUN_COLUMNS}))
         for row in found
