@@ -7,15 +7,16 @@ from collections.abc import Sequence
 import streamlit as st
 
 from pages.live.tokens import page_token
+from pages.widgets.baseline import pinned, reference
 from pages.widgets.health_panel import health_panel
-from pages.widgets.history import UNCHANGED, changes_by_run, config_of, is_probe, legend_label
+from pages.widgets.history import config_of, differences_by_run, is_probe, legend_label
 from pages.widgets.linked_run import link_target, link_to, linked_run
-from pages.widgets.markup import chips, information
+from pages.widgets.markup import difference_chips, information
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading, link_to_train
 from pages.widgets.run_polling import poll_states
-from pages.widgets.text import shorten
-from trainer.config import Change
+from pages.widgets.text import escape_html, shorten
+from trainer.describe.labels import Differences
 from trainer.settings import get_settings
 from trainer.store import Run
 
@@ -35,13 +36,15 @@ def page(context: PageContext) -> None:
         empty_state("No runs yet", "Start one on the Train page: its layers appear here within a second.")
         link_to_train(context.train_page)
         return
-    changes = changes_by_run(runs)
-    run = _choose(runs, changes)
+    differs = differences_by_run(runs, pinned(runs))
+    run = _choose(runs, differs)
     poll_states(context, runs)
-    _draw_health(context, run, changes[run.id])
+    lead = escape_html(f"Differs from {reference(runs)}:")
+    st.html(f'<span class="tp-lead">{lead}</span>{difference_chips(differs[run.id])}')
+    _draw_health(context, run, differs[run.id])
 
 
-def _choose(runs: Sequence[Run], changes: dict[int, list[Change]]) -> Run:
+def _choose(runs: Sequence[Run], differs: dict[int, Differences]) -> Run:
     """Draws the select; returns its run, which is at first the address's or else the newest."""
     by_id, target = {run.id: run for run in runs}, link_target()
     chosen = st.session_state.get(CHOICE)
@@ -50,7 +53,7 @@ def _choose(runs: Sequence[Run], changes: dict[int, list[Change]]) -> Run:
     chosen = st.selectbox(
         "Run",
         list(by_id),
-        format_func=lambda run_id: legend_label(by_id[run_id], changes[run_id]) if run_id in by_id else "",
+        format_func=lambda run_id: legend_label(by_id[run_id], differs[run_id]) if run_id in by_id else "",
         key=CHOICE,
         on_change=lambda: link_to(st.session_state[CHOICE]),
         help="The newest run is shown first. The address names the run that you choose.",
@@ -59,9 +62,8 @@ def _choose(runs: Sequence[Run], changes: dict[int, list[Change]]) -> Run:
     return by_id.get(chosen, runs[0])
 
 
-def _draw_health(context: PageContext, run: Run, changes: Sequence[Change]) -> None:
+def _draw_health(context: PageContext, run: Run, differs: Differences) -> None:
     """Draws the run's figures, or why there are none."""
-    st.html(f'<span class="tp-lead">Changed since the run before</span>{chips(changes, UNCHANGED)}')
     config = config_of(run)
     if config is None:
         empty_state(
@@ -79,4 +81,4 @@ def _draw_health(context: PageContext, run: Run, changes: Sequence[Change]) -> N
         )
     else:
         token = page_token(get_settings().home, context.owner, [run.id])
-        health_panel(run.id, legend_label(run, changes), config, token)
+        health_panel(run.id, legend_label(run, differs), config, token)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from pages.widgets.history import changes_by_run
+from pages.widgets.baseline import pinned, reference
+from pages.widgets.history import differences_by_run, is_probe
 from pages.widgets.import_run import import_run
 from pages.widgets.linked_run import link_target, link_to, linked_run
 from pages.widgets.markup import information
@@ -16,7 +17,7 @@ from pages.widgets.run_detail import run_detail
 from pages.widgets.run_polling import poll_states
 from pages.widgets.run_table import matching, run_table
 from pages.widgets.text import shorten
-from trainer.config import Change
+from trainer.describe.labels import Differences
 from trainer.store import Run
 
 
@@ -47,34 +48,48 @@ def page(context: PageContext) -> None:
 
 def _draw_runs(context: PageContext, runs: Sequence[Run], linked: Run | None) -> None:
     """Draws the filter, the table, and the run that is selected in it."""
-    changes = changes_by_run(runs)
-    shown = _filtered(runs, changes)
+    differs = differences_by_run(runs, pinned(runs))
+    shown = _filtered(runs, differs, linked)
     linked_id = linked.id if linked else None
-    selected_id = run_table(shown, changes, linked_id)
+    selected_id = run_table(shown, differs, linked_id, reference(runs))
     if selected_id != linked_id:
         link_to(selected_id)
     selected = next((run for run in runs if run.id == selected_id), None)
     if selected is not None:
-        run_detail(context, selected, changes[selected.id])
+        run_detail(context, selected, differs[selected.id])
     elif shown:
         st.html('<p class="tp-quiet">Select a run to name it, add notes or load its knobs.</p>')
 
 
-def _filtered(runs: Sequence[Run], changes: dict[int, list[Change]]) -> list[Run]:
-    """Draws the filter; returns the runs that it leaves."""
+def _filtered(runs: Sequence[Run], differs: dict[int, Differences], linked: Run | None) -> list[Run]:
+    """Draws the filter; returns the runs that it leaves, at first with the one that the address names."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="runs-filter-bar"):
         text = st.text_input(
             "Filter",
             key="runs-filter",
-            placeholder="Name, note, state or changed knob",
+            placeholder="Name, note, state or knob",
             label_visibility="collapsed",
             icon=":material/search:",
             max_chars=100,
         ).strip()
-        archived = st.toggle("Archived", key="runs-archived", help="Show archived runs instead.")
-    found = matching([run for run in runs if run.archived == archived], changes, text)
+        archived = st.toggle(
+            "Archived",
+            value=linked is not None and linked.archived,
+            key="runs-archived",
+            help="Show archived runs instead.",
+        )
+        probes = st.toggle(
+            "LR tests",
+            value=linked is not None and is_probe(linked),
+            key="runs-probes",
+            help="Show the tests of the LR finder instead.",
+        )
+    kept = [run for run in runs if run.archived == archived and is_probe(run) == probes]
+    found = matching(kept, differs, text)
     if not found and text:
         st.text(f"No run matches “{text}”.")
+    elif not found and probes:
+        st.text("No tests of the LR finder.")
     elif not found:
-        st.text("No archived runs." if archived else "All runs are archived.")
+        st.text("No archived runs." if archived else "All runs are archived, or tests of the LR finder.")
     return found

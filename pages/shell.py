@@ -16,6 +16,7 @@ from pages import comparisons, data, health, lr_finder, reference, runs, train
 from pages.server.security import exposure
 from pages.server.store import store
 from pages.server.visitor import visitor
+from pages.widgets.frame import complete_frame
 from pages.widgets.knobs import draw_knobs, show_link_notices
 from pages.widgets.markup import problem, warning
 from pages.widgets.page_context import PageContext
@@ -25,6 +26,7 @@ from trainer.store import DatabaseReplacedError, StoreError
 LOG = logging.getLogger(__name__)
 WIDGETS = Path(__file__).parent / "widgets"
 CONTEXT = "page-context"
+KNOB_PAGES = ("", "experiments", "lr-finder")  # addresses; on other pages the knobs are folded away
 
 
 def _page(draw: Callable[[PageContext], None], title: str, icon: str, **options: Any) -> st.Page:
@@ -53,7 +55,8 @@ def main() -> None:
     st.html(WIDGETS / "styles.css")
     page = st.navigation(PAGES)
     with st.sidebar:
-        knobs = draw_knobs()
+        knobs = draw_knobs(folded=page.url_path not in KNOB_PAGES)
+        complete_frame()
     if sentence := exposure():
         st.html(warning(sentence))
     show_link_notices()

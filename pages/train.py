@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.live.tokens import page_token
+from pages.widgets.baseline import pinned, reference
 from pages.widgets.chart_selection import (
     Place,
     chart_options,
@@ -18,23 +19,23 @@ from pages.widgets.chart_selection import (
 )
 from pages.widgets.download import data_is_ready
 from pages.widgets.health_panel import boundary_of
-from pages.widgets.history import changes_by_run, config_of, is_probe, legend_label, task_of
+from pages.widgets.history import config_of, differences_by_run, is_probe, legend_label, task_of
 from pages.widgets.launch import launch
 from pages.widgets.live_chart import Score, ShownRun, live_panel
-from pages.widgets.markup import chips, problem
+from pages.widgets.markup import chips, problem, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.preflight import preflight_section
 from pages.widgets.run_card import run_card
-from pages.widgets.run_polling import poll_states, reporting_errors, send_request
-from pages.widgets.text import escape_html
-from trainer.config import Change, RunConfig, diff
-from trainer.lifecycle.requests import RequestKind
-from trainer.lifecycle.states import RunState
+from pages.widgets.run_polling import poll_states, reporting_errors
+from pages.widgets.steering import overview, steering_buttons
+from pages.widgets.text import escape_html, run_title
+from trainer.config import RunConfig, diff
+from trainer.describe.labels import Differences
 from trainer.preflight.plan import PlannedRate, planned_rate
 from trainer.settings import get_settings
 from trainer.store import Run
 
-Changes = Mapping[int, Sequence[Change]]
+Descriptions = Mapping[int, Differences]
 Places = Mapping[int, Place]
 
 
@@ -42,18 +43,18 @@ def page(context: PageContext) -> None:
     """Draws the page."""
     runs = [run for run in context.runs() if not is_probe(run)]
     places = chart_selection(runs)
-    changes = changes_by_run(runs)
+    differs = differences_by_run(runs, pinned(runs))
     ready = data_is_ready(context)
     _draw_controls(context, runs, ready=ready)
-    poll_states(context, runs)
+    poll_states(context, runs, each=lambda live: overview(context, _live(live)))
     preflight_section(context, ready=ready)
-    _draw_charts(context, runs, places, changes)
-    _draw_cards(context, runs, places, changes)
+    _draw_charts(context, runs, places, differs)
+    _draw_cards(context, runs, places, differs)
 
 
 def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) -> None:
     """Draws Start, Pause or Resume, Stop, and what the next run changes."""
-    current = next((run for run in runs if not run.is_over and run.owner == context.owner), None)
+    live = _live([run for run in runs if run.owner == context.owner])
     config = context.knobs.config
     with st.container(key="controls", horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
@@ -65,34 +66,13 @@ def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) ->
             on_click=_start,
             args=(context, config, runs),
         )
-        _draw_pause(context, current)
-        st.button(
-            "Stop",
-            key="stop",
-            icon=":material/stop:",
-            disabled=current is None or current.request is RequestKind.STOP,
-            on_click=send_request,
-            args=(context, current.id if current else 0, RequestKind.STOP),
-            help="End the run after the current step and save a checkpoint.",
-        )
+        steering_buttons(context, live)
         st.html(_next_run(context, runs, ready=ready), width="stretch")
 
 
-def _draw_pause(context: PageContext, current: Run | None) -> None:
-    """Draws Pause, or Resume for a run that is paused."""
-    paused = current is not None and (
-        current.status is RunState.PAUSED or current.request is RequestKind.PAUSE
-    )
-    kind = RequestKind.RESUME if paused else RequestKind.PAUSE
-    st.button(
-        kind.capitalize(),
-        key=kind.value,
-        icon=f":material/{kind}:",
-        disabled=current is None or current.request is RequestKind.STOP,
-        on_click=send_request,
-        args=(context, current.id if current else 0, kind),
-        help="Continue exactly where the run paused." if paused else "Save a checkpoint and wait.",
-    )
+def _live(runs: Sequence[Run]) -> list[Run]:
+    """Returns those of the visitor's runs that are not over, in the order in which they were started."""
+    return sorted((run for run in runs if not run.is_over and not is_probe(run)), key=lambda run: run.id)
 
 
 @reporting_errors()
@@ -109,17 +89,18 @@ def _next_run(context: PageContext, runs: Sequence[Run], *, ready: bool) -> str:
         return problem(context.knobs.problems[0])
     if not ready:
         return '<p class="tp-quiet">Add what is missing above before you start.</p>'
-    last = config_of(runs[0]) if runs else None
+    before = pinned(runs) or next(iter(runs), None)
+    last = config_of(before) if before else None
     changes = diff(last or RunConfig(), config)
     if changes:
-        lead = "Next run changes" if last else "First run:"
-        return f'<span class="tp-lead">{lead}</span>{chips(changes)}'
-    if last:
-        return chips([], "Same knobs and seed as the last run: it would draw the same curve.")
+        lead = f"Next run changes, against {run_title(before)}:" if before and last else "First run:"
+        return f'<span class="tp-lead">{escape_html(lead)}</span>{chips(changes)}'
+    if before and last:
+        return chips([], f"Same knobs and seed as {run_title(before)}: it would draw the same curve.")
     return chips([], "Default knobs: handwritten digits, a small network, Adam.")
 
 
-def _draw_charts(context: PageContext, runs: Sequence[Run], places: Places, changes: Changes) -> None:
+def _draw_charts(context: PageContext, runs: Sequence[Run], places: Places, differs: Descriptions) -> None:
     """Draws the live panel, which keeps its charts mounted from one script run to the next."""
     by_id = {run.id: run for run in runs}
     options = chart_options()
@@ -128,7 +109,7 @@ def _draw_charts(context: PageContext, runs: Sequence[Run], places: Places, chan
     if plan and plan.note:
         st.html(f'<p class="tp-quiet">Planned learning rate: {escape_html(plan.note)}</p>')
     live_panel(
-        [_shown(by_id[run_id], place, changes[run_id]) for run_id, place in places.items()],
+        [_shown(by_id[run_id], place, differs[run_id]) for run_id, place in places.items()],
         page_token(get_settings().home, context.owner, places),
         planned=_drawn(plan) if plan else None,
         score=_score(config_of(by_id[max(places)]) if places else config),
@@ -144,10 +125,10 @@ def _drawn(plan: PlannedRate) -> dict[str, Any]:
     return {"steps": plan.steps, "lr": plan.lr, "steps_per_epoch": plan.steps_per_epoch}
 
 
-def _shown(run: Run, place: Place, changes: Sequence[Change]) -> ShownRun:
+def _shown(run: Run, place: Place, differs: Differences) -> ShownRun:
     config = config_of(run)
     clip = config.clipping.knobs.get("max_norm") if config else None
-    label = legend_label(run, changes)
+    label = legend_label(run, differs)
     return ShownRun(run.id, label, place.color, place.visible, clip, boundary_of(config))
 
 
@@ -157,11 +138,14 @@ def _score(config: RunConfig | None) -> Score:
     return Score("Mean absolute error", percent=False)
 
 
-def _draw_cards(context: PageContext, runs: Sequence[Run], places: Places, changes: Changes) -> None:
+def _draw_cards(context: PageContext, runs: Sequence[Run], places: Places, differs: Descriptions) -> None:
     """Draws a card for each run on the axes, newest first."""
     if not places:
         return
-    st.html('<h2 class="tp-title">Runs on the charts</h2>')
+    explanation = (
+        f"Each is named by what differs from {reference(runs)}. Pin or unpin a baseline under Actions."
+    )
+    st.html(f'<h2 class="tp-title">Runs on the charts</h2>{quiet(explanation)}')
     for run in runs:
         if run.id in places:
-            run_card(context, run, places[run.id], changes[run.id])
+            run_card(context, run, places[run.id], differs[run.id])

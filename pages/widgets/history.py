@@ -1,4 +1,4 @@
-"""Runs as pages describe them: their configurations, what changed from one to the next, how they did and how they ended."""
+"""Runs as pages describe them: their configurations, what tells one from another, how they did and how they ended."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from pages.widgets.text import run_title, shorten
-from trainer.config import Change, RunConfig, diff
-from trainer.formatting import format_number
-from trainer.registry import families
+from pages.widgets.text import run_title
+from trainer.config import RunConfig
+from trainer.describe.figures import figures
+from trainer.describe.labels import Differences, differences, run_label
 from trainer.store import Run
-
-UNCHANGED = "No knob changed"
 
 ENDINGS = {
     "epochs": "All epochs trained",
@@ -33,16 +31,13 @@ def is_probe(run: Run) -> bool:
     return config is not None and bool(config.technique("schedule").facts.get("probe"))
 
 
-def changes_by_run(runs: Sequence[Run]) -> dict[int, list[Change]]:
-    """Returns what each run changes against the previous one, which is that of the next smaller id; the first is compared
-    with the defaults. `runs` may come in any order."""
-    changes: dict[int, list[Change]] = {}
-    previous: RunConfig | None = RunConfig()
-    for run in sorted(runs, key=lambda run: run.id):
-        config = config_of(run)
-        changes[run.id] = diff(previous, config) if previous and config else []
-        previous = config or previous
-    return changes
+def differences_by_run(runs: Sequence[Run], baseline: Run | None = None) -> dict[int, Differences]:
+    """Returns how each run differs from the baseline, or from the defaults where none is pinned."""
+    reference = config_of(baseline) if baseline else None
+    found = {run.id: differences(config_of(run), reference) for run in runs}
+    if baseline and reference and baseline.id in found:
+        found[baseline.id] = Differences([], "Baseline")
+    return found
 
 
 def task_of(config: RunConfig | None) -> str:
@@ -50,31 +45,15 @@ def task_of(config: RunConfig | None) -> str:
     return str(config.data_facts()["task"]) if config else "classification"
 
 
-def legend_label(run: Run, changes: Sequence[Change]) -> str:
+def legend_label(run: Run, differs: Differences) -> str:
     """Returns the run's name; where it has none, its number and what makes it different."""
-    if run.name.strip() or not changes:
-        return run_title(run)
-    first, more = changes[0], f" +{len(changes) - 1}" if len(changes) > 1 else ""
-    change = f"{first.label} {first.after}"
-    if first.key in families() and first.after not in ("None", "Off", "On"):
-        change = first.after  # "Batch norm" is clear by itself; "None" is not
-    return shorten(f"{run_title(run)} · {change}", 48) + more
+    return run_title(run) if run.name.strip() else run_label(run_title(run), differs)
 
 
 def run_facts(run: Run) -> dict[str, str]:
-    """Returns how a run did, ready for `facts_list`: best validation loss and metric, test metric, how it ended."""
+    """Returns how a run did, ready for `facts_list`: each figure with its weights, and how the run ended."""
     results: Mapping[str, Any] = run.results or {}
-    best, test = results.get("best") or {}, results.get("test") or {}
-    task, unit = task_of(config_of(run)), results.get("unit") or ""
-    name = "accuracy" if task == "classification" else "error"
-    facts = {}
-    if "val_loss" in best:
-        facts["Best validation loss"] = (
-            f"{format_number(best['val_loss'])} (epoch {best.get('epoch', 0):.0f})"
-        )
-        facts[f"Validation {name}"] = _metric(best.get("val_metric"), task, unit)
-    if test.get("metric") is not None:
-        facts[f"Test {name}"] = _metric(test["metric"], task, unit)
+    facts = {figure.title: figure.value for figure in figures(results, task_of(config_of(run)))}
     if results.get("stopped_by"):
         ending = ENDINGS.get(results["stopped_by"], str(results["stopped_by"]).replace("_", " ").capitalize())
         facts["Ended by"] = ending + (", best weights restored" if results.get("restored_best") else "")
@@ -89,10 +68,3 @@ def seconds_of(run: Run) -> float | None:
     if run.started is None:
         return None
     return ((run.ended or datetime.now(UTC)) - run.started).total_seconds()
-
-
-def _metric(value: Any, task: str, unit: str) -> str:
-    """Returns an accuracy in percent, or an error in its unit."""
-    if not isinstance(value, int | float):
-        return "–"
-    return f"{100 * value:.1f}%" if task == "classification" else f"{value:.3g} {unit}".strip()

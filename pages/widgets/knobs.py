@@ -1,11 +1,13 @@
 """The sidebar: every knob, read from the registry.
 
-A technique or knob appears here once it is declared, under its family's group. Widgets are keyed by the flat key
-("schedule.final_lr") and bound to the address, so values survive page changes and reloads.
+A technique or knob appears here once it is declared, where `knob_groups` puts it. Widgets are keyed by the flat key
+("schedule.final_lr") and bound to the address, so values survive page changes and reloads. All of them are drawn on every
+page, folded or not: Streamlit forgets the value of a widget that is not.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,8 +17,18 @@ from streamlit.errors import StreamlitAPIException
 
 from pages.widgets.chart_selection import selection_parameters
 from pages.widgets.controls import draw_knob, show_problem
+from pages.widgets.knob_groups import (
+    changed_keys,
+    group_label,
+    home,
+    is_used,
+    knobs_elsewhere,
+    names_by_group,
+)
+from pages.widgets.knob_places import Places, draw_places
 from pages.widgets.link import (
     bound_parameters,
+    current_values,
     is_pages,
     knobs_of,
     others,
@@ -31,21 +43,9 @@ from pages.widgets.share import copy_button
 from pages.widgets.text import escape_markdown
 from trainer.config import Choice, ConfigError, RunConfig, plain_knobs
 from trainer.conflicts import conflicts
-from trainer.registry import Family, Knob, Technique, families, find
+from trainer.registry import Family, Technique, families
 
-FIRST_GROUP = "techniques"
-GROUPS = {
-    FIRST_GROUP: "Techniques",
-    "model": "Model",
-    "data": "Data",
-    "optimization": "Optimization",
-    "regularization": "Regularization",
-    "augmentation": "Augmentation",
-    "text": "Text augmentation",
-    "run": "Run",
-}
-
-_READY, _PENDING, _NOTICES = "knobs:ready", "knobs:pending", "knobs:notices"
+_READY, _LINK, _PENDING, _NOTICES = "knobs:ready", "knobs:link", "knobs:pending", "knobs:notices"
 
 
 @dataclass(frozen=True)
@@ -56,25 +56,27 @@ class Knobs:
     problems: list[str] = field(default_factory=list)
 
 
-def draw_knobs() -> Knobs:
-    """Draws every knob and returns their configuration. Called by the shell, on every page."""
+def draw_knobs(*, folded: bool) -> Knobs:
+    """Draws every knob and returns their configuration; `folded` into one line. Called by the shell, on every page."""
     _read_address()
     pending = st.session_state.pop(_PENDING, None)
     if pending is not None:
         _write_address(pending)
         st.session_state.update(widget_values(pending))
-    actions = _heading()
+    known = current_values(st.session_state, st.session_state.get(_LINK, {}))
+    changed = Counter(home(key, known) for key in changed_keys(known))
     values: dict[str, Any] = {}
     errors: list[str] = []
-    sections = _sections()
-    places = {group: _section(group) for group in sections}
-    for group in sorted(sections, key=lambda group: group != "model"):  # other knobs depend on the model
-        with places[group]:
-            for name in sections[group]:
-                _draw_entry(name, values, errors)
+    with _frame(changed.total(), folded=folded):
+        actions = st.container(key="knob-actions", gap="small")
+        places = draw_places(known, changed)
+        for names in names_by_group().values():
+            for name in names:
+                _draw_entry(name, places, values, errors)
+    st.session_state.pop(_LINK, None)
     knobs = _knobs(values, errors)
     with actions:
-        _actions(knobs)
+        _actions(knobs, "" if folded else "Knobs")
         for sentence in () if errors else knobs.problems:  # each error is drawn under its own knob already
             show_problem(sentence)
     return knobs
@@ -115,6 +117,7 @@ def _read_address() -> None:
     parameters = st.query_params.to_dict()
     link = read_link(parameters)
     st.session_state[_NOTICES] = link.notices
+    st.session_state[_LINK] = link.values
     if link.rewritten:
         kept = {key: value for key, value in parameters.items() if is_pages(key)}
         st.query_params.from_dict({**kept, **bound_parameters(link.values)})
@@ -128,89 +131,70 @@ def _write_address(pending: dict[str, Any]) -> None:
             st.query_params[key] = text
 
 
-def _sections() -> dict[str, list[str]]:
-    """Returns names of families and plain knobs by group, groups in the order of `GROUPS` and new ones after them."""
-    sections: dict[str, list[str]] = {group: [] for group in GROUPS}
-    for name in RunConfig.model_fields:
-        group = families()[name].group if name in families() else plain_knobs()[name].group
-        sections.setdefault(group or "run", []).append(name)
-    return {group: names for group, names in sections.items() if names}
+def _frame(changed: int, *, folded: bool) -> Any:
+    if folded:
+        return st.expander(group_label("Knobs", changed), key="knobs-folded", icon=":material/tune:")
+    return st.container(key="knobs-open")
 
 
-def _section(group: str) -> Any:
-    if group == FIRST_GROUP:
-        return st.container(key=f"group-{group}")
-    return st.expander(GROUPS.get(group, group.capitalize()), key=f"group-{group}")
-
-
-def _heading() -> Any:
-    st.html('<h2 class="tp-side-title">Knobs</h2>')
-    return st.container(key="knob-actions")
-
-
-def _actions(knobs: Knobs) -> None:
-    with st.container(horizontal=True, gap="small"):
+def _actions(knobs: Knobs, title: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.html(f'<h2 class="tp-side-title">{title}</h2>', width="stretch")
         st.button(
-            "Reset",
-            key="reset-knobs",
-            icon=":material/restart_alt:",
-            on_click=reset_knobs,
-            help="Set every knob back to its default.",
-            width="stretch",
+            "Reset", key="reset-knobs", on_click=reset_knobs, help="Set every knob back to its default."
         )
         if knobs.config is not None:
             link = share_link(knobs.config, st.context.url, selection_parameters())
             copy_button("Copy link", link, key="share")
 
 
-def _draw_entry(name: str, values: dict[str, Any], errors: list[str]) -> None:
+def _draw_entry(name: str, places: Places, values: dict[str, Any], errors: list[str]) -> None:
     """Draws a plain knob, or a family's choice with the knobs of the chosen technique under it."""
     if name not in families():
-        values[name] = draw_knob(name, plain_knobs()[name], errors)
+        with places.of(name):
+            values[name] = draw_knob(name, plain_knobs()[name], errors)
         return
     family = families()[name]
-    values[name] = _draw_choice(family)
-    technique = family[values[name]]
-    if not technique.knobs:
+    chosen = values[name] = _draw_choice(family, places)
+    knobs = family[chosen].knobs
+    values |= {f"{name}.{inner}": knob.default for inner, knob in knobs.items()}
+    used = {inner: knob for inner, knob in knobs.items() if is_used(knob, places.known["model"])}
+    if not used:
         return
-    place = st.container(key=f"under-{name}", gap="small") if len(family.techniques) > 1 else st.container()
-    with place:
-        for inner, knob in technique.knobs.items():
-            key = f"{name}.{inner}"
-            values[key] = draw_knob(key, knob, errors) if _is_used(knob, values["model"]) else knob.default
+    with places.of(f"{name}.{next(iter(used))}"):
+        under = f"under-{name}" if len(family.techniques) > 1 else None
+        with st.container(key=under, gap="small"):
+            for inner, knob in used.items():
+                values[f"{name}.{inner}"] = draw_knob(f"{name}.{inner}", knob, errors)
 
 
-def _is_used(knob: Knob, model: str) -> bool:
-    """Whether the chosen model has a place for the knob."""
-    return not knob.place or knob.place in find("model", model).facts["places"]
-
-
-def _draw_choice(family: Family) -> str:
+def _draw_choice(family: Family, places: Places) -> str:
     """Draws the family's toggle, its select, or both: the select then has the techniques without a toggle."""
     switch, rest = switch_of(family), others(family)
     if switch is not None:
         key = switch_key(family, switch)
-        label = switch.label if len(rest) > 1 else family.label
-        on = st.toggle(
-            label,
-            value=family.default == switch.name,
-            key=key,
-            bind="query-params",
-            help=escape_markdown(switch.help),
-            on_change=_reset_technique_knobs,
-            args=(family, key),
-        )
+        with places.of_switch(family):
+            on = st.toggle(
+                switch.label if len(rest) > 1 else family.label,
+                value=family.default == switch.name,
+                key=key,
+                bind="query-params",
+                help=escape_markdown(switch.help),
+                on_change=_reset_technique_knobs,
+                args=(family, key),
+            )
         if on:
             return switch.name
     if len(rest) == 1:
         return rest[0].name
-    return _draw_select(family, rest)
+    with places.of(family.name):
+        return _draw_select(family, rest, places.query)
 
 
-def _draw_select(family: Family, rest: list[Technique]) -> str:
+def _draw_select(family: Family, rest: list[Technique], query: str) -> str:
     names = [technique.name for technique in rest]
     chosen = st.selectbox(
-        family.label,
+        family.label if switch_of(family) is None else f"Other {family.label.lower()}",
         names,
         index=names.index(family.default) if family.default in names else 0,
         format_func=lambda name: family[name].label if name in family.techniques else name,
@@ -221,7 +205,11 @@ def _draw_select(family: Family, rest: list[Technique]) -> str:
         args=(family, family.name),
         filter_mode=None,
     )
-    st.caption(escape_markdown(family[chosen].help))
+    if chosen != family.default:
+        st.caption(escape_markdown(family[chosen].help))
+    if query:
+        for label, techniques in knobs_elsewhere(family.name, chosen, query).items():
+            st.caption(escape_markdown(f"{label}: with {', '.join(techniques)}"))
     return str(chosen)
 
 
@@ -229,6 +217,10 @@ def _reset_technique_knobs(family: Family, key: str) -> None:
     """Sets the knobs of a newly chosen technique to their own defaults, also where another has knobs of the same names."""
     switch, rest = switch_of(family), [technique.name for technique in others(family)]
     name = family.default if family.default in rest else rest[0]
+    if (
+        key != family.name and len(rest) > 1
+    ):  # without the toggle there is none of the family, whatever was chosen before
+        st.session_state[family.name] = name
     if switch is not None and st.session_state[switch_key(family, switch)]:
         name = switch.name
     elif key == family.name:

@@ -72,6 +72,22 @@ def widget_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return found | {key: values[key] for key, _ in knobs_of(values) if key in values}
 
 
+def current_values(state: Mapping[Any, Any], fallback: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns flat values as the sidebar's widgets are about to show them, from their `state` in the session: the reverse of
+    `widget_values`. What has no widget yet is taken from `fallback`, or is at its default."""
+    values: dict[str, Any] = {}
+    for family in families().values():
+        switch, rest = switch_of(family), [technique.name for technique in others(family)]
+        name = fallback.get(family.name, family.default)
+        on = switch is not None and state.get(switch_key(family, switch), name == switch.name)
+        if switch is not None and on:
+            values[family.name] = switch.name
+        else:
+            chosen = state.get(family.name, name)
+            values[family.name] = chosen if chosen in rest else rest[0]
+    return values | {key: state.get(key, fallback.get(key, knob.default)) for key, knob in knobs_of(values)}
+
+
 def bound_parameters(values: Mapping[str, Any]) -> dict[str, str]:
     """Returns the address as the bound widgets keep it: labels of choices, defaults left out."""
     defaults = {key: knob.default for key, knob in knobs_of(values)} | _default_choices()

@@ -12,6 +12,7 @@ from PIL import Image
 
 from pages.widgets.text import escape_html, shorten
 from trainer.config import Change
+from trainer.describe.labels import Differences, in_words
 
 
 def quiet(sentence: str) -> str:
@@ -61,6 +62,17 @@ def chips(changes: Iterable[Change], empty: str = "") -> str:
     if items:
         return f'<ul class="tp-chips">{items}</ul>'
     return f'<span class="tp-quiet">{escape_html(empty)}</span>' if empty else ""
+
+
+def difference_chips(differs: Differences) -> str:
+    """Returns one chip per difference, such as "Batch norm" or "Dropout rate 0.5"; its title says from what to what."""
+    items = "".join(
+        f'<li class="tp-chip" title="{escape_html(change)}">{escape_html(in_words(change))}</li>'
+        for change in differs.changes
+    )
+    if items:
+        return f'<ul class="tp-chips">{items}</ul>'
+    return f'<span class="tp-quiet">{escape_html(differs.unchanged)}</span>'
 
 
 def state_pill(state: str, label: str) -> str:

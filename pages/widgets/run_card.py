@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import streamlit as st
 
-from pages.widgets import chart_selection
+from pages.widgets import baseline, chart_selection
 from pages.widgets.diagnosis import diagnosis
-from pages.widgets.history import UNCHANGED, config_of, run_facts, seconds_of
+from pages.widgets.history import config_of, run_facts, seconds_of
 from pages.widgets.knobs import load_config
 from pages.widgets.live_chart import PALETTE
-from pages.widgets.markup import chips, facts_list, notice, problem, state_pill
+from pages.widgets.markup import difference_chips, facts_list, notice, problem, state_pill
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import send_request
 from pages.widgets.run_states import state_label
 from pages.widgets.text import escape_html, run_title
-from trainer.config import Change
+from trainer.describe.labels import Differences
 from trainer.formatting import format_duration
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.store import Run, refusal
 
 
-def run_card(context: PageContext, run: Run, place: chart_selection.Place, changes: Sequence[Change]) -> None:
+def run_card(context: PageContext, run: Run, place: chart_selection.Place, differs: Differences) -> None:
     """Draws the card."""
     with st.container(border=True, key=f"card-{run.id}", gap="small"):
         with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
-            st.html(_headline(run, place, changes), width="stretch")
+            st.html(_headline(run, place, differs), width="stretch")
             st.page_link(
                 context.health_page,
                 label="Health",
@@ -61,7 +61,7 @@ def run_state(run: Run) -> str:
     return state_pill(run.status, state_label(run))
 
 
-def _headline(run: Run, place: chart_selection.Place, changes: Sequence[Change]) -> str:
+def _headline(run: Run, place: chart_selection.Place, differs: Differences) -> str:
     light, dark = (PALETTE[theme][place.color % chart_selection.COLORS] for theme in ("light", "dark"))
     seconds = seconds_of(run) if run.is_over else None
     return (
@@ -69,7 +69,7 @@ def _headline(run: Run, place: chart_selection.Place, changes: Sequence[Change])
         f'<span class="tp-swatch{" tp-repeated" if place.color >= chart_selection.COLORS else ""}" '
         f'style="--tp-run:light-dark({light},{dark})"></span>'
         f'<strong class="tp-name">{escape_html(run_title(run))}</strong>{run_state(run)}'
-        f"{chips(changes, UNCHANGED)}"
+        f"{difference_chips(differs)}"
         f'<span class="tp-quiet">{format_duration(seconds) if seconds is not None else ""}</span></div>'
     )
 
@@ -80,6 +80,10 @@ def _menu(context: PageContext, run: Run, place: chart_selection.Place) -> None:
         "Next color": lambda: chart_selection.recolor(run.id),
         "Remove from chart": lambda: chart_selection.remove(run.id),
     }
+    if baseline.is_pinned(run.id):
+        actions["Unpin as baseline"] = baseline.unpin
+    else:
+        actions["Pin as baseline"] = lambda: baseline.pin(run.id)
     if (config := config_of(run)) is not None:
         actions["Load these knobs"] = lambda: load_config(config)
     for kind in _possible_requests(run) if refusal(run, context.owner) is None else ():

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import streamlit as st
 
 from pages.widgets.chart_selection import show
 from pages.widgets.diagnosis import diagnosis
 from pages.widgets.export_section import export_section
-from pages.widgets.history import UNCHANGED, config_of, run_facts
+from pages.widgets.history import config_of, run_facts
 from pages.widgets.knobs import load_config
-from pages.widgets.markup import chips, facts_list, notice, quiet
+from pages.widgets.markup import difference_chips, facts_list, notice, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_card import run_state, show_error
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html, run_title
-from trainer.config import Change, RunConfig, diff
+from trainer.config import RunConfig
+from trainer.describe.labels import Differences
 from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
 from trainer.store import MAX_LENGTHS, Run, refusal
 from trainer.store.removal import delete_with_files
 
 
-def run_detail(context: PageContext, run: Run, changes: Sequence[Change]) -> None:
+def run_detail(context: PageContext, run: Run, differs: Differences) -> None:
     """Draws the panel."""
     with st.container(border=True, key="run-detail"):
         st.html(
             f'<div class="tp-run"><strong class="tp-name">{escape_html(run_title(run))}</strong>{run_state(run)}'
-            f"{chips(changes, UNCHANGED)}</div>"
+            f"{difference_chips(differs)}</div>"
         )
         may_not = refusal(run, context.owner)
         _actions(context, run, disabled=may_not is not None)
@@ -73,7 +72,7 @@ def _name_and_notes(context: PageContext, run: Run, *, disabled: bool) -> None:
 
 
 def _facts(run: Run) -> None:
-    """Draws how the run did, and every knob that is not at its default."""
+    """Draws how the run did."""
     facts = run_facts(run)
     progress = run.progress
     if progress.get("parameters"):
@@ -82,12 +81,8 @@ def _facts(run: Run) -> None:
         facts["Steps"] = f"{progress['step']:,}"
     if facts:
         st.html(facts_list(facts))
-    config = config_of(run)
-    if config is None:
+    if config_of(run) is None:
         st.html(quiet("The run's knobs were set in another version and cannot be read here."))
-        return
-    changes = diff(RunConfig(), config)
-    st.html(f'<p class="tp-lead">Knobs that are not at their default</p>{chips(changes, "none")}')
     for sentence in run.notices:
         st.html(notice(sentence))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -52,9 +52,16 @@ def send_request(context: PageContext, run_id: int, kind: RequestKind) -> None:
         context.store.request(run_id, kind, by=context.owner)
 
 
-def poll_states(context: PageContext, runs: Sequence[Run], *, show_queue: bool = True) -> None:
+def poll_states(
+    context: PageContext,
+    runs: Sequence[Run],
+    *,
+    show_queue: bool = True,
+    each: Callable[[Sequence[Run]], None] | None = None,
+) -> None:
     """Reruns the page when a run changes state, polling only while one of those that it shows is active; shows what
-    queued runs wait for. All tabs read one answer of the server (`LiveRuns`)."""
+    queued runs wait for, and what `each` poll draws of the visitor's runs that are not over. All tabs read one answer of
+    the server (`LiveRuns`)."""
     store, live = context.store, live_runs(context.store)
     owners = {context.owner, COMMAND_LINE}
     active = any(run.status in (RunState.QUEUED, RunState.RUNNING, RunState.INTERRUPTED) for run in runs)
@@ -72,6 +79,8 @@ def poll_states(context: PageContext, runs: Sequence[Run], *, show_queue: bool =
             return
         if _states(store, now) != states:
             st.rerun(scope="app")
+        if each is not None:
+            each([run for run in now if run.owner == context.owner])
         if reason:
             st.html(waiting(reason))
         if active:

@@ -10,33 +10,35 @@ import streamlit as st
 
 from pages.widgets.history import config_of, seconds_of, task_of
 from pages.widgets.text import run_title
-from trainer.config import Change
+from trainer.describe.labels import Differences
 from trainer.store import Run
 
 ROW_HEIGHT, MAX_ROWS = 36, 14  # pixels; rows before the table scrolls
 
 
-def matching(runs: Sequence[Run], changes: dict[int, list[Change]], text: str) -> list[Run]:
-    """Returns the runs that contain every word of `text` in name, notes, state, number or changed knobs."""
+def matching(runs: Sequence[Run], differs: dict[int, Differences], text: str) -> list[Run]:
+    """Returns the runs that contain every word of `text` in name, notes, state, number or what differs from the defaults."""
     words = text.casefold().split()
     if not words:
         return list(runs)
-    return [run for run in runs if all(word in _searchable(run, changes[run.id]) for word in words)]
+    return [run for run in runs if all(word in _searchable(run, differs[run.id]) for word in words)]
 
 
-def run_table(runs: Sequence[Run], changes: dict[int, list[Change]], selected: int | None) -> int | None:
-    """Draws the table and returns the id of the selected run."""
+def run_table(
+    runs: Sequence[Run], differs: dict[int, Differences], selected: int | None, reference: str
+) -> int | None:
+    """Draws the table and returns the id of the selected run. `reference` is what runs are described against."""
     if not runs:
         return selected
     ids = [run.id for run in runs]
     rows = [ids.index(selected)] if selected in ids else []
     event: Any = st.dataframe(
-        table(runs, changes),
+        table(runs, differs),
         key=f"runs-table-{hash((tuple(ids), selected))}",
         hide_index=True,
         height=min(len(runs), MAX_ROWS) * ROW_HEIGHT + ROW_HEIGHT + 3,
         row_height=ROW_HEIGHT,
-        column_config=_columns(),
+        column_config=_columns(reference),
         on_select="rerun",
         selection_mode="single-row",
         selection_default={"selection": {"rows": rows, "columns": []}},
@@ -47,14 +49,14 @@ def run_table(runs: Sequence[Run], changes: dict[int, list[Change]], selected: i
     return ids[chosen[0]] if chosen and chosen[0] < len(ids) else None
 
 
-def table(runs: Sequence[Run], changes: dict[int, list[Change]]) -> pd.DataFrame:
+def table(runs: Sequence[Run], differs: dict[int, Differences]) -> pd.DataFrame:
     """Returns the rows, without columns in which no run has a value."""
-    frame = pd.DataFrame([_row(run, changes[run.id]) for run in runs])
+    frame = pd.DataFrame([_row(run, differs[run.id]) for run in runs])
     frame["Created"] = pd.to_datetime(frame["Created"], utc=True).dt.tz_convert(_timezone())
     return frame.drop(columns=[name for name in ("Accuracy", "Error") if frame[name].isna().all()])
 
 
-def _row(run: Run, changes: Sequence[Change]) -> dict[str, Any]:
+def _row(run: Run, differs: Differences) -> dict[str, Any]:
     best = (run.results or {}).get("best") or {}
     value = best.get("val_metric")
     accuracy = task_of(config_of(run)) == "classification"
@@ -62,7 +64,8 @@ def _row(run: Run, changes: Sequence[Change]) -> dict[str, Any]:
         "Run": run.id,
         "Name": run.name.strip(),
         "State": run.status.label,
-        "Changed": ", ".join(str(change) for change in changes) or "–",
+        "Differs": str(differs),
+        "Best epoch": best.get("epoch"),
         "Validation loss": best.get("val_loss"),
         "Accuracy": None if value is None or not accuracy else 100 * value,
         "Error": None if accuracy else value,
@@ -71,30 +74,36 @@ def _row(run: Run, changes: Sequence[Change]) -> dict[str, Any]:
     }
 
 
-def _columns() -> dict[str, Any]:
+def _columns(reference: str) -> dict[str, Any]:
     column = st.column_config
     return {
         "Run": column.NumberColumn("Run", format="%d", width=60),
-        "Name": column.TextColumn("Name", width=150),
+        "Name": column.TextColumn("Name", width=120),
         "State": column.TextColumn("State", width=80),
-        "Changed": column.TextColumn("Changed against the run before", width=290),
+        "Differs": column.TextColumn(f"Differs from {reference}", width=255),
+        "Best epoch": column.NumberColumn(
+            "Best epoch", format="%d", width=85, help="The epoch with the lowest validation loss."
+        ),
         "Validation loss": column.NumberColumn(
-            "Best val. loss", format="%.4f", width=105, help="The lowest validation loss of any epoch."
+            "Val. loss then", format="%.4f", width=105, help="Of the weights of the best epoch."
         ),
         "Accuracy": column.NumberColumn(
-            "Accuracy", format="%.1f %%", width=80, help="On validation, at that epoch."
+            "Val. accuracy then", format="%.1f%%", width=120, help="Of the weights of the best epoch."
         ),
         "Error": column.NumberColumn(
-            "Error", format="%.3f", width=80, help="Mean absolute, on validation, at that epoch."
+            "Val. error then",
+            format="%.3f",
+            width=110,
+            help="Mean absolute, of the weights of the best epoch.",
         ),
-        "Seconds": column.NumberColumn("Trained", format="%.1f s", width=80),
+        "Seconds": column.NumberColumn("Trained", format="%.1f s", width=70),
         "Created": column.DatetimeColumn("Created", format="D MMM, HH:mm", width=115),
     }
 
 
-def _searchable(run: Run, changes: Sequence[Change]) -> str:
+def _searchable(run: Run, differs: Differences) -> str:
     state = (run.status, run.status.label)
-    words = [run_title(run), run.name, run.notes, *state, *(str(change) for change in changes)]
+    words = [run_title(run), run.name, run.notes, *state, *differs.words]
     return " ".join(words).casefold()
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 _CSS = """
-button { width: 100%; min-height: 2.5rem; padding: 0 0.75rem; font: inherit; font-size: 0.875rem; color: inherit; cursor: pointer;
-  background: var(--st-background-color); border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius); }
+button { width: 100%; min-height: 2rem; padding: 0 0.6rem; white-space: nowrap; cursor: pointer; font: inherit;
+  font-size: 0.875rem; color: inherit; background: var(--st-background-color); border: 1px solid var(--st-border-color);
+  border-radius: var(--st-button-radius); }
 button:hover { border-color: var(--st-primary-color); color: var(--st-primary-color); }
 button:focus-visible { outline: 3px solid var(--st-primary-color); outline-offset: 1px; }
 """
@@ -51,4 +52,4 @@ _component = st.components.v2.component("trainscope_copy", html=_HTML, css=_CSS,
 
 def copy_button(label: str, text: str, key: str) -> None:
     """Draws a button that copies `text` to the clipboard and announces it."""
-    _component(data={"label": label, "text": text}, key=key)
+    _component(data={"label": label, "text": text}, key=key, width="content")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 
+from trainer.describe import labels
 from trainer.store import Run
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$:<>&@^=/])")
@@ -38,7 +39,7 @@ def shorten(text: object, length: int = 80) -> str:
 
 def run_title(run: Run) -> str:
     """Returns a run's name, or its number where it has none."""
-    return shorten(run.name, 60) if run.name.strip() else f"Run {run.id}"
+    return shorten(labels.run_title(run), 60)
 
 
 def _one_line(text: object) -> str:

@@ -282,5 +282,10 @@ def test_a_run_that_goes_wrong_is_diagnosed_and_mended(shared_site, visitor):
     expect(page.get_by_text("No problems found")).to_be_visible()
     expect(fix).to_be_disabled()
     cards = page.locator("[class*=st-key-card-]")
-    expect(cards.first).to_contain_text("Learning rate 1 → 0.001")
-    expect(cards.first.locator(".tp-facts")).to_contain_text(re.compile(r"Test accuracy\s*(9\d|100)"))
+    expect(cards.last).to_contain_text("Learning rate 1")
+    expect(cards.first.locator(".tp-chip")).to_have_text(
+        ["Epochs 15", "Seed 2"]
+    )  # the rate is the default again
+    expect(cards.first.locator(".tp-facts")).to_contain_text(
+        re.compile(r"Test accuracy · final weights\s*(9\d|100)")
+    )

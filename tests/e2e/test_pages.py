@@ -52,6 +52,27 @@ def test_what_if_asks_trains_says_the_verdict_and_takes_more_seeds(shared_site, 
     expect(verdict).to_contain_text("Batch norm")
 
 
+def test_live_runs_are_counted_and_stopped_one_by_one_or_all_at_once(shared_site, visitor):
+    page = visitor().new_page()
+    for seed in ("0", "1", "2"):
+        page.goto(f"{shared_site.url}?pace=60&epochs=1000&seed={seed}")
+        expect(button(page, "Start")).to_be_enabled()
+        button(page, "Start").click()
+        expect(page.locator("[class*=st-key-card-]")).to_have_count(int(seed) + 1)
+    overview = page.locator(".st-key-live-overview")
+    expect(overview).to_contain_text(re.compile(r"\d training.*steps/s, about .* left"))
+    overview.get_by_text("Each run").click()
+    stops = overview.get_by_role("button", name=re.compile("^Stop Run"))
+    expect(stops).to_have_count(3)
+    stops.last.click()
+    expect(stops).to_have_count(2)
+    expect(page.locator("[class*=st-key-card-]").first).to_contain_text("Stopped")
+    button(page, "Stop all").click()
+    expect(page.locator("[class*=st-key-card-] .tp-pill", has_text="Stopped")).to_have_count(3)
+    expect(button(page, "Stop")).to_be_disabled()
+    expect(overview).to_have_count(0)
+
+
 def test_the_lr_finder_leads_to_a_rate_in_the_sidebar(shared_site, visitor):
     page = visitor().new_page()
     page.goto(shared_site.url + "lr-finder")
@@ -122,3 +143,46 @@ def test_pages_fit_a_phone(shared_site, visitor, path):
     else:
         expect(button(page, "Find")).to_be_visible()
     assert no_sideways_scroll(page)
+
+
+def test_start_is_two_keys_away_and_knobs_are_found_by_typing(shared_site, visitor):
+    page = visitor().new_page()
+    page.goto(shared_site.url)
+    expect(button(page, "Start")).to_be_enabled()
+    page.evaluate("document.activeElement.blur()")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to Start")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(button(page, "Start")).to_be_focused()
+
+    page.get_by_text("Optimizer", exact=True).first.click()
+    number_field(page, "Batch size").fill("64")
+    number_field(page, "Batch size").press("Enter")
+    expect(page.get_by_text("Optimizer · 1 changed")).to_be_visible()
+    expect(number_field(page, "Batch size")).to_be_visible()  # a group stays open while its count changes
+    wait_for_address(page, batch_size="64")
+
+    page.get_by_placeholder("Find a knob").fill("seed")
+    expect(page.get_by_text("2 knobs found")).to_be_visible()  # a data set may have a seed of its own
+    expect(number_field(page, "Batch size")).to_be_hidden()
+    number_field(page, "Seed").fill("7")
+    number_field(page, "Seed").press("Enter")
+    wait_for_address(page, seed="7", batch_size="64")
+    page.get_by_placeholder("Find a knob").fill("")
+    expect(page.get_by_text("Run · 1 changed")).to_be_visible()
+    wait_for_address(page, seed="7", batch_size="64")
+    go_to(page, "Runs")
+    expect(page.get_by_text("Knobs · 2 changed")).to_be_visible()
+    expect(number_field(page, "Learning rate")).to_be_hidden()
+    wait_for_address(page, seed="7", batch_size="64")
+
+
+def test_the_menu_of_a_phone_closes_after_a_choice(shared_site, visitor):
+    page = visitor(390, 844, has_touch=True, is_mobile=True).new_page()
+    page.goto(shared_site.url)
+    for name in ("Runs", "Reference"):
+        button(page, "Menu").tap()
+        page.get_by_test_id("stSidebarNavItems").get_by_role("link", name=name).tap()
+        expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+        expect(button(page, "Menu")).to_be_visible()
+        expect(page.get_by_test_id("stSidebarNavItems")).not_to_be_in_viewport()

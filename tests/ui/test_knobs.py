@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from page_testing import VISITOR, has, messages, text_of, widget
 
+from pages.widgets.knob_groups import OPEN, found_by, names_by_group
 from pages.widgets.link import bound_parameters, read_link, share_link, switch_key, switch_of
 from trainer import registry
 from trainer.config import RunConfig, plain_knobs
@@ -289,3 +290,121 @@ def test_loaded_knobs_that_only_just_appear_stand_in_the_address_at_once(lab):
     )
     assert again.session_state["schedule.milestones"] == "5, 9"
     assert again.session_state["dropout.rate"] == 0.3
+
+
+def label_of_group(app, group):
+    """The label of a folded group as it is written, or None for one that is not folded."""
+    titles = [expander.label for expander in app.expander]
+    return next((title for title in titles if title.partition(" · ")[0] == group), None)
+
+
+def inside(block, key) -> bool:
+    """Whether a widget with this key stands in a block."""
+    return any(getattr(node, "key", None) == key for node in walk(block))
+
+
+def walk(block):
+    for child in block.children.values():
+        yield child
+        if hasattr(child, "children"):
+            yield from walk(child)
+
+
+def test_what_the_lab_is_for_stands_open_and_the_rest_is_folded(lab):
+    app = lab.open()
+    folded = [
+        key for expander in app.expander for key in (getattr(node, "key", None) for node in walk(expander))
+    ]
+    for key in ("normalization-batch", "dropout.rate", "initialization", "schedule", "precision"):
+        assert widget(app, key)
+        assert key not in folded
+    for key in ("learning_rate", "model", "data"):
+        assert key not in folded
+    for key in (
+        "optimizer",
+        "batch_size",
+        "epochs",
+        "model.layers",
+        "activation",
+        "validation_share",
+        "normalization",
+    ):
+        assert key in folded, key
+    assert names_by_group()[OPEN][:5] == [
+        "normalization",
+        "dropout",
+        "initialization",
+        "schedule",
+        "precision",
+    ]
+
+
+def test_a_folded_group_counts_what_is_off_its_default(lab):
+    app = lab.open(optimizer="sgd", batch_size="64", **{"dropout.rate": "0.5"})
+    assert label_of_group(app, "Optimizer") == "Optimizer · 2 changed"
+    assert label_of_group(app, "Data") == "Data"
+    widget(app, "batch_size").set_value(32).run()
+    assert label_of_group(app, "Optimizer") == "Optimizer · 1 changed"
+    widget(app, "reset-knobs").click().run()
+    assert label_of_group(app, "Optimizer") == "Optimizer"
+
+
+def test_the_toggle_sets_batch_norm_and_the_other_norms_stand_behind_it(lab):
+    app = lab.open()
+    assert widget(app, "normalization").options == ["None", "Layer norm", "Group norm"]
+    widget(app, "normalization").select("layer").run()
+    assert shown_config(app).normalization.name == "layer"
+    assert not widget(app, "normalization-batch").value
+    assert label_of_group(app, "Model") == "Model · 1 changed"
+    widget(app, "normalization-batch").set_value(True).run()
+    assert shown_config(app).normalization.name == "batch"
+    assert not has(app, "normalization")
+    assert label_of_group(app, "Model") == "Model"
+    widget(app, "normalization-batch").set_value(False).run()
+    assert shown_config(app).normalization.name == "none"
+
+
+@pytest.mark.parametrize("page", ["runs", "health", "reference", "data"])
+def test_a_page_without_use_for_knobs_folds_them_away(lab, page):
+    app = lab.open(**{"dropout.rate": "0.5", "batch_size": "64"})
+    assert label_of_group(app, "Knobs") is None
+    lab.go(app, page)
+    assert not app.exception
+    (everything,) = (expander for expander in app.expander if expander.label == "Knobs · 2 changed")
+    assert inside(everything, "dropout.rate")
+    assert (shown_config(app).dropout.knobs["rate"], shown_config(app).batch_size) == (0.5, 64)
+    lab.go(app, "")
+    assert label_of_group(app, "Knobs") is None
+    assert (shown_config(app).dropout.knobs["rate"], shown_config(app).batch_size) == (0.5, 64)
+
+
+def test_a_search_shows_the_knobs_that_it_finds_wherever_they_live(lab):
+    app = lab.open(**{"dropout.rate": "0.4", "batch_size": "64"})
+    config = shown_config(app)
+    widget(app, "knob-search").set_value("batch").run()
+    assert "knobs found" in text_of(app)
+    keys = [node.key for node in walk(app.sidebar) if getattr(node, "key", None)]
+    first_hidden = keys.index("initialization")  # what is not found follows what is
+    found = keys[keys.index("knob-search") + 1 : first_hidden]
+    assert {"batch_size", "normalization-batch"} <= set(found)
+    assert not {"epochs", "model", "schedule"} & set(found)
+    assert shown_config(app) == config  # what is not found keeps its value
+    widget(app, "batch_size").set_value(128).run()
+    assert shown_config(app).batch_size == 128
+    widget(app, "knob-search").set_value("").run()
+    assert shown_config(app) == config.changed({"batch_size": 128})
+
+
+def test_a_search_reads_labels_first_and_help_too(lab):
+    assert found_by("batch size")[0] == "batch_size"
+    assert found_by("learning rate")[0] == "learning_rate"
+    assert "early_stopping" in found_by("patience")
+    assert "dropout" in found_by("SILENCES random")  # its help
+    assert found_by("no such knob") == []
+    app = lab.open()
+    widget(app, "knob-search").set_value("momentum").run()
+    captions = "".join(caption.value.replace("\\", "") for caption in app.caption)
+    assert "Momentum: with SGD" in captions  # Adam, which is chosen, has no such knob
+    widget(app, "knob-search").set_value("<b>nothing</b>").run()
+    assert "No knob matches “&lt;b&gt;nothing" in text_of(app)
+    assert shown_config(app) == RunConfig()

@@ -3,7 +3,7 @@
 import pytest
 from page_testing import VISITOR, text_of, widget
 
-from pages.widgets.history import changes_by_run
+from pages.widgets.history import differences_by_run
 from pages.widgets.run_table import matching
 from pages.widgets.text import escape_html, escape_markdown, shorten
 from trainer.config import RunConfig
@@ -51,8 +51,8 @@ def test_filter(lab):
     app = open_runs(lab)
     widget(app, "runs-filter").set_value("number 7").run()
     assert list(app.dataframe[0].value["Name"]) == ["run number 7"]
-    widget(app, "runs-filter").set_value("dropout 0.45").run()
-    assert len(app.dataframe[0].value) == 2  # reached once and left once
+    widget(app, "runs-filter").set_value("dropout rate 0.45").run()
+    assert list(app.dataframe[0].value["Differs"]) == ["Dropout rate 0.45"]
     widget(app, "runs-filter").set_value("no such thing").run()
     assert "No run matches" in text_of(app)
 
@@ -61,7 +61,20 @@ def test_filter_reads_notes_too(lab):
     (run,) = make_runs(lab.store, 1)
     lab.store.set_notes(run, "Überraschend gut", by=VISITOR)
     runs = lab.runs()
-    assert matching(runs, changes_by_run(runs), "überraschend") == runs
+    assert matching(runs, differences_by_run(runs), "überraschend") == runs
+
+
+def test_tests_of_the_lr_finder_are_listed_only_when_asked_for(lab):
+    (run,) = make_runs(lab.store, 1)
+    probe = lab.store.create_run(RunConfig.from_flat({"schedule": "range_test"}), VISITOR)
+    lab.store.request(probe, "stop", by=VISITOR)
+    app = open_runs(lab)
+    assert list(app.dataframe[0].value["Run"]) == [run]
+    widget(app, "runs-probes").set_value(True).run()
+    assert list(app.dataframe[0].value["Run"]) == [probe]
+    lab.store.delete(run, by=VISITOR)
+    widget(app, "runs-probes").set_value(False).run()
+    assert "tests of the LR finder" in text_of(app)
 
 
 def test_rename_notes_archive(lab):

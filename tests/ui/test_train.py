@@ -1,5 +1,6 @@
 """The Train page: starting, steering and comparing runs, with the store that the real page uses."""
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -88,6 +89,31 @@ def test_pause_resume_stop_go_through_the_store(lab):
     assert widget(app, "stop").disabled
 
 
+def test_pause_and_stop_cover_all_of_ones_live_runs_and_nobody_elses(lab):
+    theirs = lab.store.create_run(RunConfig(), "somebody else")
+    mine = [lab.store.create_run(RunConfig(seed=seed), VISITOR) for seed in range(3)]
+
+    def states():
+        return [lab.store.run(run).status for run in mine]
+
+    app = lab.open()
+    assert "3 waiting" in text_of(app)
+    assert widget(app, "pause").label == "Pause all"
+    widget(app, "pause").click().run()
+    assert states() == ["paused"] * 3
+    assert "3 paused" in text_of(app)
+    assert widget(app, "resume").label == "Resume all"
+    widget(app, "resume").click().run()
+    assert states() == ["queued"] * 3
+    widget(app, f"stop-{mine[1]}").click().run()
+    assert states() == ["queued", "stopped", "queued"]
+    widget(app, "stop").click().run()
+    assert states() == ["stopped"] * 3
+    assert widget(app, "stop").disabled
+    assert widget(app, "stop").label == "Stop"
+    assert lab.store.run(theirs).status == "queued"
+
+
 def test_a_running_run_is_asked_and_says_so(lab):
     app = lab.open()
     widget(app, "start").click().run()
@@ -123,22 +149,77 @@ def test_results_are_shown_when_finished(lab):
     lab.store.record(run, attempt, [steps, epochs], notices=["The weights of epoch 4 are restored."])
     results = {
         "best": {"epoch": 4, "val_loss": 0.25, "val_metric": 0.915},
+        "validation": {"loss": 0.25, "metric": 0.915},
         "test": {"loss": 0.3, "metric": 0.9},
         "stopped_by": "early_stopping",
         "restored_best": True,
         "seconds": 75,
     }
     lab.store.finish(run, attempt, "finished", results=results)
-    written = text_of(lab.open())
-    for words in (
-        "0.25 (epoch 4)",
-        "91.5%",
-        "90.0%",
-        "Early stopping, best weights restored",
-        "1 min 15 s",
-        "epoch 4 are",
-    ):
-        assert words in written
+    app = lab.open()
+    assert facts_of(app) == {
+        "Validation accuracy · best epoch 4": "91.5%",
+        "Test accuracy · best epoch 4": "90.0%",
+        "Validation loss · best epoch 4": "0.25",
+        "Ended by": "Early stopping, best weights restored",
+    }
+    assert "1 min 15 s" in text_of(app)
+    assert "epoch 4 are" in text_of(app)
+
+
+def test_each_figure_says_which_weights_it_belongs_to(lab):
+    """Validation at the best epoch and test of the final weights are not about the same network."""
+    run = lab.store.create_run(RunConfig(), VISITOR)
+    results = {
+        "best": {"epoch": 12, "val_loss": 0.18, "val_metric": 0.959},
+        "validation": {"loss": 0.21, "metric": 0.948},
+        "test": {"loss": 0.3, "metric": 0.941},
+        "restored_best": False,
+    }
+    lab.store.finish(run, lab.store.claim(run), "finished", results=results)
+    expected = {
+        "Validation accuracy · final weights": "94.8%",
+        "Test accuracy · final weights": "94.1%",
+        "Validation loss · best epoch 12": "0.18",
+        "Validation accuracy · best epoch 12": "95.9%",
+    }
+    app = lab.open()
+    assert facts_of(app) == expected
+    lab.go(app, "runs")
+    app.query_params["run"] = str(run)
+    assert facts_of(app.run()) == expected
+
+
+def facts_of(app) -> dict[str, str]:
+    """The names and values of the run's figures, in their order."""
+    return dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", text_of(app)))
+
+
+def test_a_pinned_baseline_is_what_the_others_are_named_against(lab):
+    base = RunConfig.from_flat({"schedule": "one_cycle", "learning_rate": 0.01})
+    first = lab.store.create_run(base, VISITOR)
+    second = lab.store.create_run(base.changed({"dropout.rate": 0.5}), VISITOR)
+    app = lab.open()
+    assert chips_of(app, second) == ["Dropout rate 0.5", "One cycle", "Learning rate 0.01"]
+    assert "differs from the defaults" in text_of(app)
+    app.menu_button(key=f"menu-{first}").click("Pin as baseline").run()
+    assert chips_of(app, second) == ["Dropout rate 0.5"]
+    assert chips_of(app, first) == []
+    assert "differs from the baseline" in text_of(app)
+    lab.go(app, "runs")
+    assert dict(zip(app.dataframe[0].value["Run"], app.dataframe[0].value["Differs"], strict=True)) == {
+        first: "Baseline",
+        second: "Dropout rate 0.5",
+    }
+    lab.go(app, "")
+    app.menu_button(key=f"menu-{first}").click("Unpin as baseline").run()
+    assert chips_of(app, first) == ["One cycle", "Learning rate 0.01"]
+
+
+def chips_of(app, run) -> list[str]:
+    """What a run's card says of it."""
+    (card,) = (html.proto.body for html in app.get("html") if f">Run {run}</strong>" in html.proto.body)
+    return re.findall(r'<li class="tp-chip"[^>]*>(.*?)</li>', card)
 
 
 def test_runs_can_be_hidden_recolored_and_removed(lab):

@@ -85,6 +85,7 @@ def test_run_prints_one_line_of_json_and_nothing_else(tmp_path):
     results = json.loads(out)
     assert out.count("\n") == 1
     assert results["stopped_by"] == "epochs"
+    assert results["weights"] == "final weights"
     assert results["config"]["seed"] == 5
     assert results["config"]["schedule"] == {"name": "cosine", "final_lr": 0.0001, "moves": "epoch"}
     assert results["config"]["dropout"]["rate"] == 0.2

@@ -32,6 +32,7 @@ FLOORS = [
     ("trainer.presets", "trainer.streams", "trainer.curves", "trainer.store", "trainer.migrations"),
     ("trainer.comparison",),
     ("trainer.engine",),
+    ("trainer.describe",),
     ("trainer.health", "trainer.examples"),
     ("trainer.preflight", "trainer.diagnosis"),
     ("trainer.processes",),

@@ -11,6 +11,8 @@ from typing import Any
 from tqdm import tqdm
 
 from trainer.config import RunConfig, diff
+from trainer.describe.figures import FINAL, weights_at_end
+from trainer.describe.labels import differences
 from trainer.diagnosis import Evidence, Finding, evidence_label
 from trainer.formatting import format_bytes, format_duration, format_number
 from trainer.lifecycle.states import RunState
@@ -63,12 +65,18 @@ def summary(run: Run) -> str:
         f"{results['steps']} steps, {format_duration(results['seconds'])} ({results['steps_per_second']:.0f} steps/s, "
         f"{results['device']}, {results['precision']}, {results['parameters']:,} parameters)"
     ]
+    end = weights_at_end(results)
+    weights = {"train": "over the last epoch", "validation": end, "test": end}
     lines += [
-        f"  {part:10} loss {format_number(results[part]['loss'])}   {results['metric']} {format_number(results[part]['metric'])}"
-        for part in ("train", "validation", "test")
+        f"  {part:10} loss {format_number(results[part]['loss'])}   {results['metric']} "
+        f"{format_number(results[part]['metric'])}   ({of})"
+        for part, of in weights.items()
     ]
-    if best := results["best"]:
-        lines.append(f"  best validation loss {format_number(best['val_loss'])} in epoch {best['epoch']:.0f}")
+    if (best := results["best"]) and end == FINAL:
+        lines.append(
+            f"  {'validation':10} loss {format_number(best['val_loss'])}   {results['metric']} "
+            f"{format_number(best.get('val_metric'))}   (best epoch {best['epoch']:.0f})"
+        )
     return "\n".join([*lines, *(f"  {notice}" for notice in run.notices)])
 
 
@@ -77,7 +85,7 @@ def run_table(runs: Sequence[Run], turns: Mapping[int, Turn]) -> str:
     turn."""
     if not runs:
         return "No runs yet. Start one with: python -m trainer run"
-    rows = [["id", "status", "steps", "val loss", "changed", "name"]]
+    rows = [["id", "status", "steps", "val loss", "differs from the defaults", "name"]]
     for run in runs:
         best = (run.results or {}).get("best") or {}
         steps = str(run.progress.get("step", ""))
@@ -87,19 +95,11 @@ def run_table(runs: Sequence[Run], turns: Mapping[int, Turn]) -> str:
                 f"{run.status} ({turns[run.id]})" if run.id in turns else run.status,
                 steps,
                 format_number(best.get("val_loss")),
-                changes(run.config),
+                str(differences(RunConfig.from_stored(run.config))),
                 run.name,
             ]
         )
     return columns(rows)
-
-
-def changes(config: Mapping[str, Any]) -> str:
-    """What differs from the defaults, in a few words."""
-    parsed = RunConfig.from_stored(config)
-    if parsed is None:
-        return "knobs of another version"
-    return ", ".join(map(str, diff(RunConfig(), parsed))) or "defaults"
 
 
 def diagnosis(run: Run, evidence: Evidence | None, found: Sequence[Finding]) -> str:

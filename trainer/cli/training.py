@@ -15,6 +15,7 @@ from trainer.cli import terminal
 from trainer.cli.configuration import add_config, read_config, read_sets, require_data, whole_number
 from trainer.cli.own_data import with_file
 from trainer.config import ConfigError, RunConfig
+from trainer.describe.figures import weights_at_end
 from trainer.engine.build import require_start
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.lifecycle.states import RunState
@@ -148,8 +149,8 @@ def obey_signals(control: Control) -> None:
 
 
 def outcome(run: Run) -> dict[str, Any]:
-    """Returns a run's line of JSON: what the loop reported, under the run's id and state. Numbers that are not finite
-    become null."""
+    """Returns a run's line of JSON: what the loop reported, under the run's id and state. `weights` says which ones
+    `validation` and `test` were measured on. Numbers that are not finite become null."""
     return {
         "run": run.id,
         "name": run.name,
@@ -157,6 +158,7 @@ def outcome(run: Run) -> dict[str, Any]:
         "status": run.status,
         "error": run.error,
         "notices": run.notices,
+        "weights": weights_at_end(run.results) if run.results else None,
         **{key: value for key, value in (run.results or {"config": run.config}).items() if key != "error"},
     }
 

@@ -207,7 +207,7 @@ def _members(connection: Connection, comparison_id: int) -> list[Member]:
         .where(members.c.comparison_id == comparison_id)
         .order_by(members.c.replicate, members.c.arm)
     )
-    found: Iterable[sa.RowMapping] = (
+    found: Iterable[Mapping[Any, Any]] = (
         connection.execute(statement).mappings() if comparison_id <= MAX_ID else []
     )
     return [

@@ -12,6 +12,7 @@ from importlib.metadata import packages_distributions
 from typing import Any
 
 from trainer.config import RunConfig, diff, plain_knobs
+from trainer.describe.figures import weights_at_end
 from trainer.export.script.definitions import Definitions
 from trainer.export.script.source.edits import literal
 from trainer.export.script.source.modules import Import
@@ -43,7 +44,8 @@ def recorded(results: Mapping[str, Any] | None) -> Iterable[str]:
         values = (results or {}).get(part) or {}
         if isinstance(loss := values.get("loss"), float):
             metric = harmless(str((results or {}).get("metric")))
-            yield f"Recorded {part} loss {loss!r}, {metric} {values.get('metric')!r}."
+            weights = weights_at_end(results or {})
+            yield f"Recorded {part} loss {loss!r}, {metric} {values.get('metric')!r} ({weights})."
 
 
 def harmless(text: str) -> str:
