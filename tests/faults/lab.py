@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from waiting import until
 
 from trainer.metrics.registry import metrics
 from trainer.settings import Settings
@@ -20,7 +20,6 @@ from trainer.store import Run, Store
 from trainer.store.file_lock import is_locked
 
 ROOT = Path(__file__).parent.parent.parent
-LIVENESS = 90.0  # seconds; far more than anything takes, so that only a hang fails
 
 SERVER = """
 import os, subprocess, sys
@@ -95,12 +94,9 @@ class Lab:
             return False
         return True
 
-    def until(self, condition: Callable[[], Any], seconds: float = LIVENESS) -> None:
+    def until(self, condition: Callable[[], Any]) -> None:
         """Wait for something that must come true."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"waited too long; the supervisor said:\n{self.log()}"
-            time.sleep(0.01)
+        until(condition, lambda: f"waited too long; the supervisor said:\n{self.log()}")
 
     def past(self, run_id: int, step: int) -> None:
         """Wait until the run has committed this step."""

@@ -1,20 +1,15 @@
 """The page of one's own data: what it shows of a file, what it guesses, and what it takes into the sidebar."""
 
-import sys
-import time
-from pathlib import Path
-
+import own_files
 import pytest
 from page_testing import VISITOR, text_of, widget
+from waiting import until
 
 from pages.server import uploads as uploading
 from trainer.config import RunConfig
 from trainer.data.uploads import disk_bytes, find_manifest, upload_folder
 from trainer.settings import get_settings
 from trainer.store.removal import delete_with_files
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-import own_files
 
 HOSTILE = b"id,<img src=x onerror=alert(1)>,**bold**,$x^2$\n" + b"\n".join(
     b"%d,%d,%s,%d" % (n, n * 7 % 50, b"<script>" if n % 2 else b"[a](b)", n % 3) for n in range(60)
@@ -186,8 +181,7 @@ def test_a_link_to_a_file_that_is_not_here_says_so_and_leads_to_the_page(lab):
 def test_while_a_file_is_checked_its_progress_is_shown_and_it_can_be_cancelled(page, monkeypatch):
     def slow(source, settings, report, cancelled):
         report(0.4, "Reading rows")
-        while not cancelled():
-            time.sleep(0.01)
+        until(cancelled)
         raise uploading.CancelledError
 
     monkeypatch.setattr(uploading, "receive_file", slow)

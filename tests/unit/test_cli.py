@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import until
 
 from trainer.cli.main import main
 from trainer.metrics.registry import columns
@@ -42,14 +42,11 @@ def cli(home, *arguments):
 
 def wait_for_steps(home, steps):
     """Until run 1 has trained so far, as its committed points tell."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        if (home / "trainscope.db").exists() and Store(f"sqlite:///{home / 'trainscope.db'}").last_step(
-            1, "step"
-        ) >= steps:
-            return
-        time.sleep(0.1)
-    raise AssertionError("the run did not get going")
+    database = home / "trainscope.db"
+    until(database.exists, "the run did not get going")
+    store = Store(f"sqlite:///{database}")
+    until(lambda: store.last_step(1, "step") >= steps, "the run did not get that far")
+    store.close()
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import io
 import json
 import threading
-import time
 
 import own_files
 import pytest
+from waiting import until
 
 from trainer.cli.main import main
 from trainer.config import RunConfig
@@ -95,8 +95,7 @@ def test_no_more_than_a_few_are_checked_at_once(monkeypatch):
 
     thread = threading.Thread(target=work)
     thread.start()
-    while (0.0, "Waiting for other files to be checked") not in said:
-        time.sleep(0.01)
+    until(lambda: (0.0, "Waiting for other files to be checked") in said)
     assert digests == []
     turns.release()
     thread.join()
