@@ -3,7 +3,16 @@
 from collections.abc import Iterator
 
 import pytest
+import torch
 from script_process import Runner
+
+
+@pytest.fixture
+def in_float64() -> Iterator[None]:
+    """Builds networks and draws numbers in float64, in which two ways to compute one thing agree on every CPU."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture(scope="module")
