@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import TypeVar
 
-PATIENCE = 90.0  # seconds; far more than anything takes on a busy machine, so that only a hang fails
+PATIENCE = 150  # seconds; far more than anything takes on a busy machine, so that only a hang fails
 
 Value = TypeVar("Value")
 

@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
-from waiting import answers, until
+from playwright.sync_api import Page, expect, sync_playwright
+from waiting import PATIENCE, answers, until
 
 from trainer.store import COMMAND_LINE, Store, StoreError
 from trainer.store.supervisor_lock import supervisor_lock
@@ -28,7 +28,7 @@ FLAGS = [
     "--no-first-run",
     "--disable-background-networking",
 ]
-PATIENCE = 150  # seconds for anything at all, on a busy machine
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 class Site:
@@ -48,7 +48,7 @@ class Site:
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
             )
         health = f"{self.url}api/health"
-        until(lambda: answers(health) or self.process.poll() is not None, self.log.read_text, PATIENCE)
+        until(lambda: answers(health) or self.process.poll() is not None, self.log.read_text)
         assert self.process.poll() is None, self.log.read_text()
         return self
 

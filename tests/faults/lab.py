@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from waiting import until
+from waiting import PATIENCE, until
 
 from trainer.metrics.registry import metrics
 from trainer.settings import Settings
@@ -138,7 +138,7 @@ class Lab:
                 process.terminate()
         for process in self.supervisors:
             try:
-                process.wait(30)
+                process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
         self.store.close()

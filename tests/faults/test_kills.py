@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 from lab import Lab
+from waiting import PATIENCE
 
 from trainer.store import COMMAND_LINE
 
@@ -35,7 +36,9 @@ def test_thirty_kills_of_workers_at_random_moments(sqlite_lab: Lab) -> None:
         run_id = lab.create()
         futile, reached = 0, 0
         while not lab.store.run(run_id).is_over and kills < KILLS:
-            time.sleep(chance.uniform(0.0, 1.6))
+            time.sleep(
+                chance.uniform(0.0, 1.6)
+            )  # the random moment is the fault itself; nothing is waited for
             if futile == 2:  # a third loss without progress would rightly fail the run
                 committed_past(lab, run_id, reached)
             attempt = lab.store.run(run_id).attempt
@@ -109,7 +112,7 @@ def test_graceful_stop_queues_the_runs_again(lab: Lab) -> None:
     run_id = lab.create()
     lab.past(run_id, 100)
     first.send_signal(signal.SIGTERM)
-    assert first.wait(60) == 0
+    assert first.wait(PATIENCE) == 0
     assert lab.store.run(run_id).status == "queued"
     assert lab.worker(run_id) is None
     assert lab.store.supervisor_status() == "absent"
@@ -136,7 +139,7 @@ def test_a_killed_server_takes_its_supervisor_along_and_loses_nothing(lab: Lab) 
 def test_one_supervisor_per_database(lab: Lab) -> None:
     lab.start()
     second = lab.start(wait=False)
-    assert second.wait(60) == 0
+    assert second.wait(PATIENCE) == 0
     assert "Another supervisor serves this database already" in lab.log()
     assert lab.store.supervisor_status() == "ready"
 

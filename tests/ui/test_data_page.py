@@ -3,7 +3,7 @@
 import own_files
 import pytest
 from page_testing import VISITOR, text_of, widget
-from waiting import until
+from waiting import PATIENCE, until
 
 from pages.server import uploads as uploading
 from trainer.config import RunConfig
@@ -31,7 +31,7 @@ def add(app, name, data):
     app.file_uploader[0].upload(name, data, "text/csv")
     app = app.run()
     pending = uploading.pending_upload(VISITOR)
-    assert pending is None or pending.ended.wait(60)
+    assert pending is None or pending.ended.wait(PATIENCE)
     app = app.run()
     assert not app.exception
     return app
@@ -191,7 +191,7 @@ def test_while_a_file_is_checked_its_progress_is_shown_and_it_can_be_cancelled(p
     pending = uploading.pending_upload(VISITOR)
     assert (pending.fraction, pending.activity) == (0.4, "Reading rows") or pending.activity == "Saving"
     app = widget(app, "data-cancel").click().run()
-    assert pending.ended.wait(10)
+    assert pending.ended.wait(PATIENCE)
     assert app.run().file_uploader
     assert find_manifest("0" * 64) is None
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 from script_process import Runner
+from waiting import PATIENCE
 
 
 @pytest.fixture
@@ -21,4 +22,4 @@ def runner() -> Iterator[Runner]:
     runner = Runner()
     yield runner
     runner.process.stdin.close()
-    runner.process.wait(30)
+    runner.process.wait(PATIENCE)

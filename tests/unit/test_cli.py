@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from waiting import until
+from waiting import PATIENCE, until
 
 from trainer.cli.main import main
 from trainer.metrics.registry import columns
@@ -36,7 +36,7 @@ def started(home, *arguments):
 
 def cli(home, *arguments):
     process = started(home, *arguments)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     return process.returncode, out, err
 
 
@@ -115,7 +115,7 @@ def test_ctrl_c_stops_in_order_and_resume_ends_like_a_run_that_never_stopped(tmp
     process = started(tmp_path / "home", "run", *values, "pace=60")
     wait_for_steps(tmp_path / "home", 20)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     stopped = json.loads(out)
     assert stopped["status"] == "stopped"
@@ -140,7 +140,7 @@ def test_a_killed_run_can_be_resumed_and_stopped_without_a_supervisor(tmp_path, 
     process = started(tmp_path, "resume", 1, "--json")
     wait_for_steps(tmp_path, Store(f"sqlite:///{tmp_path / 'trainscope.db'}").last_step(1, "step") + 1)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, json.loads(out)["status"], err) == (0, "stopped", "")
 
 
@@ -227,7 +227,7 @@ def test_a_home_that_cannot_be_made_is_one_sentence(tmp_path, command, monkeypat
 def test_a_reader_that_leaves_is_no_failure_to_talk_about(tmp_path):
     process = started(tmp_path, "list-knobs")
     process.stdout.close()
-    assert (process.wait(60), process.stderr.read()) == (141, "")
+    assert (process.wait(PATIENCE), process.stderr.read()) == (141, "")
 
 
 def test_list_knobs_has_every_knob_of_the_registry(tmp_path):

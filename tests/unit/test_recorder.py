@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from waiting import until
+from waiting import PATIENCE, until
 
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.metrics.registry import point_type
@@ -142,7 +142,7 @@ def test_training_waits_for_a_locked_database_and_loses_nothing(
     until(lambda: len(tries) > 5 and len(done) >= 100)  # long enough in vain for whoever does not wait
     assert len(done) < 400  # it waits: at most two loads of the queue are taken
     locker.execute("COMMIT")
-    thread.join(30)
+    thread.join(PATIENCE)
     recorder.close()
     assert np.array_equal(store.read_points(run_id, "step").column("step"), np.arange(1, 501))
     assert any("nothing was lost" in notice for notice in store.run(run_id).notices)
