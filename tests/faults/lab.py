@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,14 @@ CONFIG: dict[str, Any] = {
     "schedule": {"name": "cosine"},
     "normalization": {"name": "batch"},
 }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that must be the same however often a run was disturbed."""
+
+    curves: dict[str, np.ndarray]
+    weights: Mapping[str, torch.Tensor]
 
 
 class Lab:
@@ -122,14 +131,19 @@ class Lab:
         path = self.settings.run_folder(run_id) / "checkpoint.pt"
         return torch.load(path, weights_only=True)["model"]
 
-    def assert_equal(self, run_id: int, reference: int) -> None:
-        """Both runs have the same curves and weights, bit for bit."""
-        mine, theirs = self.curves(run_id), self.curves(reference)
-        for kind, points in theirs.items():
-            assert np.array_equal(np.diff(mine["step"][:, 0]), np.ones(len(mine["step"]) - 1)), "a hole"
+    def outcome(self, run_id: int) -> Outcome:
+        """What a run leaves behind."""
+        return Outcome(self.curves(run_id), self.weights(run_id))
+
+    def assert_equal(self, run_id: int, undisturbed: Outcome) -> None:
+        """The run has the same curves and weights as one that nobody disturbed, bit for bit."""
+        mine = self.curves(run_id)
+        assert np.array_equal(np.diff(mine["step"][:, 0]), np.ones(len(mine["step"]) - 1)), "a hole"
+        for kind, points in undisturbed.curves.items():
             assert mine[kind].tobytes() == points.tobytes(), f"the {kind} curves differ"
-        weights = self.weights(reference)
-        assert all(torch.equal(tensor, weights[name]) for name, tensor in self.weights(run_id).items())
+        weights = self.weights(run_id)
+        assert weights.keys() == undisturbed.weights.keys()
+        assert all(torch.equal(tensor, weights[name]) for name, tensor in undisturbed.weights.items())
 
     def close(self) -> None:
         """Stop what was started here."""
