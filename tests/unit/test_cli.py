@@ -71,13 +71,11 @@ def measured(results):
     }
 
 
-def test_run_prints_one_line_of_json_and_nothing_else(tmp_path):
+def test_run_prints_one_line_of_json_and_nothing_else(tmp_path, command):
     (tmp_path / "config.json").write_text(
         json.dumps({"schedule": {"name": "cosine", "final_lr": 0.0001}, "seed": 3})
     )
-    code, out, err = cli(
-        tmp_path / "home", "run", tmp_path / "config.json", "--set", *FAST, "--seed", 5, "--json"
-    )
+    code, out, err = cli(tmp_path, "run", tmp_path / "config.json", "--set", *FAST, "--seed", 5, "--json")
     assert (code, err) == (0, "")
     results = json.loads(out)
     assert out.count("\n") == 1
@@ -96,9 +94,8 @@ def test_run_prints_one_line_of_json_and_nothing_else(tmp_path):
         cli(tmp_path / "other", "run", tmp_path / "config.json", "--set", *FAST, "--seed", 5, "--json")[1]
     )
     assert measured(again) == measured(results)
-    listed = cli(tmp_path / "home", "runs", "--json")
-    assert json.loads(listed[1])["status"] == "finished"
-    assert cli(tmp_path / "home", "runs")[0] == 0
+    assert json.loads(command("runs", "--json")[1])["status"] == "finished"
+    assert command("runs")[0] == 0
 
 
 def test_ctrl_c_stops_in_order_and_resume_ends_like_a_run_that_never_stopped(tmp_path):
@@ -230,7 +227,7 @@ def test_a_reader_that_leaves_is_no_failure_to_talk_about(tmp_path):
     assert (process.wait(PATIENCE), process.stderr.read()) == (141, "")
 
 
-def test_list_knobs_has_every_knob_of_the_registry(tmp_path):
+def test_list_knobs_has_every_knob_of_the_registry(tmp_path, command):
     code, out, _ = cli(tmp_path, "list-knobs", "--json")
     assert code == 0
     entries = {(entry["knob"], entry.get("when")) for entry in json.loads(out)}
@@ -239,13 +236,13 @@ def test_list_knobs_has_every_knob_of_the_registry(tmp_path):
         for item in family.techniques.values():
             for knob in item.knobs:
                 assert (f"{family.name}.{knob}", f"{family.name}={item.name}") in entries
-    code, table, _ = cli(tmp_path, "list-knobs")
+    code, table, _ = command("list-knobs")
     assert code == 0
     assert all(knob in table for knob, _ in entries)
     assert not (tmp_path / "trainscope.db").exists(), "reading the registry needs no store"
 
 
-def test_inspect_tells_of_the_first_step_and_saves_nothing(tmp_path):
+def test_inspect_tells_of_the_first_step_and_saves_nothing(tmp_path, command):
     code, out, err = cli(
         tmp_path, "inspect", "--set", *FAST, "initialization=too_small", "--seed", "4", "--json"
     )
@@ -254,11 +251,11 @@ def test_inspect_tells_of_the_first_step_and_saves_nothing(tmp_path):
     assert [row["layer"] for row in found["activations"]] == ["hidden1.linear", "output"]
     assert found["activations"][0]["std"] < 0.01
     assert list(tmp_path.iterdir()) == []
-    code, out, err = cli(tmp_path, "inspect", "--set", *FAST)
+    code, out, err = command("inspect", "--set", *FAST)
     assert (code, err) == (0, "")
     assert "hidden1.linear" in out
     assert "float32 (chosen)" in out
-    code, out, err = cli(tmp_path, "inspect", "--set", "data=mnist")
+    code, out, err = command("inspect", "--set", "data=mnist")
     assert (code, out) == (2, "")
     assert "python -m trainer download mnist" in err
 
