@@ -34,9 +34,7 @@ def test_thirty_kills_of_workers_at_random_moments(sqlite_lab: Lab, undisturbed:
         run_id = lab.create()
         futile, reached = 0, 0
         while not lab.store.run(run_id).is_over and kills < KILLS:
-            time.sleep(
-                chance.uniform(0.0, 1.6)
-            )  # the random moment is the fault itself; nothing is waited for
+            time.sleep(chance.uniform(0.0, 1.6))  # part of the fault: nothing is waited for
             if futile == 2:  # a third loss without progress would rightly fail the run
                 committed_past(lab, run_id, reached)
             attempt = lab.store.run(run_id).attempt
