@@ -3,7 +3,6 @@
 import itertools
 import os
 import sys
-from pathlib import Path
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
@@ -11,9 +10,6 @@ os.environ.setdefault(
 
 import pytest
 from hypothesis import HealthCheck, settings
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from postgres import find_binaries, fresh_database, running_server
 
 settings.register_profile(
@@ -24,6 +20,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("trainscope")
+
+
+@pytest.fixture(autouse=True)
+def torch_draws_the_same_whatever_ran_before():
+    """Tests run in random order. pytest-randomly seeds the streams of Python and NumPy before each one, but not torch's."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

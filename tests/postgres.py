@@ -6,12 +6,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from waiting import until
 
 USER = "trainscope"
 ACCOUNT = "postgres"  # the package's own; the server refuses to run as root
@@ -57,18 +57,19 @@ def running_server(binaries: Path) -> Iterator[str]:
             server.wait(30)
 
 
-def _wait_until_ready(server: subprocess.Popen[bytes], folder: Path, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
+def _wait_until_ready(server: subprocess.Popen[bytes], folder: Path) -> None:
+    def answers() -> bool:
         try:
             psycopg.connect(host=str(folder), user=USER, dbname="postgres").close()
         except psycopg.OperationalError:
-            log = (folder / "log").read_text()
-            assert server.poll() is None, f"PostgreSQL did not start:\n{log}"
-            assert time.monotonic() < deadline, f"PostgreSQL did not become ready:\n{log}"
-            time.sleep(0.05)
-        else:
-            return
+            assert server.poll() is None, f"PostgreSQL did not start:\n{log()}"
+            return False
+        return True
+
+    def log() -> str:
+        return (folder / "log").read_text()
+
+    until(answers, lambda: f"PostgreSQL did not become ready:\n{log()}")
 
 
 @contextmanager

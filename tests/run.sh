@@ -33,5 +33,6 @@ mypy
 biome ci --error-on-warnings
 tsc -p tests/js
 node --test --test-reporter=spec tests/js/*.test.js
-python -m pytest tests/unit tests/ui tests/faults -n "$(python -c 'from trainer.settings import usable_cores; print(usable_cores())')" -rs --durations=20
-exec python -m pytest tests/e2e -rs --durations=20
+each=(-n "$(python -c 'from trainer.settings import usable_cores; print(usable_cores())')" -rs --durations=20)
+python -m pytest tests/unit tests/ui tests/faults "${each[@]}"
+exec python -m pytest tests/e2e "${each[@]}" # each process with a server and a browser of its own

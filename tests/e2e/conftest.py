@@ -8,14 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
+from waiting import PATIENCE, answers, until
 
 from trainer.store import COMMAND_LINE, Store, StoreError
 from trainer.store.supervisor_lock import supervisor_lock
@@ -29,7 +28,7 @@ FLAGS = [
     "--no-first-run",
     "--disable-background-networking",
 ]
-PATIENCE = 150  # seconds for anything at all, on a busy machine
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 class Site:
@@ -48,11 +47,9 @@ class Site:
             self.process = subprocess.Popen(
                 command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True
             )
-        deadline = time.monotonic() + PATIENCE
-        while not _answers(self.url):
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.1)
+        health = f"{self.url}api/health"
+        until(lambda: answers(health) or self.process.poll() is not None, self.log.read_text)
+        assert self.process.poll() is None, self.log.read_text()
         return self
 
     def stop(self) -> None:
@@ -63,14 +60,6 @@ class Site:
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}api/health", timeout=5) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
 
 
 def _free_port() -> int:
@@ -93,11 +82,9 @@ def live_page(home: Path) -> Iterator[tuple[Store, str]]:
         env={**os.environ, "TRAINSCOPE_HOME": str(home), "PYTHONPATH": str(ROOT)},
     )
     try:
-        deadline = time.monotonic() + PATIENCE
-        while not _answers(f"http://127.0.0.1:{port}/"):
-            assert server.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        health = f"http://127.0.0.1:{port}/api/health"
+        until(lambda: answers(health) or server.poll() is not None, "the live panel's server does not answer")
+        assert server.poll() is None
         yield store, f"http://127.0.0.1:{port}/"
     finally:
         server.terminate()

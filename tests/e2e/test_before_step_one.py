@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from conftest import PATIENCE
 from playwright.sync_api import Page, expect
-
-expect.set_options(timeout=PATIENCE * 1000)
 
 WIDTHS = "() => document.querySelector('.st-key-before-fresh .js-plotly-plot').data[0].x"
 

@@ -7,10 +7,8 @@ import re
 
 from playwright.sync_api import Page, expect
 from test_health import SLOW
-from test_journeys import PATIENCE, button, chart, legend, no_sideways_scroll, start, status, wait_for_step
+from test_journeys import button, chart, legend, no_sideways_scroll, start, status, wait_for_step
 from test_own_data import upload
-
-expect.set_options(timeout=PATIENCE * 1000)
 
 
 def boundaries(page: Page):

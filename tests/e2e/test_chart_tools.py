@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PATIENCE, live_page
+from conftest import live_page
 from playwright.sync_api import Page, expect
 from test_journeys import button, chart, legend, start, status, wait_for_address
+from waiting import PATIENCE
 
 from trainer.metrics.registry import columns
 from trainer.store import Batch, Store

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 from playwright.sync_api import Page, expect
-from test_journeys import PATIENCE, button, no_sideways_scroll, start, status
+from test_journeys import button, no_sideways_scroll, start, status
 
-expect.set_options(timeout=PATIENCE * 1000)
 SLOW = "?data=two_moons&pace=150&epochs=400"
 
 

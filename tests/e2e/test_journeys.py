@@ -6,11 +6,9 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from conftest import PATIENCE
 from playwright.sync_api import Page, expect
 
 SLOW = "?pace=60&epochs=1000"  # steps a second, so that a run lasts as long as a test needs it
-expect.set_options(timeout=PATIENCE * 1000)
 
 
 def button(page: Page, name: str):

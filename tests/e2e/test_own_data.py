@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
+import own_files
 from playwright.sync_api import Page, expect
 from test_journeys import button, no_sideways_scroll, start, wait_for_address, wait_for_step
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-import own_files
 
 
 def upload(page: Page, name: str, data: bytes) -> None:

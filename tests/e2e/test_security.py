@@ -7,9 +7,9 @@ import json
 import urllib.request
 
 import pytest
-from conftest import PATIENCE
 from playwright.sync_api import expect
 from test_journeys import button, chart, start, wait_for_step
+from waiting import PATIENCE
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+from lab import Lab, Outcome
 
-sys.path.insert(0, str(Path(__file__).parent))
 
-from lab import Lab
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    """What a run leaves behind that nobody disturbs, on whichever database."""
+    lab = Lab(tmp_path_factory.mktemp("undisturbed"))
+    lab.start()
+    run_id = lab.create(pace=0)
+    assert lab.end(run_id).status == "finished"
+    outcome = lab.outcome(run_id)
+    lab.close()
+    return outcome
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from waiting import PATIENCE, until
 
 from trainer.metrics.registry import metrics
 from trainer.settings import Settings
@@ -20,7 +21,6 @@ from trainer.store import Run, Store
 from trainer.store.file_lock import is_locked
 
 ROOT = Path(__file__).parent.parent.parent
-LIVENESS = 90.0  # seconds; far more than anything takes, so that only a hang fails
 
 SERVER = """
 import os, subprocess, sys
@@ -36,6 +36,14 @@ CONFIG: dict[str, Any] = {
     "schedule": {"name": "cosine"},
     "normalization": {"name": "batch"},
 }
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that must be the same however often a run was disturbed."""
+
+    curves: dict[str, np.ndarray]
+    weights: Mapping[str, torch.Tensor]
 
 
 class Lab:
@@ -95,12 +103,9 @@ class Lab:
             return False
         return True
 
-    def until(self, condition: Callable[[], Any], seconds: float = LIVENESS) -> None:
+    def until(self, condition: Callable[[], Any]) -> None:
         """Wait for something that must come true."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"waited too long; the supervisor said:\n{self.log()}"
-            time.sleep(0.01)
+        until(condition, lambda: f"waited too long; the supervisor said:\n{self.log()}")
 
     def past(self, run_id: int, step: int) -> None:
         """Wait until the run has committed this step."""
@@ -126,14 +131,19 @@ class Lab:
         path = self.settings.run_folder(run_id) / "checkpoint.pt"
         return torch.load(path, weights_only=True)["model"]
 
-    def assert_equal(self, run_id: int, reference: int) -> None:
-        """Both runs have the same curves and weights, bit for bit."""
-        mine, theirs = self.curves(run_id), self.curves(reference)
-        for kind, points in theirs.items():
-            assert np.array_equal(np.diff(mine["step"][:, 0]), np.ones(len(mine["step"]) - 1)), "a hole"
+    def outcome(self, run_id: int) -> Outcome:
+        """What a run leaves behind."""
+        return Outcome(self.curves(run_id), self.weights(run_id))
+
+    def assert_equal(self, run_id: int, undisturbed: Outcome) -> None:
+        """The run has the same curves and weights as one that nobody disturbed, bit for bit."""
+        mine = self.curves(run_id)
+        assert np.array_equal(np.diff(mine["step"][:, 0]), np.ones(len(mine["step"]) - 1)), "a hole"
+        for kind, points in undisturbed.curves.items():
             assert mine[kind].tobytes() == points.tobytes(), f"the {kind} curves differ"
-        weights = self.weights(reference)
-        assert all(torch.equal(tensor, weights[name]) for name, tensor in self.weights(run_id).items())
+        weights = self.weights(run_id)
+        assert weights.keys() == undisturbed.weights.keys()
+        assert all(torch.equal(tensor, weights[name]) for name, tensor in undisturbed.weights.items())
 
     def close(self) -> None:
         """Stop what was started here."""
@@ -142,7 +152,7 @@ class Lab:
                 process.terminate()
         for process in self.supervisors:
             try:
-                process.wait(30)
+                process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
         self.store.close()

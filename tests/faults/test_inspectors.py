@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 from lab import Lab
+from waiting import PATIENCE
 
 from trainer.config import RunConfig
 from trainer.preflight.dry_run import question_of
@@ -127,7 +128,7 @@ def test_a_stop_in_the_middle_leaves_the_question_to_the_next_start(lab: Lab) ->
     first = lab.start()
     asked = begun(lab)
     first.send_signal(signal.SIGTERM)
-    assert first.wait(60) == 0
+    assert first.wait(PATIENCE) == 0
     assert lab.store.inspection(asked).status == "running"
     lab.start()
     lab.until(lambda: lab.store.inspection(asked).status in ("running", "finished"))

@@ -8,7 +8,8 @@ import signal
 import time
 
 import numpy as np
-from lab import Lab
+from lab import Lab, Outcome
+from waiting import PATIENCE
 
 from trainer.store import COMMAND_LINE
 
@@ -25,17 +26,15 @@ def replaced(lab: Lab, run_id: int, attempt: int) -> None:
     lab.until(lambda: lab.store.run(run_id).attempt > attempt or lab.store.run(run_id).is_over)
 
 
-def test_thirty_kills_of_workers_at_random_moments(sqlite_lab: Lab) -> None:
+def test_thirty_kills_of_workers_at_random_moments(sqlite_lab: Lab, undisturbed: Outcome) -> None:
     lab, chance, kills = sqlite_lab, random.Random(5), 0
     lab.start()
-    reference = lab.create(pace=0)
-    lab.end(reference)
-    expected = lab.curves(reference)["step"]
+    expected = undisturbed.curves["step"]
     while kills < KILLS:
         run_id = lab.create()
         futile, reached = 0, 0
         while not lab.store.run(run_id).is_over and kills < KILLS:
-            time.sleep(chance.uniform(0.0, 1.6))
+            time.sleep(chance.uniform(0.0, 1.6))  # part of the fault: nothing is waited for
             if futile == 2:  # a third loss without progress would rightly fail the run
                 committed_past(lab, run_id, reached)
             attempt = lab.store.run(run_id).attempt
@@ -48,13 +47,11 @@ def test_thirty_kills_of_workers_at_random_moments(sqlite_lab: Lab) -> None:
             futile = 0 if len(committed) > reached else futile + 1
             reached = max(reached, len(committed))
         assert lab.end(run_id).status == "finished", lab.store.run(run_id).error
-        lab.assert_equal(run_id, reference)
+        lab.assert_equal(run_id, undisturbed)
 
 
-def test_kill_of_the_supervisor(lab: Lab) -> None:
+def test_kill_of_the_supervisor(lab: Lab, undisturbed: Outcome) -> None:
     first = lab.start()
-    reference = lab.create(pace=0)
-    lab.end(reference)
     run_id, waiting = lab.create(), [lab.create(owner="bob", epochs=2) for _ in range(3)]
     lab.past(run_id, 350)
     first.kill()
@@ -63,14 +60,12 @@ def test_kill_of_the_supervisor(lab: Lab) -> None:
     assert lab.store.run(run_id).status == "interrupted"
     lab.start()
     assert lab.end(run_id).status == "finished"
-    lab.assert_equal(run_id, reference)
+    lab.assert_equal(run_id, undisturbed)
     assert [lab.end(each).status for each in waiting] == ["finished"] * 3
 
 
-def test_kill_of_supervisor_and_worker_together(lab: Lab) -> None:
+def test_kill_of_supervisor_and_worker_together(lab: Lab, undisturbed: Outcome) -> None:
     first = lab.start()
-    reference = lab.create(pace=0)
-    lab.end(reference)
     run_id = lab.create()
     lab.past(run_id, 400)
     first.kill()
@@ -79,13 +74,11 @@ def test_kill_of_supervisor_and_worker_together(lab: Lab) -> None:
     assert lab.store.run(run_id).status == "running"
     lab.start()
     assert lab.end(run_id).status == "finished"
-    lab.assert_equal(run_id, reference)
+    lab.assert_equal(run_id, undisturbed)
 
 
-def test_an_orphan_and_its_successor_never_train_together(lab: Lab) -> None:
+def test_an_orphan_and_its_successor_never_train_together(lab: Lab, undisturbed: Outcome) -> None:
     first = lab.start()
-    reference = lab.create(pace=0)
-    lab.end(reference)
     run_id = lab.create()
     lab.past(run_id, 200)
     orphan = lab.worker(run_id)
@@ -99,29 +92,25 @@ def test_an_orphan_and_its_successor_never_train_together(lab: Lab) -> None:
     os.kill(orphan, signal.SIGCONT)
     assert lab.end(run_id).status == "finished"
     assert lab.store.run(run_id).attempt == 2
-    lab.assert_equal(run_id, reference)
+    lab.assert_equal(run_id, undisturbed)
 
 
-def test_graceful_stop_queues_the_runs_again(lab: Lab) -> None:
+def test_graceful_stop_queues_the_runs_again(lab: Lab, undisturbed: Outcome) -> None:
     first = lab.start()
-    reference = lab.create(pace=0)
-    lab.end(reference)
     run_id = lab.create()
     lab.past(run_id, 100)
     first.send_signal(signal.SIGTERM)
-    assert first.wait(60) == 0
+    assert first.wait(PATIENCE) == 0
     assert lab.store.run(run_id).status == "queued"
     assert lab.worker(run_id) is None
     assert lab.store.supervisor_status() == "absent"
     lab.start()
     assert lab.end(run_id).status == "finished"
-    lab.assert_equal(run_id, reference)
+    lab.assert_equal(run_id, undisturbed)
 
 
-def test_a_killed_server_takes_its_supervisor_along_and_loses_nothing(lab: Lab) -> None:
+def test_a_killed_server_takes_its_supervisor_along_and_loses_nothing(lab: Lab, undisturbed: Outcome) -> None:
     server = lab.start_by_server()
-    reference = lab.create(pace=0)
-    lab.end(reference)
     run_id = lab.create()
     lab.past(run_id, 100)
     server.kill()
@@ -130,21 +119,19 @@ def test_a_killed_server_takes_its_supervisor_along_and_loses_nothing(lab: Lab) 
     assert lab.store.run(run_id).status == "queued"
     lab.start()
     assert lab.end(run_id).status == "finished"
-    lab.assert_equal(run_id, reference)
+    lab.assert_equal(run_id, undisturbed)
 
 
 def test_one_supervisor_per_database(lab: Lab) -> None:
     lab.start()
     second = lab.start(wait=False)
-    assert second.wait(60) == 0
+    assert second.wait(PATIENCE) == 0
     assert "Another supervisor serves this database already" in lab.log()
     assert lab.store.supervisor_status() == "ready"
 
 
-def test_pause_and_resume_is_exact(lab: Lab) -> None:
+def test_pause_and_resume_is_exact(lab: Lab, undisturbed: Outcome) -> None:
     lab.start()
-    reference = lab.create(pace=0)
-    lab.end(reference)
     run_id = lab.create()
     for step in (90, 431, 777):
         lab.past(run_id, step)
@@ -152,34 +139,30 @@ def test_pause_and_resume_is_exact(lab: Lab) -> None:
         lab.until(lambda: lab.store.run(run_id).status == "paused")
         assert lab.store.resume(run_id, by=COMMAND_LINE) == "queued"
     assert lab.end(run_id).status == "finished"
-    lab.assert_equal(run_id, reference)
+    lab.assert_equal(run_id, undisturbed)
 
 
-def test_stop_and_take_up_again(sqlite_lab: Lab) -> None:
+def test_stop_and_take_up_again(sqlite_lab: Lab, undisturbed: Outcome) -> None:
     lab = sqlite_lab
     lab.start()
-    reference = lab.create(pace=0)
-    lab.end(reference)
     run_id = lab.create()
     lab.past(run_id, 200)
     lab.store.request(run_id, "stop", by=COMMAND_LINE)
     assert lab.end(run_id).status == "stopped"
     lab.store.resume(run_id, by=COMMAND_LINE)
     lab.until(lambda: lab.store.run(run_id).status == "finished")
-    lab.assert_equal(run_id, reference)
+    lab.assert_equal(run_id, undisturbed)
 
 
-def test_a_hung_worker_is_replaced(sqlite_lab: Lab) -> None:
+def test_a_hung_worker_is_replaced(sqlite_lab: Lab, undisturbed: Outcome) -> None:
     lab = sqlite_lab
     lab.start()
-    reference = lab.create(pace=0)
-    lab.end(reference)
     run_id = lab.create()
     lab.past(run_id, 100)
     os.kill(lab.worker(run_id), signal.SIGSTOP)
     lab.until(lambda: lab.store.run(run_id).attempt == 2)
     assert lab.end(run_id).status == "finished"
-    lab.assert_equal(run_id, reference)
+    lab.assert_equal(run_id, undisturbed)
 
 
 def test_a_crash_loop_ends_with_the_signal_named(sqlite_lab: Lab) -> None:

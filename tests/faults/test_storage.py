@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from lab import Lab
+from lab import Lab, Outcome
 
 from trainer.store import COMMAND_LINE
 
@@ -42,7 +42,7 @@ def roomy_lab(tmp_path: Path):
     lab.close()
 
 
-def test_a_full_disk_makes_training_wait(small_disk: Path, roomy_lab: Lab) -> None:
+def test_a_full_disk_makes_training_wait(small_disk: Path, roomy_lab: Lab, undisturbed: Outcome) -> None:
     full = Lab(small_disk)
     try:
         full.start()
@@ -52,43 +52,37 @@ def test_a_full_disk_makes_training_wait(small_disk: Path, roomy_lab: Lab) -> No
         fill(ballast)
         roomy_lab.end(roomy_lab.create())  # whoever does not wait is done before the like of it
         waiting_at = full.store.last_step(run_id, "step")
-        reference = roomy_lab.create()
-        roomy_lab.end(reference)
+        roomy_lab.end(roomy_lab.create())
         assert full.store.last_step(run_id, "step") == waiting_at < 1200
         assert full.store.run(run_id).status == "running"
         assert full.worker(run_id) is not None  # it waits, it did not die
         ballast.unlink()
         assert full.end(run_id).status == "finished"
-        mine, theirs = full.curves(run_id), roomy_lab.curves(reference)
-        assert all(mine[kind].tobytes() == theirs[kind].tobytes() for kind in theirs)
+        full.assert_equal(run_id, undisturbed)
         assert any("nothing was lost" in notice for notice in full.store.run(run_id).notices)
     finally:
         full.close()
 
 
-def test_a_database_locked_by_another_process(sqlite_lab: Lab, roomy_lab: Lab) -> None:
+def test_a_database_locked_by_another_process(sqlite_lab: Lab, roomy_lab: Lab, undisturbed: Outcome) -> None:
     lab = sqlite_lab
     lab.start()
     run_id = lab.create()
     lab.past(run_id, 150)
     other = sqlite3.connect(lab.store.engine.url.database, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
-    reference = roomy_lab.create()
-    roomy_lab.end(reference)
+    roomy_lab.end(roomy_lab.create())
     other.execute("COMMIT")
     other.close()
     assert lab.end(run_id).status == "finished"
     assert lab.store.run(run_id).attempt == 1
-    mine, theirs = lab.curves(run_id), roomy_lab.curves(reference)
-    assert all(mine[kind].tobytes() == theirs[kind].tobytes() for kind in theirs)
+    lab.assert_equal(run_id, undisturbed)
 
 
 @pytest.mark.parametrize("damage", ["cut", "garbage", "both"])
-def test_a_damaged_checkpoint_falls_back(sqlite_lab: Lab, damage: str) -> None:
+def test_a_damaged_checkpoint_falls_back(sqlite_lab: Lab, damage: str, undisturbed: Outcome) -> None:
     lab = sqlite_lab
     lab.start()
-    reference = lab.create(pace=0)
-    lab.end(reference)
     run_id = lab.create()
     folder = lab.settings.run_folder(run_id)
     lab.until(lambda: (folder / "checkpoint.previous.pt").exists())
@@ -103,7 +97,7 @@ def test_a_damaged_checkpoint_falls_back(sqlite_lab: Lab, damage: str) -> None:
         previous.write_bytes(b"")
     lab.store.resume(run_id, by=COMMAND_LINE)
     assert lab.end(run_id).status == "finished"
-    lab.assert_equal(run_id, reference)
+    lab.assert_equal(run_id, undisturbed)
     assert any("damaged" in notice for notice in lab.store.run(run_id).notices)
 
 

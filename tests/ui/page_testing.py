@@ -5,6 +5,7 @@ from html import unescape
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
+from waiting import PATIENCE
 
 from trainer.store import Store
 
@@ -20,7 +21,7 @@ class Lab:
 
     def open(self, **query: str) -> AppTest:
         """A fresh tab at an address."""
-        app = AppTest.from_file(SHELL, default_timeout=30)
+        app = AppTest.from_file(SHELL, default_timeout=PATIENCE)
         for key, value in query.items():
             app.query_params[key] = value
         return app.run()

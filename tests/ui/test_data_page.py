@@ -1,11 +1,9 @@
 """The page of one's own data: what it shows of a file, what it guesses, and what it takes into the sidebar."""
 
-import sys
-import time
-from pathlib import Path
-
+import own_files
 import pytest
 from page_testing import VISITOR, messages, text_of, widget
+from waiting import PATIENCE, until
 
 from pages.server import uploads as uploading
 from trainer.config import RunConfig
@@ -13,9 +11,6 @@ from trainer.data.uploads import disk_bytes, find_manifest, upload_folder
 from trainer.settings import get_settings
 from trainer.store import COMMAND_LINE, StoreError
 from trainer.store.removal import delete_with_files
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
-import own_files
 
 HOSTILE = b"id,<img src=x onerror=alert(1)>,**bold**,$x^2$\n" + b"\n".join(
     b"%d,%d,%s,%d" % (n, n * 7 % 50, b"<script>" if n % 2 else b"[a](b)", n % 3) for n in range(60)
@@ -37,7 +32,7 @@ def add(app, name, data):
     app.file_uploader[0].upload(name, data, "text/csv")
     app = app.run()
     pending = uploading.pending_upload(VISITOR)
-    assert pending is None or pending.ended.wait(60)
+    assert pending is None or pending.ended.wait(PATIENCE)
     app = app.run()
     assert not app.exception
     return app
@@ -210,8 +205,7 @@ def test_to_know_a_digest_is_not_to_own_the_file(page, lab):
 def test_while_a_file_is_checked_its_progress_is_shown_and_it_can_be_cancelled(page, monkeypatch):
     def slow(source, settings, report, cancelled, owner):
         report(0.4, "Reading rows")
-        while not cancelled():
-            time.sleep(0.01)
+        until(cancelled)
         raise uploading.CancelledError
 
     monkeypatch.setattr(uploading, "receive_file", slow)
@@ -221,7 +215,7 @@ def test_while_a_file_is_checked_its_progress_is_shown_and_it_can_be_cancelled(p
     pending = uploading.pending_upload(VISITOR)
     assert (pending.fraction, pending.activity) == (0.4, "Reading rows") or pending.activity == "Saving"
     app = widget(app, "data-cancel").click().run()
-    assert pending.ended.wait(10)
+    assert pending.ended.wait(PATIENCE)
     assert app.run().file_uploader
     assert find_manifest("0" * 64) is None
 

@@ -3,7 +3,20 @@
 from collections.abc import Iterator
 
 import pytest
+import torch
+from command_line import ROOT
 from script_process import Runner
+from waiting import PATIENCE
+
+from trainer.cli.main import main
+
+
+@pytest.fixture
+def in_float64() -> Iterator[None]:
+    """Builds networks and draws numbers in float64, in which two ways to compute one thing agree on every CPU."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture(scope="module")
@@ -12,4 +25,20 @@ def runner() -> Iterator[Runner]:
     runner = Runner()
     yield runner
     runner.process.stdin.close()
-    runner.process.wait(30)
+    runner.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capfd):
+    """The command line without a process of its own, where nothing is trained: a process costs seconds."""
+
+    def call(*arguments):
+        monkeypatch.setenv("TRAINSCOPE_HOME", str(tmp_path))
+        monkeypatch.chdir(ROOT)
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as left:
+            code = left.code
+        return code, *capfd.readouterr()
+
+    return call

@@ -50,6 +50,11 @@ def fitting_data(item) -> dict[str, Any]:
     return {"data": data.name} | ({"data.samples": 60} if "samples" in data.knobs else {"batch_size": 512})
 
 
+def summed(count: int) -> float:
+    """How far a sum of so many squares in float32, or its root, may be from the exact one, in whatever order a CPU adds."""
+    return count * torch.finfo(torch.float32).eps
+
+
 class Log:
     """A recorder that keeps everything in memory."""
 

@@ -29,7 +29,7 @@ class Refuse(importlib.abc.MetaPathFinder):
 
 def execute(script: str, folder: str) -> None:
     os.chdir(folder)
-    output = os.open("output.txt", os.O_WRONLY | os.O_CREAT)
+    output = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
     sys.argv = [script]

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from waiting import PATIENCE, until, until_true
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -24,7 +25,7 @@ from pages.live.connection import PROTOCOL
 from pages.live.hub import Hub
 from pages.live.limits import MAX_PER_OWNER, Slots
 from pages.live.routes import Api
-from pages.live.tokens import TokenError, Tokens, page_token, read_secret
+from pages.live.tokens import LIFETIME, TokenError, Tokens, page_token, read_secret
 from pages.live.viewer import Viewer
 from pages.server import assets
 from pages.server.assets import assets_version
@@ -60,8 +61,7 @@ class Server:
 
     def __enter__(self):
         self.thread.start()
-        while not self.server.started:
-            time.sleep(0.01)
+        until(lambda: self.server.started, "the server did not start")
         return self
 
     def __exit__(self, *_):
@@ -111,7 +111,7 @@ class Client:
         await self.ws.send(json.dumps(message))
 
     async def next(self):
-        return await asyncio.wait_for(self.ws.recv(), 5)
+        return await asyncio.wait_for(self.ws.recv(), PATIENCE)
 
     async def text(self):
         while isinstance(message := await self.next(), bytes):
@@ -169,7 +169,7 @@ def go(coroutine):
 async def closed_with(ws):
     try:
         while True:
-            await asyncio.wait_for(ws.recv(), 5)
+            await asyncio.wait_for(ws.recv(), PATIENCE)
     except ConnectionClosed as closed:
         return closed.rcvd.code
 
@@ -185,8 +185,7 @@ def test_a_snapshot_then_deltas_without_a_gap(server):
             await client.reach(run, 49)
             for first in range(50, 150, 20):
                 await asyncio.to_thread(server.add, run, attempt, first, first + 20)
-                await asyncio.sleep(0.05)
-            await client.reach(run, 149)
+                await client.reach(run, first + 19)
             assert client.rows[run] == 150
             assert client.statuses[run] == "running"
 
@@ -267,11 +266,14 @@ def test_a_slow_viewer_is_caught_up_rather_than_buffered(server):
         viewer.queued_bytes = 10**9  # as if its connection did not drain
         for first in range(10, 60, 10):
             await asyncio.to_thread(server.add, run, attempt, first, first + 10)
-            await asyncio.sleep(0.15)
+            polls = hub.ticks
+            await until_true(
+                lambda seen=polls: hub.ticks > seen + 1
+            )  # of which the last began after the change
         assert not viewer.queue
         assert run in viewer.deltas_due
         viewer.queued_bytes = 0
-        while isinstance(message := await asyncio.wait_for(hub.next_message(viewer), 5), str):
+        while isinstance(message := await asyncio.wait_for(hub.next_message(viewer), PATIENCE), str):
             pass
         _, (segment,) = decode(message)
         assert (segment.after, segment.to) == (9, 59)
@@ -287,11 +289,15 @@ def test_nobody_watching_means_no_polling(server):
         async with server.client(run) as client:
             await client.send(type="subscribe", runs=[run])
             await client.binary("snapshot")
-        await asyncio.sleep(0.3)
-        before = server.api.hub.ticks
-        await asyncio.sleep(0.4)
-        assert server.api.hub.viewers == 0
-        assert server.api.hub.ticks == before
+        await until_true(lambda: server.api.hub.viewers == 0)
+        polls = lambda: [task for task in asyncio.all_tasks() if task.get_name() == "live-hub"]  # noqa: E731
+        hub, viewer = Hub(server.store), Viewer()
+        hub.join(viewer)
+        assert polls()
+        hub.leave(viewer)
+        await asyncio.wait(polls(), timeout=PATIENCE)
+        assert not polls()
+        await hub.close()
 
     go(scene())
 
@@ -464,21 +470,24 @@ def test_our_own_origin_is_welcome(server):
     go(scene())
 
 
-def test_an_ended_token_closes_and_a_refreshed_one_does_not(tmp_path):
-    with Server(tmp_path) as server:
-        server.tokens = Tokens("secret", lifetime=3)
+def test_an_ended_token_closes_and_a_refreshed_one_does_not(server, monkeypatch):
+    now, later = time.time, 0.0
+    monkeypatch.setattr(time, "time", lambda: now() + later)
 
-        async def scene():
-            async with server.client(1) as silent, server.client(1) as careful:
-                await asyncio.sleep(1.2)
-                await careful.send(type="refresh")
-                renewed = await careful.answer()
-                assert server.tokens.check(renewed["token"]).owner == "me"
-                assert await closed_with(silent.ws) == codes.NOT_ALLOWED
-                await careful.send(type="ping")
-                assert (await careful.answer())["t"] == "pong"
+    async def scene():
+        nonlocal later
+        async with server.client(1) as silent, server.client(1) as careful:
+            later = LIFETIME / 2
+            await careful.send(type="refresh")
+            renewed = await careful.answer()
+            assert server.tokens.check(renewed["token"]).owner == "me"
+            later = LIFETIME - 1  # the other token ends within a second
+            await silent.send(type="ping")
+            assert await closed_with(silent.ws) == codes.NOT_ALLOWED
+            await careful.send(type="ping")
+            assert (await careful.answer())["t"] == "pong"
 
-        go(scene())
+    go(scene())
 
 
 def test_a_token_cannot_be_renewed_indefinitely():

@@ -1,71 +1,18 @@
 """The command line through real processes: results on standard output, one clear line for bad input, exact resume."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import FAST, cli, started, wait_for_steps
+from waiting import PATIENCE
 
-from trainer.cli.main import main
 from trainer.metrics.registry import columns
 from trainer.registry import families
 from trainer.store import COMMAND_LINE, Batch, Store
 
 STEP_COLUMNS = columns("step")
-
-ROOT = Path(__file__).parents[2]
-FAST = ["data=two_moons", "data.samples=60", "model.layers=8", "epochs=3", "device=cpu", "dropout=0.2"]
-
-
-def started(home, *arguments):
-    environment = {**os.environ, "TRAINSCOPE_HOME": str(home)}
-    return subprocess.Popen(
-        [sys.executable, "-m", "trainer", *map(str, arguments)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def cli(home, *arguments):
-    process = started(home, *arguments)
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
-
-
-def wait_for_steps(home, steps):
-    """Until run 1 has trained so far, as its committed points tell."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        if (home / "trainscope.db").exists() and Store(f"sqlite:///{home / 'trainscope.db'}").last_step(
-            1, "step"
-        ) >= steps:
-            return
-        time.sleep(0.1)
-    raise AssertionError("the run did not get going")
-
-
-@pytest.fixture
-def command(tmp_path, monkeypatch, capfd):
-    """The same without a process of its own, where nothing is trained: a process costs seconds."""
-
-    def call(*arguments):
-        monkeypatch.setenv("TRAINSCOPE_HOME", str(tmp_path))
-        monkeypatch.chdir(ROOT)
-        try:
-            code = main([str(argument) for argument in arguments])
-        except SystemExit as left:
-            code = left.code
-        return code, *capfd.readouterr()
-
-    return call
 
 
 def measured(results):
@@ -74,13 +21,11 @@ def measured(results):
     }
 
 
-def test_run_prints_one_line_of_json_and_nothing_else(tmp_path):
+def test_run_prints_one_line_of_json_and_nothing_else(tmp_path, command):
     (tmp_path / "config.json").write_text(
         json.dumps({"schedule": {"name": "cosine", "final_lr": 0.0001}, "seed": 3})
     )
-    code, out, err = cli(
-        tmp_path / "home", "run", tmp_path / "config.json", "--set", *FAST, "--seed", 5, "--json"
-    )
+    code, out, err = cli(tmp_path, "run", tmp_path / "config.json", "--set", *FAST, "--seed", 5, "--json")
     assert (code, err) == (0, "")
     results = json.loads(out)
     assert out.count("\n") == 1
@@ -100,9 +45,8 @@ def test_run_prints_one_line_of_json_and_nothing_else(tmp_path):
         cli(tmp_path / "other", "run", tmp_path / "config.json", "--set", *FAST, "--seed", 5, "--json")[1]
     )
     assert measured(again) == measured(results)
-    listed = cli(tmp_path / "home", "runs", "--json")
-    assert json.loads(listed[1])["status"] == "finished"
-    assert cli(tmp_path / "home", "runs")[0] == 0
+    assert json.loads(command("runs", "--json")[1])["status"] == "finished"
+    assert command("runs")[0] == 0
 
 
 def test_ctrl_c_stops_in_order_and_resume_ends_like_a_run_that_never_stopped(tmp_path):
@@ -119,7 +63,7 @@ def test_ctrl_c_stops_in_order_and_resume_ends_like_a_run_that_never_stopped(tmp
     process = started(tmp_path / "home", "run", *values, "pace=60")
     wait_for_steps(tmp_path / "home", 20)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     stopped = json.loads(out)
     assert stopped["status"] == "stopped"
@@ -144,7 +88,7 @@ def test_a_killed_run_can_be_resumed_and_stopped_without_a_supervisor(tmp_path, 
     process = started(tmp_path, "resume", 1, "--json")
     wait_for_steps(tmp_path, Store(f"sqlite:///{tmp_path / 'trainscope.db'}").last_step(1, "step") + 1)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, json.loads(out)["status"], err) == (0, "stopped", "")
 
 
@@ -270,10 +214,10 @@ def test_a_home_that_cannot_be_made_is_one_sentence(tmp_path, command, monkeypat
 def test_a_reader_that_leaves_is_no_failure_to_talk_about(tmp_path):
     process = started(tmp_path, "list-knobs")
     process.stdout.close()
-    assert (process.wait(60), process.stderr.read()) == (141, "")
+    assert (process.wait(PATIENCE), process.stderr.read()) == (141, "")
 
 
-def test_list_knobs_has_every_knob_of_the_registry(tmp_path):
+def test_list_knobs_has_every_knob_of_the_registry(tmp_path, command):
     code, out, _ = cli(tmp_path, "list-knobs", "--json")
     assert code == 0
     entries = {(entry["knob"], entry.get("when")) for entry in json.loads(out)}
@@ -282,13 +226,13 @@ def test_list_knobs_has_every_knob_of_the_registry(tmp_path):
         for item in family.techniques.values():
             for knob in item.knobs:
                 assert (f"{family.name}.{knob}", f"{family.name}={item.name}") in entries
-    code, table, _ = cli(tmp_path, "list-knobs")
+    code, table, _ = command("list-knobs")
     assert code == 0
     assert all(knob in table for knob, _ in entries)
     assert not (tmp_path / "trainscope.db").exists(), "reading the registry needs no store"
 
 
-def test_inspect_tells_of_the_first_step_and_saves_nothing(tmp_path):
+def test_inspect_tells_of_the_first_step_and_saves_nothing(tmp_path, command):
     code, out, err = cli(
         tmp_path, "inspect", "--set", *FAST, "initialization=too_small", "--seed", "4", "--json"
     )
@@ -297,11 +241,11 @@ def test_inspect_tells_of_the_first_step_and_saves_nothing(tmp_path):
     assert [row["layer"] for row in found["activations"]] == ["hidden1.linear", "output"]
     assert found["activations"][0]["std"] < 0.01
     assert list(tmp_path.iterdir()) == []
-    code, out, err = cli(tmp_path, "inspect", "--set", *FAST)
+    code, out, err = command("inspect", "--set", *FAST)
     assert (code, err) == (0, "")
     assert "hidden1.linear" in out
     assert "float32 (chosen)" in out
-    code, out, err = cli(tmp_path, "inspect", "--set", "data=mnist")
+    code, out, err = command("inspect", "--set", "data=mnist")
     assert (code, out) == (2, "")
     assert "python -m trainer download mnist" in err
 

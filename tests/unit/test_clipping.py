@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from engine_runs import STOP, go, small
+from engine_runs import STOP, go, small, summed
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -42,8 +42,12 @@ def test_by_norm_is_clip_grad_norm(arrays, max_norm):
     norm = torch.linalg.vector_norm(flat)
     flag = BY_NORM([flat], norm, max_norm=max_norm)
     total = torch.nn.utils.clip_grad_norm_(parameters, max_norm)
-    torch.testing.assert_close(norm, total, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(flat, together(parameters), rtol=1e-5, atol=1e-6)
+    bound = {
+        "rtol": summed(flat.numel() + 2),
+        "atol": 1e-6,
+    }  # clip_grad_norm_ adds 1e-6 to the norm that it divides by
+    torch.testing.assert_close(norm, total, **bound)
+    torch.testing.assert_close(flat, together(parameters), **bound)
     assert float(flag) == float(norm > max_norm)
 
 
@@ -131,4 +135,7 @@ def test_a_clipped_step_of_sgd_is_no_longer_than_rate_times_norm(tmp_path):
     trainer.run_epochs()
     after = torch.cat([value.reshape(-1) for value in weights_of(trainer.run).values()])
     assert log.column("grad_norm")[0] > 0.01
-    assert float((after - before).norm()) == pytest.approx(0.01, rel=1e-3)
+    rounding = float(
+        torch.finfo(torch.float32).eps * after.norm()
+    )  # of weights that a small step has changed
+    assert float((after - before).norm()) == pytest.approx(0.01, abs=rounding + 0.01 * summed(len(after)))

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from engine_runs import exact, go, small, trainer_of
+from engine_runs import exact, go, small, summed, trainer_of
 from test_contract import each, using
 
 from trainer.config import ConfigError, RunConfig
@@ -73,6 +73,7 @@ def test_sizes_and_norms_by_hand(tmp_path):
     index = first_batch(run)
     x, y = run.data.train.inputs[index], run.data.train.targets[index]
     weights = {name: value.detach().clone().requires_grad_() for name, value in run.model.named_parameters()}
+    bound = 10 * summed(max(x.shape[0] * 8, run.parameters))  # three layers there and back, each of sums
     first = torch.tanh(x @ weights["hidden1.linear.weight"].T + weights["hidden1.linear.bias"])
     second = torch.tanh(first @ weights["hidden2.linear.weight"].T + weights["hidden2.linear.bias"])
     logits = second @ weights["output.weight"].T + weights["output.bias"]
@@ -80,18 +81,18 @@ def test_sizes_and_norms_by_hand(tmp_path):
     loss.backward()
     seen = {"hidden1.linear": first, "hidden2.linear": second, "output": logits}
     assert by_layer(found["activations"], "std") == pytest.approx(
-        {name: float(value.detach().std(correction=0)) for name, value in seen.items()}, rel=1e-5
+        {name: float(value.detach().std(correction=0)) for name, value in seen.items()}, rel=bound
     )
     assert by_layer(found["activations"], "mean") == pytest.approx(
-        {name: float(value.detach().mean()) for name, value in seen.items()}, rel=1e-4, abs=1e-6
+        {name: float(value.detach().mean()) for name, value in seen.items()}, abs=bound
     )
     norms = {
         layer: math.hypot(*(float(weights[f"{layer}.{kind}"].grad.norm()) for kind in ("weight", "bias")))
         for layer in seen
     }
-    assert by_layer(found["gradients"], "grad_norm") == pytest.approx(norms, rel=1e-5)
-    assert found["grad_norm"] == pytest.approx(math.hypot(*norms.values()), rel=1e-5)
-    assert found["loss"] == pytest.approx(float(loss.detach()), rel=1e-5)
+    assert by_layer(found["gradients"], "grad_norm") == pytest.approx(norms, rel=bound)
+    assert found["grad_norm"] == pytest.approx(math.hypot(*norms.values()), rel=bound)
+    assert found["loss"] == pytest.approx(float(loss.detach()), rel=bound)
     assert by_layer(found["gradients"], "parameters") == {
         "hidden1.linear": 24,
         "hidden2.linear": 45,
@@ -264,11 +265,12 @@ def test_the_first_look_of_the_health_view_sees_the_same(tmp_path):
     assert first["step"] == 1
     sizes = {row["seen_at"]: row for row in found["activations"]}
     norms = by_layer(found["gradients"], "grad_norm")
+    bound = summed(found["parameters"])
     for name, value in first.items():
         what, _, place = name.partition("/")
         if what in ("act_std", "act_mean") and place in sizes:
-            assert sizes[place][what.removeprefix("act_")] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+            assert sizes[place][what.removeprefix("act_")] == pytest.approx(value, rel=bound, abs=1e-6), name
         if what == "grad_norm":
-            assert norms[place] == pytest.approx(value, rel=1e-4), name
+            assert norms[place] == pytest.approx(value, rel=bound), name
     assert {"act_std/block1.activation", "grad_norm/block1.conv"} <= first.keys()
     assert "block1.activation" in sizes

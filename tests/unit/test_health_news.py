@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import engine_runs
 import numpy as np
 import pytest
 from engine_runs import SMALL
 from test_api import Server, go
+from waiting import until_true
 
 from pages.live import health_feed
+from pages.live.hub import TICK
+from pages.live.viewer import HealthSubscription, Viewer
 from trainer.config import RunConfig
 from trainer.curves.packing import pack, unpack
 from trainer.health.messages import COLUMNS, EPOCHS, Seen, news
@@ -261,24 +266,32 @@ def test_after_a_broken_connection_only_what_was_missed_comes(server):
     go(scene())
 
 
-def test_messages_are_no_more_frequent_than_promised(server):
-    async def scene():
-        run, attempt = server.run()
-        async with server.client(run) as client:
-            await client.send(type="subscribe", runs=[run], points=100)
-            await client.send(type="health", runs=[{"run": run}])
-            await told(client)
-            for first in range(1, 40):
-                await asyncio.to_thread(server.store.record, run, attempt, [looks(first, first + 1)])
-                await asyncio.sleep(0.03)
-            have, messages = 0, 0
-            while have < 39:
-                _, arrays = await told(client)
-                messages += 1
-                have = max([have, *arrays["sample_steps"].tolist()])
-            return messages
+def test_messages_are_no_more_frequent_than_promised(store, monkeypatch):
+    """A look every hub's tick for four seconds of a clock that the test turns."""
+    now = 1000.0
+    monkeypatch.setattr(health_feed, "time", SimpleNamespace(monotonic=lambda: now))
+    run, attempt = begin(store)
 
-    assert go(scene()) < 39 * 0.6
+    async def scene():
+        nonlocal now
+        viewer, sent, have = Viewer(), [], []
+        with ThreadPoolExecutor(1) as readers:
+            feed = health_feed.HealthFeed(store, readers)
+            feed.subscribe(viewer, [HealthSubscription(run, Seen())])
+            for tick in range(1, 45):
+                changed = tick <= 40
+                if changed:
+                    store.record(run, attempt, [looks(tick, tick + 1)])
+                feed.wake([viewer], {run} if changed else ())
+                if message := await feed.next_message(viewer):
+                    sent.append(now)
+                    have += unpack(message)[1]["sample_steps"].tolist()
+                now += TICK
+        return sent, have
+
+    sent, have = go(scene())
+    assert have == [*range(1, 41)], "nothing is lost, and what came last is told by itself"
+    assert min(np.diff(sent)) >= health_feed.INTERVAL
     assert health_feed.INTERVAL >= 0.2
 
 
@@ -317,8 +330,12 @@ def test_leaving_a_run_ends_its_health(server):
             while (await client.text())["t"] != "pong":
                 pass
             await asyncio.to_thread(server.store.record, run, attempt, [looks(1, 2)])
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(client.ws.recv(), 0.6)
+            polls = server.api.hub.ticks
+            await until_true(
+                lambda: server.api.hub.ticks > polls + 1
+            )  # of which the last began after the change
+            await client.send(type="ping")
+            assert json.loads(await client.next())["t"] == "pong", "nothing came before it"
 
     go(scene())
 

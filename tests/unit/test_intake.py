@@ -5,11 +5,11 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import own_files
 import pytest
+from waiting import until
 
 from trainer.cli.main import main
 from trainer.config import RunConfig
@@ -97,8 +97,7 @@ def test_no_more_than_a_few_are_checked_at_once(monkeypatch):
     thread = threading.Thread(target=work)
     with turns.taken("somebody", lambda: None, lambda: False):
         thread.start()
-        while (0.0, "Waiting for other files to be checked") not in said:
-            time.sleep(0.01)
+        until(lambda: (0.0, "Waiting for other files to be checked") in said)
         assert digests == []
     thread.join()
     assert find_manifest(digests[0]) is not None

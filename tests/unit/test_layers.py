@@ -67,14 +67,17 @@ def test_batch_norm_evaluates_by_running_statistics():
     assert norm(torch.tensor([[6.0]])).item() == pytest.approx((6 - mean) / math.sqrt(variance + 1e-5))
 
 
+@pytest.mark.usefixtures("in_float64")
 def test_batch_norm_of_images_is_per_channel():
     images = torch.randn(5, 6, 4, 4, generator=torch.Generator().manual_seed(0)) * 3 + 2
     out = norm_of("batch", 2)(images)
     assert isinstance(norm_of("batch", 2), nn.BatchNorm2d)
-    torch.testing.assert_close(out.mean((0, 2, 3)), torch.zeros(6), rtol=0, atol=1e-5)
-    torch.testing.assert_close(out.var((0, 2, 3), unbiased=False), torch.ones(6), rtol=0, atol=1e-4)
+    torch.testing.assert_close(out.mean((0, 2, 3)), torch.zeros(6), rtol=0, atol=1e-10)
+    variance = out.var((0, 2, 3), unbiased=False)
+    torch.testing.assert_close(variance, torch.ones(6), rtol=0, atol=1e-5)  # eps
 
 
+@pytest.mark.usefixtures("in_float64")
 @pytest.mark.parametrize("dimensions", [0, 2])
 def test_layer_norm_is_per_sample_whatever_the_batch_and_mode(dimensions):
     norm = norm_of("layer", dimensions)
@@ -82,7 +85,7 @@ def test_layer_norm_is_per_sample_whatever_the_batch_and_mode(dimensions):
     out = norm(inputs)
     flat = inputs.flatten(1)
     expected = (flat - flat.mean(1, keepdim=True)) / (flat.var(1, unbiased=False, keepdim=True) + 1e-5).sqrt()
-    torch.testing.assert_close(out.flatten(1), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(out.flatten(1), expected, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(norm(inputs[:1]), out[:1])
     torch.testing.assert_close(norm.eval()(inputs), out)
 
@@ -102,6 +105,7 @@ def test_norm_stands_before_or_after_the_activation_of_every_block(norm, model):
         assert all(order == wanted for order in orders)
 
 
+@pytest.mark.usefixtures("in_float64")
 @pytest.mark.parametrize("norm", [name for name in NORM_NAMES if name != "none"])
 def test_norms_of_a_sequence_see_the_features_of_each_step(norm):
     """Also where the number of steps happens to equal the number of features."""
@@ -116,7 +120,7 @@ def test_norms_of_a_sequence_see_the_features_of_each_step(norm):
     expected = (groups - groups.mean(axis, keepdim=True)) / (
         groups.var(axis, unbiased=False, keepdim=True) + 1e-9
     ).sqrt()
-    torch.testing.assert_close(seen["after"].flatten(0, 1), expected.flatten(1), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(seen["after"].flatten(0, 1), expected.flatten(1), rtol=1e-8, atol=1e-8)
 
 
 @pytest.mark.parametrize("width", [1, 2, 4, 7, 8, 16])
@@ -126,6 +130,7 @@ def test_group_norm_of_vectors_lets_something_through(width):
     assert width == 1 or bool((norm(vectors).abs() > 0.1).all(0).any())
 
 
+@pytest.mark.usefixtures("in_float64")
 @pytest.mark.parametrize(("features", "asked", "used"), [(16, 8, 8), (6, 4, 3), (7, 4, 1), (4, 256, 4)])
 def test_group_norm_as_in_torch_with_groups_that_divide(features, asked, used):
     images = torch.randn(5, features, 4, 3, generator=torch.Generator().manual_seed(0)) * 3 + 2
@@ -136,7 +141,7 @@ def test_group_norm_as_in_torch_with_groups_that_divide(features, asked, used):
     by_hand = (split - split.mean(2, keepdim=True)) / (
         split.var(2, unbiased=False, keepdim=True) + 1e-3
     ).sqrt()
-    torch.testing.assert_close(norm(images), by_hand.view_as(images), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(norm(images), by_hand.view_as(images), rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(norm.eval()(images[:1]), norm(images)[:1])
 
 

@@ -3,13 +3,15 @@
 import math
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.config import RunConfig
-from trainer.engine.datasplit import steps_per_epoch, training_samples
+from trainer.engine.datasplit import batch_sizes, split, steps_per_epoch, training_samples
 from trainer.preflight.plan import MAX_POINTS, REACTS_NOTE, planned_rate
 from trainer.registry import families
+from trainer.techniques.input_scaling import standardize
 
 
 def test_digits_leave_1257_samples_and_40_steps():
@@ -19,10 +21,6 @@ def test_digits_leave_1257_samples_and_40_steps():
 
 
 def test_the_step_count_is_the_one_that_the_split_gives(tmp_path):
-    torch = pytest.importorskip("torch")
-    from trainer.engine.datasplit import batch_sizes, split
-    from trainer.techniques.input_scaling import standardize
-
     for values in ({}, {"data": "two_moons", "data.samples": 331, "batch_size": 15, "test_share": 0.25}):
         config = RunConfig.from_flat(values)
         samples = config.technique("data").function(tmp_path, **config.data.knobs)

@@ -6,12 +6,12 @@ import math
 import os
 import sqlite3
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from waiting import PATIENCE, until
 
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.metrics.registry import point_type
@@ -36,13 +36,6 @@ def begin(store: Store, **options) -> tuple[int, Recorder, Control]:
     attempt = store.claim(run_id)
     control = Control()
     return run_id, Recorder(store, run_id, attempt, control, **options), control
-
-
-def until(condition, seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited too long"
-        time.sleep(0.01)
 
 
 def test_everything_arrives_in_order(store: Store) -> None:
@@ -126,6 +119,13 @@ def test_training_waits_for_a_locked_database_and_loses_nothing(
     monkeypatch.setattr(module, "CAPACITY", 100)
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.05)
     impatient = Store(store.url)
+    tries, record = [], impatient.record
+
+    def counted(*told):
+        tries.append(told)
+        return record(*told)
+
+    monkeypatch.setattr(impatient, "record", counted)
     run_id, recorder, _ = begin(impatient)
     recorder.open()
     locker = sqlite3.connect(tmp_path / "store.db", isolation_level=None)
@@ -139,10 +139,10 @@ def test_training_waits_for_a_locked_database_and_loses_nothing(
 
     thread = threading.Thread(target=train)
     thread.start()
-    time.sleep(1.5)
+    until(lambda: len(tries) > 5 and len(done) >= 100)  # long enough in vain for whoever does not wait
     assert len(done) < 400  # it waits: at most two loads of the queue are taken
     locker.execute("COMMIT")
-    thread.join(30)
+    thread.join(PATIENCE)
     recorder.close()
     assert np.array_equal(store.read_points(run_id, "step").column("step"), np.arange(1, 501))
     assert any("nothing was lost" in notice for notice in store.run(run_id).notices)

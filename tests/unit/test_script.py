@@ -17,7 +17,8 @@ from trainer.export.script import exact_script as script
 from trainer.export.script.closure import Closure
 from trainer.export.script.exact import specializer
 
-ids = ["-".join(pair) for pair in ALL]
+CASES = [pair for pair in ALL if pair[1] != "range_test"]  # which ends by itself; see below
+ids = ["-".join(pair) for pair in CASES]
 
 
 def lines(results, log) -> list[str]:
@@ -56,10 +57,8 @@ def check(config, runner, tmp_path):
     return printed
 
 
-@pytest.mark.parametrize(("family", "name"), ALL, ids=ids)
+@pytest.mark.parametrize(("family", "name"), CASES, ids=ids)
 def test_each_technique_leaves_as_a_script_with_the_same_numbers(family, name, runner, tmp_path, monkeypatch):
-    if name == "range_test":
-        pytest.skip("ends by itself; see below")
     monkeypatch.setenv("TRAINSCOPE_HOME", str(tmp_path / "home"))
     config = using(family, name, tmp_path / "data")
     if "own" in config.technique("data").facts:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
+import multiprocessing
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE
 
 from trainer.config import ConfigError
 from trainer.processes.fairness import next_run
@@ -61,8 +65,12 @@ def test_a_file_lock_excludes_and_dies_with_its_holder(tmp_path: Path) -> None:
     taken, tell = os.pipe()
     holder = os.fork()
     if not holder:
-        os.write(tell, b"y" if FileLock(path).acquire() else b"n")
-        signal.pause()
+        try:
+            os.write(tell, b"y" if FileLock(path).acquire() else b"n")
+            signal.pause()
+        finally:
+            os._exit(1)
+    os.close(tell)  # so that reading ends when the holder does
     try:
         assert os.read(taken, 1) == b"y"
         assert is_locked(path)
@@ -78,25 +86,33 @@ def test_a_file_lock_excludes_and_dies_with_its_holder(tmp_path: Path) -> None:
     assert not mine.still_held()
 
 
+def ask_for_ever(path: Path, count: ctypes.c_long) -> None:
+    while True:
+        is_locked(path)
+        count.value += 1
+
+
 def test_asking_disturbs_nobody(tmp_path: Path) -> None:
-    """Others ask all the while, yet each of a thousand single attempts to take the free lock succeeds."""
+    """Two others ask a thousand times and more, yet each of the single attempts to take the free lock succeeds meanwhile."""
     path = tmp_path / "lock"
     path.touch()
-    askers = []
-    for _ in range(2):
-        if not (asker := os.fork()):
-            while True:
-                is_locked(path)
-        askers.append(asker)
+    fork, taken, deadline = multiprocessing.get_context("fork"), 0, time.monotonic() + PATIENCE
+    asked = [fork.RawValue(ctypes.c_long) for _ in range(2)]
+    askers = [fork.Process(target=ask_for_ever, args=(path, count), daemon=True) for count in asked]
     try:
-        for _ in range(1000):
+        for asker in askers:
+            asker.start()
+        while taken < 1000 or min(count.value for count in asked) < 1000:
             lock = FileLock(path)
-            assert lock.acquire()
+            assert lock.acquire(), f"attempt {taken + 1} failed"
             lock.release()
+            taken += 1
+            assert time.monotonic() < deadline, f"only {taken} attempts in {PATIENCE} s"
+            assert all(asker.is_alive() for asker in askers), "an asker has ended by itself"
     finally:
         for asker in askers:
-            os.kill(asker, signal.SIGKILL)
-            os.waitpid(asker, 0)
+            asker.kill()
+            asker.join()
 
 
 def test_an_abandoned_lock_stays_with_the_parent(tmp_path: Path) -> None:
@@ -104,8 +120,10 @@ def test_an_abandoned_lock_stays_with_the_parent(tmp_path: Path) -> None:
     assert lock.acquire()
     child = os.fork()
     if not child:
-        lock.abandon()
-        os._exit(0)
+        try:
+            lock.abandon()
+        finally:
+            os._exit(0)
     os.waitpid(child, 0)
     assert is_locked(tmp_path / "lock")
 
