@@ -114,9 +114,9 @@ def read_design(options: argparse.Namespace, settings: Settings) -> tuple[Design
     else:
         baseline = read_config(options.config).changed(sets)
         changed = [baseline.changed(with_file(read_sets(arm, None), settings)) for arm in options.arm]
+        if len({one.to_json() for one in [baseline, *changed]}) <= len(changed):
+            raise ConfigError("Two arms are alike; let each change something else of the baseline.")
         arms = {"baseline": baseline} | {name_of(baseline, one): one for one in changed}
-        if len(arms) <= len(changed):
-            raise ConfigError("Two arms are alike; let each change something else.")
         title = " / ".join(list(arms)[1:])
     for config in arms.values():
         require_data(config, settings)
@@ -133,7 +133,7 @@ def read_design(options: argparse.Namespace, settings: Settings) -> tuple[Design
 
 def name_of(baseline: RunConfig, config: RunConfig) -> str:
     """Returns an arm's name: what it changes."""
-    return ", ".join(f"{change.label} {change.after}" for change in diff(baseline, config)) or "the same"
+    return ", ".join(f"{change.label} {change.after}" for change in diff(baseline, config))
 
 
 @contextmanager
