@@ -123,6 +123,9 @@ def test_two_fingers_zoom_x_and_a_double_tap_resets(url, visitor):
     whole = ranges(page)
     touch = page.context.new_cdp_session(page)
     box = chart(page).bounding_box()
+    page.touchscreen.tap(box["x"] + 150, box["y"] + 80)  # a finger points, and all values have room
+    values = page.get_by_test_id("live-readout-loss").locator(".ts-value").last
+    expect(values).to_be_in_viewport(ratio=1)
 
     def fingers(kind: str, *xs: float) -> None:
         points = [{"x": box["x"] + x, "y": box["y"] + box["height"] / 2, "id": i} for i, x in enumerate(xs)]
