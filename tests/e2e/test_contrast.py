@@ -28,7 +28,8 @@ FAINT = """() => {
     const text = texts.currentNode.textContent.trim();
     const element = texts.currentNode.parentElement;
     // A slider's values stand above the thumb that they are part of.
-    const skipped = "[data-testid=stSliderThumbValue], [data-testid=stSliderTickBar], style, script, svg, .js-plotly-plot, [aria-hidden=true], :disabled, [aria-disabled=true], :disabled *";
+    const skipped = "style, script, svg, .js-plotly-plot, [aria-hidden=true], :disabled, :disabled *, [aria-disabled=true]"
+      + ", [data-testid=stSliderThumbValue], [data-testid=stSliderTickBar]";
     if (!text || element.closest(skipped) || !element.checkVisibility({ opacityProperty: true })) continue;
     const box = element.getBoundingClientRect();
     if (box.width < 2 || box.height < 2 || box.right <= 0) continue;
