@@ -27,7 +27,9 @@ FAINT = """() => {
   while (texts.nextNode()) {
     const text = texts.currentNode.textContent.trim();
     const element = texts.currentNode.parentElement;
-    const skipped = "style, script, svg, .js-plotly-plot, [aria-hidden=true], :disabled, [aria-disabled=true], :disabled *";
+    // A slider's values stand above the thumb that they are part of.
+    const skipped = "style, script, svg, .js-plotly-plot, [aria-hidden=true], :disabled, :disabled *, [aria-disabled=true]"
+      + ", [data-testid=stSliderThumbValue], [data-testid=stSliderTickBar]";
     if (!text || element.closest(skipped) || !element.checkVisibility({ opacityProperty: true })) continue;
     const box = element.getBoundingClientRect();
     if (box.width < 2 || box.height < 2 || box.right <= 0) continue;
@@ -38,7 +40,7 @@ FAINT = """() => {
     const style = getComputedStyle(element);
     const [r, g, b, a] = rgba(style.color);
     const opacity = above.reduce((product, one) => product * Number(getComputedStyle(one).opacity), a);
-    if (opacity < 0.02 || element.closest("[data-testid=stSliderTickBar]")) continue; // faded out until touched
+    if (opacity < 0.02) continue; // faded out until touched
     const levels = [luminance(over([r, g, b, opacity], background)), luminance(background)].sort((x, y) => y - x);
     const contrast = (levels[0] + 0.05) / (levels[1] + 0.05);
     const size = parseFloat(style.fontSize);
