@@ -15,7 +15,7 @@ from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html
 from pages.widgets.what_if import what_if
 from trainer.comparison.analysis import start
-from trainer.comparison.design import Design, make_design
+from trainer.comparison.design import Design, arm_name, make_design
 from trainer.presets import PRESETS, Preset
 
 
@@ -54,9 +54,8 @@ def _design(context: PageContext, preset: Preset) -> Design:
 
 def _card(preset: Preset, design: Design) -> str:
     arms = {
-        arm.name: ", ".join(f"{change.label} {change.after}" for change in design.changes(place))
-        or "Baseline"
-        for place, arm in enumerate(design.arms)
+        arm.name: arm_name(design.baseline.config, arm.config) if arm is not design.baseline else "Baseline"
+        for arm in design.arms
     }
     return (
         f'<h3 class="tp-title">{escape_html(preset.label)}</h3><p class="tp-quiet">{escape_html(preset.question)}</p>'

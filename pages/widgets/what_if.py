@@ -14,7 +14,7 @@ from pages.widgets.markup import chips, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
 from trainer.comparison.analysis import start
-from trainer.comparison.design import MAX_SEEDS, Design, default_seeds, make_design
+from trainer.comparison.design import MAX_SEEDS, Design, arm_name, default_seeds, make_design
 from trainer.comparison.measures import measure_of
 from trainer.comparison.readings import READINGS
 from trainer.config import ConfigError, RunConfig, diff, display_value, label_of, plain_knobs
@@ -82,7 +82,7 @@ def _pinned_arms(baseline: RunConfig, sidebar: RunConfig) -> dict[str, RunConfig
         st.html(quiet("This baseline is pinned. Change one or several knobs in the sidebar, then compare."))
         return {}
     st.html(quiet("Against it, the sidebar's knobs:") + chips(changes))
-    return {"baseline": baseline, _name(baseline, sidebar): sidebar}
+    return {"baseline": baseline, arm_name(baseline, sidebar): sidebar}
 
 
 def _arms(baseline: RunConfig) -> dict[str, RunConfig]:
@@ -112,7 +112,7 @@ def _arms(baseline: RunConfig) -> dict[str, RunConfig]:
     for value in values:
         config = baseline.changed({key: value})
         if config != baseline:
-            arms[_name(baseline, config)] = config
+            arms[arm_name(baseline, config)] = config
     return arms if len(arms) > 1 else {}
 
 
@@ -153,11 +153,6 @@ def _values(key: str, baseline: RunConfig) -> list[Any]:
 def _knob(key: str, baseline: RunConfig) -> Knob:
     family, _, inner = key.partition(".")
     return baseline.technique(family).knobs[inner] if inner else plain_knobs()[key]
-
-
-def _name(baseline: RunConfig, config: RunConfig) -> str:
-    changes = [one for one in diff(baseline, config) if one.key != "seed"]
-    return ", ".join(f"{one.label} {one.after}" for one in changes)[:80]
 
 
 def _options(arms: Mapping[str, RunConfig]) -> Design:

@@ -19,7 +19,7 @@ def test_compare_trains_all_arms_says_the_verdict_and_takes_more_seeds(tmp_path)
     assert code == 0, err
     found = result(out)
     assert found["runs"] == {"finished": 4}
-    assert [arm["name"] for arm in found["arms"]] == ["baseline", "Normalization Batch norm"]
+    assert [arm["name"] for arm in found["arms"]] == ["baseline", "Batch norm"]
     assert found["arms"][1]["verdict"]["claim"] == "open"
     assert "It takes at least 6 seeds" in err
     assert found["arms"][1]["sentence"] in err

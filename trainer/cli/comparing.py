@@ -22,9 +22,9 @@ from trainer.cli.configuration import add_config, read_config, read_sets, requir
 from trainer.cli.own_data import with_file
 from trainer.comparison import analysis
 from trainer.comparison.analysis import Analysis, analyse
-from trainer.comparison.design import Design, Unit, make_design
+from trainer.comparison.design import Design, Unit, arm_name, make_design
 from trainer.comparison.readings import READINGS
-from trainer.config import ConfigError, RunConfig, diff
+from trainer.config import ConfigError
 from trainer.lifecycle.requests import RequestKind
 from trainer.presets import PRESETS, find_preset
 from trainer.settings import Settings
@@ -116,7 +116,7 @@ def read_design(options: argparse.Namespace, settings: Settings) -> tuple[Design
         changed = [baseline.changed(with_file(read_sets(arm, None), settings)) for arm in options.arm]
         if len({one.to_json() for one in [baseline, *changed]}) <= len(changed):
             raise ConfigError("Two arms are alike; let each change something else of the baseline.")
-        arms = {"baseline": baseline} | {name_of(baseline, one): one for one in changed}
+        arms = {"baseline": baseline} | {arm_name(baseline, one): one for one in changed}
         title = " / ".join(list(arms)[1:])
     for config in arms.values():
         require_data(config, settings)
@@ -129,11 +129,6 @@ def read_design(options: argparse.Namespace, settings: Settings) -> tuple[Design
         unit=options.unit,
     )
     return design, title
-
-
-def name_of(baseline: RunConfig, config: RunConfig) -> str:
-    """Returns an arm's name: what it changes."""
-    return ", ".join(f"{change.label} {change.after}" for change in diff(baseline, config))
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from trainer.choice import short_repr, unknown
 from trainer.comparison.evidence import CLAIM, fewest
 from trainer.comparison.readings import READINGS
 from trainer.config import Change, ConfigError, RunConfig, diff
+from trainer.describe.labels import Differences, differences
 
 MAX_ARMS = 32
 MAX_SEEDS = 100
@@ -136,6 +137,13 @@ class Design(BaseModel):
         """Returns the design with `count` more seeds, counted on from the largest. Raises ConfigError."""
         start = max(self.seeds) + 1
         return parse_design({**self.model_dump(), "seeds": [*self.seeds, *range(start, start + count)]})
+
+
+def arm_name(baseline: RunConfig, config: RunConfig) -> str:
+    """Returns what an arm changes of the baseline, as its name: "Batch norm, Dropout rate 0.2"."""
+    found = [one for one in differences(config, baseline).changes if one.key != "seed"]
+    name = str(Differences(found, "baseline"))
+    return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
 
 
 def make_design(
