@@ -28,7 +28,7 @@ def number_field(page: Page, label: str):
 
 def test_what_if_asks_trains_says_the_verdict_and_takes_more_seeds(shared_site, visitor):
     page = visitor().new_page()
-    page.goto(shared_site.url + "experiments?data=two_moons&epochs=3&model.layers=8")
+    page.goto(shared_site.url + "experiments?data=two_moons&data.samples=60&epochs=3&model.layers=8")
     knob = page.get_by_role("combobox", name="Knob to change")
     knob.click()
     knob.fill("Normalization")
