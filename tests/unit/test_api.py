@@ -309,7 +309,7 @@ def test_a_deleted_run_is_told_gone(server):
         async with server.client(run) as client:
             await client.send(type="subscribe", runs=[run])
             await client.binary("snapshot")
-            await asyncio.to_thread(server.store.delete, run)
+            await asyncio.to_thread(server.store.delete, run, by="me")
             while (await client.text())["status"] != "gone":
                 pass
 

@@ -53,7 +53,7 @@ def test_the_loop_is_the_textbook_loop(model, data, norm, clip, monkeypatch):
     values |= {"data.samples": 80} if data != "digits" else {}
     values |= {"clipping": "by_norm", "clipping.max_norm": 0.5} if clip else {}
     config = small().changed({"model.layers": "", **values}) if model == "mlp" else small().changed(values)
-    _, log = go(config)
+    _, log = go(config.changed({"health": False}))
 
     run = build(config, Path("none"))
     network = copy.deepcopy(run.model)

@@ -139,7 +139,9 @@ def test_training_waits_for_a_locked_database_and_loses_nothing(
 
     thread = threading.Thread(target=train)
     thread.start()
-    until(lambda: len(tries) > 5 and len(done) >= 100)  # long enough in vain for whoever does not wait
+    until(
+        lambda: len(tries) > 5 and len(done) >= 99
+    )  # a full queue, and time enough for whoever does not wait
     assert len(done) < 400  # it waits: at most two loads of the queue are taken
     locker.execute("COMMIT")
     thread.join(PATIENCE)
