@@ -51,7 +51,7 @@ def test_a_suggestion_goes_into_the_sidebar(lab):
 def test_an_impossible_range_is_said_and_cannot_start(lab):
     app = open_finder(lab)
     app = widget(app, "lr-start").set_value(2.0).run()
-    assert "schedule\\.start" in text_of(app)
+    assert "schedule.start" in text_of(app)
     assert widget(app, "find-lr").disabled
 
 

@@ -13,7 +13,7 @@ DIFFERS = {
     "batch_norm": {"normalization"},
     "dropout": {"dropout.rate"},
     "schedules": {"schedule"},
-    "full_recipe": set(),
+    "full_recipe": {"normalization", "dropout.rate", "optimizer", "schedule", "early_stopping"},
     "ladder": {"normalization", "dropout.rate", "optimizer", "schedule", "early_stopping", "clipping"},
 }
 LAYERS = {
@@ -90,7 +90,8 @@ def test_schedule_comparison():
 
 
 def test_full_recipe():
-    (found,) = flat("full_recipe").values()
+    plain, found = flat("full_recipe").values()
+    assert (plain["normalization"], plain["dropout.rate"], plain["optimizer"]) == ("none", 0, "adam")
     expected = {
         "normalization": "batch",
         "normalization.placement": "before",

@@ -103,7 +103,8 @@ def differs_most(scripts, runs, metric):
     ):
         mean = statistics.fmean(theirs)
         usual = USUAL_ACCURACY if place % 2 and metric == "accuracy" else USUAL_SHARE * max(mean, 0.1)
-        error = max(statistics.stdev(theirs), usual) * math.sqrt(1 / len(mine) + 1 / len(theirs))
+        spread = max(statistics.stdev(theirs), statistics.stdev(mine), usual)
+        error = spread * math.sqrt(1 / len(mine) + 1 / len(theirs))
         found.append(abs(statistics.fmean(mine) - mean) / error)
     return max(found)
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+
+from trainer.lazy import lazy
+
+if TYPE_CHECKING:
+    from scipy import special
+else:
+    special = lazy("scipy.special")  # a third of a second that pages without bands need not wait
 
 Array = NDArray[np.float64]
 BandKind = Literal["mean", "range", "lines"]
@@ -64,7 +70,7 @@ def band(values: Array, kind: BandKind = "mean", x: Array | None = None) -> Band
         else:
             squares = np.nansum((known - middle) ** 2, axis=0)
             error = np.sqrt(squares / (count - 1) / count)
-            reach = stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(count - 1, 1)) * error
+            reach = special.stdtrit(np.maximum(count - 1, 1), (1 + CONFIDENCE) / 2) * error
             reach = np.where(count > 1, reach, np.nan)
             low, high = middle - reach, middle + reach
     positions = np.arange(1.0, values.shape[1] + 1) if x is None else x
