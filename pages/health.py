@@ -31,7 +31,7 @@ def page(context: PageContext) -> None:
         "What happens inside a run, layer by layer, while it trains. Recording it does not change the run by a single bit.",
     )
     if (target := link_target()) is not None and linked_run(runs) is None:
-        st.html(information(f"Run {shorten(target, 20)} is not among yours; this is your newest run."))
+        st.html(information(f"Run {shorten(target, 40)} is not among yours; this is your newest run."))
     if not runs:
         empty_state("No runs yet", "Start one on the Train page: its layers appear here within a second.")
         link_to_train(context.train_page)

@@ -29,7 +29,7 @@ def page(context: PageContext) -> None:
     if linked is None and (target := link_target()) is not None:
         st.html(
             information(
-                f"Run {shorten(target, 20)} is not among yours. To share a run, share its knobs: "
+                f"Run {shorten(target, 40)} is not among yours. To share a run, share its knobs: "
                 "load them, then press Copy link."
             )
         )

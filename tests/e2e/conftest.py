@@ -148,6 +148,8 @@ def visitor(chromium):
     contexts, complaints = [], Complaints()
 
     def arrive(width: int = 1440, height: int = 900, **options):
+        # Playwright evaluates what it waits for as text, which the policy forbids; test_security.py holds the policy itself.
+        options.setdefault("bypass_csp", True)
         context = chromium.new_context(viewport={"width": width, "height": height}, **options)
         context.set_default_timeout(PATIENCE * 1000)
         context.on("page", complaints.watch)

@@ -16,7 +16,7 @@ from websockets.sync.client import connect
 
 @pytest.mark.parametrize("path", ["health", "data", "experiments", "lr-finder", "runs", "reference"])
 def test_a_page_works_under_its_policy(shared_site, visitor, path):
-    page = visitor().new_page()
+    page = visitor(bypass_csp=False).new_page()
     answer = page.goto(f"{shared_site.url}{path}")
     assert "frame-ancestors 'self'" in answer.headers["content-security-policy"]
     expect(page.get_by_role("heading", level=1)).to_be_visible()
@@ -24,7 +24,7 @@ def test_a_page_works_under_its_policy(shared_site, visitor, path):
 
 
 def test_a_run_is_drawn_under_the_policy(shared_site, visitor):
-    page = visitor().new_page()
+    page = visitor(bypass_csp=False).new_page()
     page.goto(f"{shared_site.url}?epochs=20")
     page.get_by_text("Before step 1: activations").click()
     expect(page.locator(".st-key-before-fresh .js-plotly-plot").first).to_be_visible()
@@ -55,7 +55,7 @@ def test_a_long_message_is_cut_off_under_the_whole_server(shared_site):
 
 
 def test_readiness_follows_the_supervisor(shared_site, visitor):
-    page = visitor().new_page()
+    page = visitor(bypass_csp=False).new_page()
     page.goto(shared_site.url)
     start(page)
     wait_for_step(page, 1)  # so a supervisor is ready
