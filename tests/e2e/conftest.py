@@ -40,7 +40,7 @@ def pytest_addoption(parser):
 
 def pytest_collection_modifyitems(config, items):
     """Skips the journeys that are listed as unproven, with the reason."""
-    if config.getoption("--every-journey"):
+    if config.getoption("--every-journey", default=False):
         return
     listed = {line for line in UNPROVEN.read_text().splitlines() if not line.startswith("#")}
     for item in items:
