@@ -53,7 +53,7 @@ class HealthFeed:
             return None
         health.due, health.sent_at = False, time.monotonic()
         messages, seen = await self._read(health.run, health.seen, health.views)
-        if viewer.health.get(health.run) is not health:  # the page has subscribed anew meanwhile
+        if viewer.health.get(health.run) is not health:  # the page has subscribed again meanwhile
             return None
         health.seen = seen
         if not messages:

@@ -1,6 +1,6 @@
 """Serves the scripts, styles and fonts of Streamlit's own pages, compressed once and kept.
 
-Streamlit's own handler leaves them uncompressed, because it would compress them anew for each request, and reads them from
+Streamlit's own handler leaves them uncompressed, because it would compress them again for each request, and reads them from
 disk for each, piece by piece on other threads: on a cold server that work would compete with the first page's script.
 """
 
