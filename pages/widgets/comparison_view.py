@@ -22,12 +22,11 @@ from trainer.formatting import format_duration
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
-from trainer.store import refusal
+from trainer.store import MAX_LENGTHS, refusal
 
 INTERVAL: Final = 1.5
 """Seconds between two looks at a comparison that is under way."""
 MARKS: Final = {Claim.BETTER: "▲", Claim.WORSE: "▼", Claim.EQUAL: "=", Claim.OPEN: "…"}
-MAX_TITLE, MAX_NOTES = 120, 5000  # characters
 
 
 def comparison_view(context: PageContext, comparison_id: int) -> None:
@@ -228,7 +227,7 @@ def _about(context: PageContext, found: Analysis) -> None:
         st.text_input(
             "Title",
             found.comparison.title,
-            max_chars=MAX_TITLE,
+            max_chars=MAX_LENGTHS["name"],
             key=title,
             on_change=reporting_errors()(
                 lambda: store.rename_comparison(
@@ -239,7 +238,7 @@ def _about(context: PageContext, found: Analysis) -> None:
         st.text_area(
             "Notes",
             found.comparison.notes,
-            max_chars=MAX_NOTES,
+            max_chars=MAX_LENGTHS["notes"],
             key=notes,
             placeholder="What did you expect, what did you see?",
             on_change=reporting_errors()(
