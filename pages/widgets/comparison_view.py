@@ -38,7 +38,9 @@ def comparison_view(context: PageContext, comparison_id: int) -> None:
 
     def follow() -> None:
         now = analyse(context.store, comparison_id)
-        if following and now.is_over:
+        if (
+            following == now.is_over
+        ):  # it has ended, or got more seeds: only the page starts and ends the polling
             st.rerun(scope="app")
         _verdicts(now)
         _progress(now)

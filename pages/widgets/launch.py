@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -14,6 +16,7 @@ from trainer.store import Store
 
 DOUBLE_CLICK = 1.5  # seconds after a start in which starting the same again counts as a double click
 _STARTED = "last-start"
+_CLAIMING = threading.Lock()
 T = TypeVar("T")
 
 
@@ -26,10 +29,16 @@ def launch(store: Store, owner: str, config: RunConfig, notes: str = "") -> int 
 
 
 def start_once(what: object, start: Callable[[], T]) -> T | None:
-    """Calls `start` and returns its result, or None when this tab has started the same `what` a moment ago."""
-    last, ended = st.session_state.get(_STARTED, ("", 0.0))
-    if what == last and time.monotonic() - ended < DOUBLE_CLICK:
-        return None
-    result = start()
-    st.session_state[_STARTED] = (what, time.monotonic())
+    """Calls `start` and returns its result, or None when this tab is starting the same `what` or has a moment ago."""
+    with _CLAIMING:  # the second half of a double click may come in another thread, before the first is done
+        last, ended = st.session_state.get(_STARTED, ("", 0.0))
+        if what == last and time.monotonic() - ended < DOUBLE_CLICK:
+            return None
+        st.session_state[_STARTED] = (what, math.inf)
+    ended = 0.0  # after a failure the same may be tried at once
+    try:
+        result = start()
+        ended = time.monotonic()
+    finally:
+        st.session_state[_STARTED] = (what, ended)
     return result

@@ -31,23 +31,6 @@ FLAGS = [
 expect.set_options(timeout=PATIENCE * 1000)
 
 
-UNPROVEN = Path(__file__).parent / "unproven.txt"
-
-
-def pytest_addoption(parser):
-    parser.addoption("--every-journey", action="store_true", help=f"run those in {UNPROVEN.name}, too")
-
-
-def pytest_collection_modifyitems(config, items):
-    """Skips the journeys that are listed as unproven, with the reason."""
-    if config.getoption("--every-journey", default=False):
-        return
-    listed = {line for line in UNPROVEN.read_text().splitlines() if not line.startswith("#")}
-    for item in items:
-        if item.nodeid.split("[")[0] in listed:
-            item.add_marker(pytest.mark.skip(reason=f"unproven since the last merge: see {UNPROVEN.name}"))
-
-
 class Site:
     """The product as a person starts it: `streamlit run app.py`."""
 

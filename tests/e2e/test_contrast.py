@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 from test_journeys import button, start
+from waiting import until
 
 FAINT = """() => {
   const canvas = Object.assign(document.createElement("canvas"), { width: 1, height: 1 });
@@ -61,8 +62,13 @@ def test_every_word_stands_out(shared_site, visitor, scheme):
     start(page)
     expect(page.get_by_text("Test accuracy")).to_be_visible()
     expect(button(page, "Start")).to_be_enabled()
-    assert page.evaluate(FAINT) == []
+    stands_out(page)
     for name in ("Comparisons", "Runs", "Your data", "Reference"):
         page.get_by_test_id("stSidebarNavItems").get_by_role("link", name=name).click()
         expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
-        assert page.evaluate(FAINT) == [], name
+        stands_out(page)
+
+
+def stands_out(page):
+    """Waits until what Streamlit draws again has its full opacity back."""
+    until(lambda: page.evaluate(FAINT) == [], lambda: f"{page.url}: {page.evaluate(FAINT)}", seconds=30)

@@ -58,6 +58,26 @@ def test_a_double_click_starts_one_run(lab):
     assert len(lab.runs()) == 1
 
 
+def test_a_second_click_while_the_first_still_starts_is_ignored(monkeypatch):
+    """Streamlit runs the callback of the second in another thread, beside that of the first."""
+    monkeypatch.setattr(launch, "st", SimpleNamespace(session_state={}))
+    inner = []
+
+    def start() -> int:
+        inner.append(launch.start_once("a run", lambda: 2))
+        return 1
+
+    assert launch.start_once("a run", start) == 1
+    assert inner == [None]
+
+
+def test_what_failed_to_start_may_be_tried_at_once(monkeypatch):
+    monkeypatch.setattr(launch, "st", SimpleNamespace(session_state={}))
+    with pytest.raises(ZeroDivisionError):
+        launch.start_once("a run", lambda: 1 / 0)
+    assert launch.start_once("a run", lambda: 1) == 1
+
+
 def test_another_knob_is_another_run_at_once(lab):
     app = lab.open()
     widget(app, "start").click().run()

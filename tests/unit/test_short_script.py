@@ -94,8 +94,7 @@ def in_the_lab(config, folder):
 def differs_most(scripts, runs, metric):
     """The largest difference between the means of scripts and of runs in the lab, in standard errors.
 
-    A few seeds say little of how far apart seeds are; what is usual gives a floor. By chance alone five are not reached once
-    in ten thousand cases.
+    A few seeds say little of how far apart seeds are; what is usual gives a floor. Five is far beyond chance.
     """
     found = []
     for place, (mine, theirs) in enumerate(
@@ -103,7 +102,7 @@ def differs_most(scripts, runs, metric):
     ):
         mean = statistics.fmean(theirs)
         usual = USUAL_ACCURACY if place % 2 and metric == "accuracy" else USUAL_SHARE * max(mean, 0.1)
-        spread = max(statistics.stdev(theirs), statistics.stdev(mine), usual)
+        spread = max(usual, *(statistics.stdev(values) for values in (mine, theirs) if len(values) > 1))
         error = spread * math.sqrt(1 / len(mine) + 1 / len(theirs))
         found.append(abs(statistics.fmean(mine) - mean) / error)
     return max(found)
