@@ -14,7 +14,7 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.table_view import table_view
-from pages.widgets.text import escape_html, escape_markdown, shorten
+from pages.widgets.text import escape_html, escape_markdown, run_title, shorten
 from trainer.data.images import MAX_BYTES as MAX_ARCHIVE_BYTES
 from trainer.data.images import MAX_IMAGES
 from trainer.data.tables import MAX_BYTES as MAX_TABLE_BYTES
@@ -161,9 +161,10 @@ def _confirm_delete(store: Store, upload: Upload, owner: str) -> None:
         f"<p><strong>{escape_html(shorten(upload.name, 60))}</strong> will be removed from your list.</p>"
     )
     if used:
-        listed = ", ".join(map(str, used[:5])) + (" and more" if len(used) > 5 else "")
+        listed = ", ".join(run_title(store.run(run_id)) for run_id in used[:5])
+        listed = escape_markdown(listed) + (" and more" if len(used) > 5 else "")
         st.warning(
-            f"Run{'s' * (len(used) > 1)} {listed} trained on it and cannot be repeated without it. Delete "
+            f"{listed} trained on it and cannot be repeated without it. Delete "
             f"{'those runs' if len(used) > 1 else 'that run'} first, on the Runs page.",
             icon=":material/info:",
         )

@@ -33,7 +33,7 @@ def page(context: PageContext) -> None:
                 "load them, then press Copy link."
             )
         )
-    import_run(context.owner)
+    import_run(context)
     if not runs:
         empty_state(
             "No runs yet",

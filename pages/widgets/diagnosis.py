@@ -62,7 +62,9 @@ def _fix(context: PageContext, run: Run, config: RunConfig, finding: Finding) ->
             help="Starts the twin: the same seed and knobs but for this change, drawn beside this run.",
         )
         started = (
-            "" if tried is None else f'<span class="tp-quiet" role="status">Started as run {tried}.</span>'
+            ""
+            if tried is None
+            else f'<span class="tp-quiet" role="status">Started as {escape_html(tried)}.</span>'
         )
         st.html(f'<div class="tp-run">{chips(changes)}{started}</div>', width="stretch")
 
@@ -82,5 +84,9 @@ def _try_fix(
     show(run.id)
     run_id = launch(context.store, context.owner, twin, notes=note)
     if run_id is not None:
-        st.session_state.setdefault(_TRIED, {})[(run.id, finding.name)] = run_id
-        st.toast(f"Run {run_id} tries the fix, on the chart of the Train page.", icon=":material/healing:")
+        title = run_title(context.store.run(run_id))
+        st.session_state.setdefault(_TRIED, {})[(run.id, finding.name)] = title
+        st.toast(
+            f"{escape_markdown(title)} tries the fix, on the chart of the Train page.",
+            icon=":material/healing:",
+        )

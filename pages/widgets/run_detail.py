@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from pages.widgets.chart_selection import show
@@ -52,7 +54,7 @@ def _name_and_notes(context: PageContext, run: Run, *, disabled: bool) -> None:
         run.name,
         max_chars=MAX_LENGTHS["name"],
         key=name,
-        placeholder=f"Run {run.id}",
+        placeholder=run_title(replace(run, name="")),
         disabled=disabled,
         on_change=reporting_errors()(
             lambda: store.rename(run.id, st.session_state[name].strip(), by=context.owner)

@@ -11,7 +11,7 @@ import streamlit as st
 from pages.widgets.history import config_of, seconds_of, task_of
 from pages.widgets.text import run_title
 from trainer.describe.labels import Differences
-from trainer.store import Run
+from trainer.store import COMMAND_LINE, Run
 
 ROW_HEIGHT, MAX_ROWS = 36, 14  # pixels; rows before the table scrolls
 
@@ -61,8 +61,8 @@ def _row(run: Run, differs: Differences) -> dict[str, Any]:
     value = best.get("val_metric")
     accuracy = task_of(config_of(run)) == "classification"
     return {
-        "Run": run.id,
-        "Name": run.name.strip(),
+        "Run": None if run.owner == COMMAND_LINE else run.number,
+        "Name": run_title(run) if run.owner == COMMAND_LINE else run.name.strip(),
         "State": run.status.label,
         "Differs": str(differs),
         "Best epoch": best.get("epoch"),

@@ -100,6 +100,7 @@ def live(number, status, **progress) -> Run:
     }
     return Run(
         id=number,
+        number=number,
         owner="me",
         status=RunState(status),
         config=RunConfig(epochs=10).to_dict(),

@@ -464,3 +464,11 @@ def test_names_and_notes_are_bounded(store: Store) -> None:
     ):
         with pytest.raises(StoreError, match="Shorten it"):
             use()
+
+
+def test_each_owners_runs_are_numbered_from_one(store: Store) -> None:
+    mine, theirs = ([store.create_run(CONFIG, owner) for _ in range(2)] for owner in ("me", "somebody else"))
+    assert [store.run(run).number for run in [*mine, *theirs]] == [1, 2, 1, 2]
+    store.delete(mine[0], by="me")
+    assert store.run(store.create_run(CONFIG, "me")).number == 3
+    assert store.run(mine[1]).number == 2  # nobody is renumbered

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from trainer.config import Change, RunConfig, diff
 from trainer.registry import families
-from trainer.store import Run
+from trainer.store import COMMAND_LINE, Run
 
 FIRST = (
     "normalization",
@@ -53,8 +53,9 @@ def differences(config: RunConfig | None, baseline: RunConfig | None = None) -> 
 
 
 def run_title(run: Run) -> str:
-    """Returns a run's name, or its number where it has none."""
-    return run.name.strip() or f"Run {run.id}"
+    """Returns a run's name; where it has none, its number among its owner's, or the id by which the command line knows it."""
+    number = f"CLI run {run.id}" if run.owner == COMMAND_LINE else f"Run {run.number}"
+    return run.name.strip() or number
 
 
 def run_label(title: str, differs: Differences) -> str:

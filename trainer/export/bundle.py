@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from trainer.config import RunConfig
 from trainer.data.uploads import find_manifest, upload_folder
+from trainer.describe.labels import run_title
 from trainer.engine import checkpoint
 from trainer.export.curves import frame
 from trainer.export.script import exact_script
@@ -106,7 +107,7 @@ def code(run: Run) -> Iterator[Content]:
     config = RunConfig.from_stored(run.config)
     if config is None:  # the rest of the run is complete all the same
         return
-    yield Content("run.py", exact_script(config, run.name or f"Run {run.id}", run.results).encode())
+    yield Content("run.py", exact_script(config, run_title(run), run.results).encode())
     if "own" in config.technique("data").facts and find_manifest(digest := config.data.knobs["file"]):
         for path in sorted(upload_folder(digest).iterdir()):
             if path.suffix in (".npy", ".json"):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from trainer.config import ConfigError, RunConfig
+from trainer.describe.labels import run_title
 from trainer.engine import checkpoint
 from trainer.export.bundle import write_bundle
 from trainer.export.curves import as_csv, as_events, as_parquet
@@ -41,9 +42,9 @@ def run_script(run: Run, write: Callable[..., str] = short_script) -> str:
     Raises ExportError when its knobs were set in another version, or when it cannot be said in a short script.
     """
     try:
-        return write(RunConfig.parse(run.config), run.name or f"Run {run.id}", run.results)
+        return write(RunConfig.parse(run.config), run_title(run), run.results)
     except ConfigError as error:
-        raise ExportError(f"The knobs of run {run.id} were set in another version: {error}") from error
+        raise ExportError(f"The knobs of this run were set in another version: {error}") from error
     except ShortScriptError as error:
         raise ExportError(str(error)) from error
 
@@ -68,7 +69,7 @@ def _weights(store: Store, settings: Settings, run: Run) -> bytes:
     path = settings.run_folder(run.id) / checkpoint.WEIGHTS
     if not path.is_file():
         raise ExportError(
-            f"Run {run.id} has no saved weights: they are written when a run finishes, or is stopped or paused."
+            "This run has no saved weights: they are written when a run finishes, or is stopped or paused."
         )
     return path.read_bytes()
 
@@ -82,7 +83,7 @@ def _bundle(store: Store, settings: Settings, run: Run) -> bytes:
 def _measured(write: Callable[[Store, Run], bytes]) -> Callable[[Store, Settings, Run], bytes]:
     def checked(store: Store, settings: Settings, run: Run) -> bytes:
         if store.last_step(run.id, "step") < 0:
-            raise ExportError(f"Run {run.id} has not measured anything yet.")
+            raise ExportError("This run has not measured anything yet.")
         return write(store, run)
 
     return checked

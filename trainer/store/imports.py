@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from trainer.store import points
 from trainer.store.database import Database, tick
 from trainer.store.points import Batch
-from trainer.store.runs import ENDED, clean
+from trainer.store.runs import ENDED, clean, next_number
 from trainer.store.schema import runs
 
 
@@ -37,6 +37,7 @@ class ImportStore(Database):
                 **texts,
                 "error": error,
                 "notices": [clean(notice) for notice in values["notices"]],
+                "number": next_number(connection, clean(owner)),
                 "owner": clean(owner),
                 "archived": False,
                 "attempt": 1,

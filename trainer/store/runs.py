@@ -29,9 +29,11 @@ MAX_ID = 2**31 - 1  # what the column holds on PostgreSQL
 
 @dataclass(frozen=True)
 class Run:
-    """One run as the store knows it. Times are aware datetimes in UTC. `request` is what its worker has still to answer."""
+    """One run as the store knows it. Times are aware datetimes in UTC. `number` counts its owner's runs from 1; `request` is
+    what its worker has still to answer."""
 
     id: int
+    number: int
     owner: str
     name: str
     notes: str
@@ -216,8 +218,14 @@ def new_run(
 
 def insert_run(connection: Connection, values: Mapping[str, Any], version: int) -> int:
     _require_data(connection, values["config"], values["owner"])
-    row = {**values, "version": version, "place": version}
+    number = next_number(connection, values["owner"])
+    row = {**values, "number": number, "version": version, "place": version}
     return int(connection.execute(sa.insert(runs).returning(runs.c.id), row).scalar_one())
+
+
+def next_number(connection: Connection, owner: str) -> int:
+    """Returns the number of an owner's next run. Numbers grow with ids; only that of a deleted newest run is given again."""
+    return int(connection.execute(_NEWEST_NUMBER, {"owner": owner}).scalar() or 0) + 1
 
 
 def find_run(connection: Connection, run_id: int) -> Run | None:
@@ -261,7 +269,7 @@ def request_run(connection: Connection, run: Run, kind: RequestKind, version: in
 def resume_run(connection: Connection, run: Run, version: int) -> RunState:
     """Queues a run again inside a transaction; see `RunStore.resume`."""
     if run.status is RunState.FINISHED:
-        raise StoreError(f"Run {run.id} is finished; start a new run with its knobs instead.")
+        raise StoreError("This run is finished; start a new run with its knobs instead.")
     _require_data(connection, run.config, run.owner)
     if run.status is RunState.RUNNING and run.request is not None:
         update_run(connection, run.id, version, request=RequestKind.RESUME)
@@ -274,7 +282,7 @@ def resume_run(connection: Connection, run: Run, version: int) -> RunState:
 def delete_run(connection: Connection, run: Run, version: int) -> None:
     """Deletes a run inside a transaction; see `RunStore.delete`. Its points are deleted with it, by foreign key."""
     if run.status is RunState.RUNNING:
-        raise StoreError(f"Run {run.id} is training; stop it before you delete it.")
+        raise StoreError("This run is training; stop it before you delete it.")
     connection.execute(sa.delete(runs).where(runs.c.id == run.id))
     connection.execute(sa.insert(deletions), {"run_id": run.id, "version": version})
 
@@ -284,7 +292,7 @@ def move(connection: Connection, run: Run, event: Event, version: int, **values:
     table of transitions has none."""
     state = TRANSITIONS[run.status].get(event)
     if state is None:
-        raise StoreError(f"Run {run.id} is {run.status} already; there is nothing to {event}.")
+        raise StoreError(f"This run is {run.status} already; there is nothing to {event}.")
     ended = datetime.now(UTC) if state.is_over else None
     update_run(connection, run.id, version, status=state, request=None, ended=ended, **values)
     return state
@@ -314,6 +322,9 @@ def clean(text: str) -> str:
 
 RUN_COLUMNS = [runs.c[field.name] for field in fields(Run)]
 _GET = sa.select(*RUN_COLUMNS).where(runs.c.id == sa.bindparam("run"))
+_NEWEST_NUMBER = (
+    sa.select(runs.c.number).where(runs.c.owner == sa.bindparam("owner")).order_by(runs.c.id.desc()).limit(1)
+)
 _CLOCK = sa.select(clock.c.value)
 _CHANGED = sa.select(*RUN_COLUMNS).where(runs.c.version > sa.bindparam("after")).order_by(runs.c.version)
 _DELETED = sa.select(deletions.c.run_id).where(deletions.c.version > sa.bindparam("after"))

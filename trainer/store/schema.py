@@ -13,7 +13,7 @@ from sqlalchemy.engine import Dialect
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import JobState, RunState
 
-HEAD = "0006"
+HEAD = "0007"
 """Newest migration. Known here so that opening a current database does not import Alembic."""
 
 
@@ -83,6 +83,7 @@ runs = sa.Table(
     "runs",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, nullable=False, server_default="0"),
     sa.Column("owner", sa.String(200), nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("notes", sa.Text, nullable=False),
