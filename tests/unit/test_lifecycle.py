@@ -98,7 +98,7 @@ def test_every_transition_can_be_reached(store: Store, monkeypatch: pytest.Monke
 def test_what_the_table_does_not_have_is_refused_with_a_sentence(store: Store, state, event) -> None:
     run = replace(store.run(store.create_run({}, "ada")), status=state)
     with (
-        pytest.raises(StoreError, match=rf"^Run {run.id} is {state} already; there is nothing to {event}\.$"),
+        pytest.raises(StoreError, match=rf"^This run is {state} already; there is nothing to {event}\.$"),
         store.writing() as connection,
     ):
         runs.move(connection, run, event, run.version)

@@ -219,7 +219,7 @@ def _members(connection: Connection, comparison_id: int) -> list[Member]:
 def _own(connection: Connection, comparison_id: int, by: str) -> Comparison:
     """Returns the comparison that `by` asks to change. Raises StoreError when there is none, or they may not."""
     comparison = _get(connection, comparison_id)
-    if reason := refusal(comparison, by, "Comparison"):
+    if reason := refusal(comparison, by, "comparison"):
         raise StoreError(reason)
     return comparison
 

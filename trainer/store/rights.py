@@ -15,22 +15,20 @@ class Owned(Protocol):
     """What belongs to somebody."""
 
     @property
-    def id(self) -> int: ...
-    @property
     def owner(self) -> str: ...
 
 
-def refusal(thing: Owned, by: str, kind: str = "Run") -> str | None:
+def refusal(thing: Owned, by: str, kind: str = "run") -> str | None:
     """Returns why `by` may not change a run or another `kind` of thing, as a sentence; None where they may: the owner, and
     the command line, whose user could change the database itself."""
     if by in (thing.owner, COMMAND_LINE):
         return None
     if thing.owner == COMMAND_LINE:
         return (
-            f"{kind} {thing.id} was started from the command line: everybody can see it here, and only the command line can "
+            f"This {kind} was started from the command line: everybody can see it here, and only the command line can "
             "change it."
         )
-    return f"{kind} {thing.id} belongs to another visitor, so only they can change it."
+    return f"This {kind} belongs to another visitor, so only they can change it."
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class UploadStore(Database):
         """
         with self.writing() as connection:
             tick(connection)
-            own = sa.select(runs.c.id).where(_names(digest), runs.c.owner == by).order_by(runs.c.id)
+            own = sa.select(runs.c.number).where(_names(digest), runs.c.owner == by).order_by(runs.c.id)
             used = [int(number) for number in connection.execute(own).scalars()]
             if used:
                 listed = ", ".join(map(str, used[:5])) + (" and more" if len(used) > 5 else "")
