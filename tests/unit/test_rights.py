@@ -102,7 +102,7 @@ def test_a_stranger_changes_nothing(
         return
     run_id = run_in(store, state, owner)
     before = everything(store)
-    with pytest.raises(StoreError, match="^This run (belongs to|was started from)"):
+    with pytest.raises(StoreError, match=r"^This run (belongs to|was started from)"):
         CHANGES[change](store, run_id, stranger)
     assert everything(store) == before
 
