@@ -85,7 +85,7 @@ def test_a_table_is_shown_with_guesses_and_goes_into_the_sidebar(page, lab):
     assert RunConfig.parse(lab.runs()[0].config).data == config.data
 
 
-def test_another_target_is_guessed_anew_and_an_impossible_one_is_said(page):
+def test_another_target_is_guessed_again_and_an_impossible_one_is_said(page):
     app = add(page, "people.csv", own_files.csv_bytes())
     app = choice(app, "selectbox", "target").set_value("income").run()
     assert choice(app, "button_group", "task").value in ("regression", ["regression"])

@@ -64,7 +64,7 @@ def test_the_answer_is_drawn_with_its_reading(lab):
     assert len(lab.store.inspections()) == 1
 
 
-def test_another_knob_asks_anew_and_withdraws_the_question_before(lab):
+def test_another_knob_asks_again_and_withdraws_the_question_before(lab):
     app = opened(lab)
     first = lab.store.inspections()[0].id
     widget(app, "initialization").select("too_small").run()

@@ -165,6 +165,16 @@ def test_strangers_change_nothing(store):
     assert {one.run.status for one in store.members(number)} == {RunState.QUEUED}
 
 
+def test_titles_and_notes_are_bounded(store):
+    number = begin(store, seeds=1)
+    for attempt in (
+        lambda: store.rename_comparison(number, "x" * 121, by="ada"),
+        lambda: store.set_comparison_notes(number, "x" * 5001, by="ada"),
+    ):
+        with pytest.raises(StoreError, match="Shorten it"):
+            attempt()
+
+
 @pytest.mark.parametrize("number", [0, -1, 7, 2**40])
 def test_a_comparison_that_is_not_there(store, number):
     with pytest.raises(StoreError, match="There is no comparison"):

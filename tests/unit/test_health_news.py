@@ -374,7 +374,7 @@ async def told_of_health(client):
 
 
 def test_who_asks_again_is_not_given_what_was_read_before_a_change(server):
-    """A page that asks anew, as it does when a run joins, must not go back to an older picture for good."""
+    """A page that asks again, as it does when a run joins, must not go back to an older picture for good."""
 
     async def scene():
         run, attempt = server.run(3)

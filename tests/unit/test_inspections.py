@@ -56,7 +56,7 @@ def test_an_answer_is_kept_and_found_again_without_a_write(store):
     assert store.change_stamp() == before
 
 
-def test_other_code_asks_anew(store, monkeypatch):
+def test_other_code_asks_again(store, monkeypatch):
     asked = answered(store, {}, 1)
     monkeypatch.setattr(inspections, "code_stamp", lambda: "the next version")
     assert store.ask("before", {}).id != asked

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,7 +85,9 @@ def verdicts(
     found = [evidence(one) for one in gains]
     sure = claimed(found)
     return [
-        _verdict(pairs[i], gains[i], measure, found[i], sure[i], found[:i] + found[i + 1 :])
+        _verdict(
+            tuple(map(tuple, pairs[i].tolist())), measure, found[i], sure[i], (*found[:i], *found[i + 1 :])
+        )
         for i in range(len(arms))
     ]
 
@@ -109,9 +112,17 @@ def _gains(pairs: Array, measure: Measure) -> Array:
     return gains
 
 
+@lru_cache(maxsize=1_024)
 def _verdict(
-    pairs: Array, gains: Array, measure: Measure, found: float, sure: bool, others: list[float]
+    values: tuple[tuple[float, float], ...],
+    measure: Measure,
+    found: float,
+    sure: bool,
+    others: tuple[float, ...],
 ) -> Verdict:
+    """Cached: interval and outlook take tens of milliseconds, and a page asks at every rerun."""
+    pairs = np.array(values).reshape(-1, 2)
+    gains = _gains(pairs, measure)
     both = pairs[np.isfinite(pairs).all(axis=1)]
     differences = both[:, 1] - both[:, 0]
     low, high = interval(differences)

@@ -19,6 +19,7 @@ from trainer.store.runs import (
     RUN_COLUMNS,
     Run,
     RunStore,
+    bounded,
     clean,
     delete_run,
     insert_run,
@@ -78,8 +79,8 @@ class ComparisonStore(RunStore):
             version = tick(connection)
             values = {
                 "owner": clean(owner),
-                "title": clean(title),
-                "notes": clean(notes),
+                "title": bounded("name", title),
+                "notes": bounded("notes", notes),
                 "archived": False,
                 "design": dict(design),
                 "created": datetime.now(UTC),
@@ -151,11 +152,11 @@ class ComparisonStore(RunStore):
 
     def rename_comparison(self, comparison_id: int, title: str, *, by: str) -> None:
         """Sets the title."""
-        self._set_comparison(comparison_id, by, title=clean(title))
+        self._set_comparison(comparison_id, by, title=bounded("name", title))
 
     def set_comparison_notes(self, comparison_id: int, notes: str, *, by: str) -> None:
         """Sets the notes."""
-        self._set_comparison(comparison_id, by, notes=clean(notes))
+        self._set_comparison(comparison_id, by, notes=bounded("notes", notes))
 
     def archive_comparison(self, comparison_id: int, archived: bool = True, *, by: str) -> None:
         """Hides the comparison and its runs from the usual lists, or (False) shows them again."""

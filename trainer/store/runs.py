@@ -309,9 +309,9 @@ def as_run(row: sa.Row[Any]) -> Run:
 
 
 def bounded(what: str, text: str) -> str:
-    """Returns a run's name or notes as the store keeps them. Raises StoreError when they are too long."""
+    """Returns a name or notes as the store keeps them. Raises StoreError when they are too long."""
     if len(text) > (limit := MAX_LENGTHS[what]):
-        raise StoreError(f"The run's {what} may have {limit:,} characters, not {len(text):,}. Shorten it.")
+        raise StoreError(f"The {what} may have {limit:,} characters, not {len(text):,}. Shorten it.")
     return clean(text)
 
 

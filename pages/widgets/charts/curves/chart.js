@@ -129,7 +129,7 @@ export class Chart {
     this.card.root.remove();
   }
 
-  /** Write the summary in words anew. */
+  /** Rewrite the summary in words. */
   #tell() {
     this.toldAt = performance.now();
     setText(this.card.summary, summaryOf(this.spec, this.panel.visibleRuns));
