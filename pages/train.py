@@ -129,7 +129,7 @@ def _shown(run: Run, place: Place, differs: Differences) -> ShownRun:
     config = config_of(run)
     clip = config.clipping.knobs.get("max_norm") if config else None
     label = legend_label(run, differs)
-    return ShownRun(run.id, label, place.color, place.visible, clip, boundary_of(config))
+    return ShownRun(run.id, label, place.color, place.visible, clip, boundary_of(config), str(differs))
 
 
 def _score(config: RunConfig | None) -> Score:

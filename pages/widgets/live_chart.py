@@ -43,6 +43,8 @@ class ShownRun:
     clip: float | None = None
     """The gradient norm at which the run clips, drawn as a line; None when it does not clip by norm."""
     boundary: Boundary | None = None
+    differs: str = ""
+    """All that makes the run different, for which its label may have no room."""
 
 
 @dataclass(frozen=True)

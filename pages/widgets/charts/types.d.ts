@@ -22,6 +22,8 @@ interface ShownRun {
   clip: number | null;
   /** Whether there is a picture of its decision boundary: of a person's own data that is seen only in training. */
   boundary: "sure" | "perhaps" | null;
+  /** All that makes the run different, for which its label may have no room. */
+  differs: string;
 }
 
 interface ChartPart {

@@ -101,6 +101,7 @@ export class ChartPanel extends LivePanel {
     const entries = this.runs.map((run) => ({
       id: run.id,
       label: run.label,
+      differs: run.differs,
       color: this.color(run),
       repeated: this.isRepeated(run),
       visible: this.isVisible(run),

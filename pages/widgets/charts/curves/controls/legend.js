@@ -2,7 +2,15 @@
 
 import { element } from "../../dom.js";
 
-/** @typedef {{ id: number, label: string, color: string, repeated: boolean, visible: boolean }} Entry */
+/**
+ * @typedef {object} Entry
+ * @property {number} id
+ * @property {string} label
+ * @property {string} differs
+ * @property {string} color
+ * @property {boolean} repeated
+ * @property {boolean} visible
+ */
 
 export class Legend {
   /**
@@ -32,13 +40,13 @@ export class Legend {
   }
 
   /** @param {Entry} entry */
-  #button({ id, label, color, repeated, visible }) {
+  #button({ id, label, differs, color, repeated, visible }) {
     const button = element("button", {
       type: "button",
       class: "ts-run",
       "aria-pressed": String(visible),
       "data-run": String(id),
-      title: visible ? "Hide this run" : "Show this run",
+      title: `${visible ? "Hide this run" : "Show this run"}${differs ? `: ${differs}` : ""}`,
     });
     button.style.setProperty("--ts-run", color);
     const swatch = repeated ? "ts-swatch ts-repeated" : "ts-swatch";
