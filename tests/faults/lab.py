@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from waiting import PATIENCE, until
+from warm_process import WarmProcess
 
 from trainer.metrics.registry import metrics
 from trainer.settings import Settings
@@ -52,11 +53,12 @@ class Lab:
     def __init__(self, home: Path, database_url: str = "", workers: int = 2) -> None:
         self.settings = Settings(home=home, database_url=database_url, max_workers=workers)
         self.store = Store(self.settings.url)
-        self.supervisors: list[subprocess.Popen[bytes]] = []
+        self.supervisors: list[WarmProcess | subprocess.Popen[bytes]] = []
 
-    def start(self, wait: bool = True) -> subprocess.Popen[bytes]:
+    def start(self, wait: bool = True) -> WarmProcess:
         """Start a supervisor, as a user would, and wait until it serves."""
-        process = self._spawn("-m", "trainer.processes.supervisor")
+        log = self.settings.home / "supervisor.log"
+        process = WarmProcess("trainer.processes.supervisor", [], self._environment, log, log)
         self.supervisors.append(process)
         if wait:
             self.until(lambda: self.store.supervisor_status() == "ready")
@@ -64,20 +66,22 @@ class Lab:
 
     def start_by_server(self) -> subprocess.Popen[bytes]:
         """Start a supervisor as the web server does: a child that knows its parent. Returns the parent."""
-        server = self._spawn("-c", SERVER)
+        with (self.settings.home / "supervisor.log").open("ab") as log:
+            command = [sys.executable, "-c", SERVER]
+            server = subprocess.Popen(
+                command, cwd=ROOT, env={**os.environ, **self._environment}, stdout=log, stderr=log
+            )
         self.supervisors.append(server)
         self.until(lambda: self.store.supervisor_status() == "ready")
         return server
 
-    def _spawn(self, *arguments: str) -> subprocess.Popen[bytes]:
-        environment = os.environ | {
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {
             "TRAINSCOPE_HOME": str(self.settings.home),
             "TRAINSCOPE_DATABASE_URL": self.settings.database_url,
             "TRAINSCOPE_MAX_WORKERS": str(self.settings.max_workers),
         }
-        with (self.settings.home / "supervisor.log").open("ab") as log:
-            command = [sys.executable, *arguments]
-            return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
     def log(self) -> str:
         """What the supervisors have said."""

@@ -5,7 +5,7 @@ import signal
 
 import numpy as np
 import pytest
-from command_line import FAST, cli, started, wait_for_steps
+from command_line import FAST, cli, executed, started, wait_for_steps
 from waiting import PATIENCE
 
 from trainer.metrics.registry import columns
@@ -25,8 +25,9 @@ def test_run_prints_one_line_of_json_and_nothing_else(tmp_path, command):
     (tmp_path / "config.json").write_text(
         json.dumps({"schedule": {"name": "cosine", "final_lr": 0.0001}, "seed": 3})
     )
-    code, out, err = cli(tmp_path, "run", tmp_path / "config.json", "--set", *FAST, "--seed", 5, "--json")
-    assert (code, err) == (0, "")
+    process = executed(tmp_path, "run", tmp_path / "config.json", "--set", *FAST, "--seed", 5, "--json")
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (0, "")
     results = json.loads(out)
     assert out.count("\n") == 1
     assert results["stopped_by"] == "epochs"
@@ -212,7 +213,7 @@ def test_a_home_that_cannot_be_made_is_one_sentence(tmp_path, command, monkeypat
 
 
 def test_a_reader_that_leaves_is_no_failure_to_talk_about(tmp_path):
-    process = started(tmp_path, "list-knobs")
+    process = executed(tmp_path, "list-knobs")
     process.stdout.close()
     assert (process.wait(PATIENCE), process.stderr.read()) == (141, "")
 
