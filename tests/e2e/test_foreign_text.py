@@ -53,8 +53,8 @@ def hostile_run(store: Store, owner: str, config: RunConfig) -> int:
     ("path", "key"), [("", "seed"), ("runs", "run"), ("health", "run"), ("reference", "technique")]
 )
 def test_an_address_makes_no_link(shared_site, visitor, path, key):
+    page = visitor().new_page()
     for text in ADDRESSES:  # each alone: notices shorten what they show
-        page = visitor().new_page()
         page.goto(f"{shared_site.url}{path}?{urlencode({key: text})}")
         expect(page.get_by_text("evil.io").or_(page.get_by_text("www.evil")).first).to_be_visible()
         assert page.evaluate(LINKS) == []
