@@ -28,7 +28,8 @@ def page(context: PageContext) -> None:
         st.info(f"Comparison {linked} is not among yours. It may have been deleted.", icon=":material/info:")
     heading(
         "Comparisons",
-        "Each trains a few arms with the same seeds, and says which is better, or that it cannot tell yet.",
+        "A comparison trains a few arms (configurations) with the same seeds and shows which is better, or that it is "
+        "too early to tell.",
     )
     what_if(context)
     comparison_list(context)

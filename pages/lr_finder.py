@@ -95,7 +95,7 @@ def _draw_controls(context: PageContext, config: RunConfig | None, run: Run | No
 
 @reporting_errors()
 def _find(context: PageContext, config: RunConfig) -> None:
-    """Queues a test, unless one is under way, which the second half of a double click finds."""
+    """Queues a test, unless one is under way, so that a double click starts only one."""
     if not any(is_probe(run) for run in context.store.live(context.owner)):
         context.store.create_run(config, context.owner, name=NAME)
 

@@ -93,7 +93,7 @@ def _next_run(context: PageContext, runs: Sequence[Run], *, ready: bool) -> str:
     last = config_of(before) if before else None
     changes = diff(last or RunConfig(), config)
     if changes:
-        lead = f"Next run changes, against {run_title(before)}:" if before and last else "First run:"
+        lead = f"Next run changes, compared with {run_title(before)}:" if before and last else "First run:"
         return f'<span class="tp-lead">{escape_html(lead)}</span>{chips(changes)}'
     if before and last:
         return chips([], f"Same knobs and seed as {run_title(before)}: it would draw the same curve.")

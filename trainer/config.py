@@ -312,8 +312,8 @@ def diff(before: RunConfig, after: RunConfig) -> list[Change]:
                 Change(
                     key,
                     label_of(key, after),
-                    display_value(key, reference, before),
-                    display_value(key, value, after),
+                    display_value(key, reference),
+                    display_value(key, value),
                 )
             )
     return changes
@@ -328,7 +328,7 @@ def label_of(key: str, config: RunConfig) -> str:
     return families()[field].label if field in families() else plain_knobs()[field].label
 
 
-def display_value(key: str, value: Any, config: RunConfig) -> str:
+def display_value(key: str, value: Any) -> str:
     """Returns a value as people read it: techniques by label, numbers short."""
     if key in families():
         return find(key, value).label

@@ -1,4 +1,4 @@
-"""What browsers are told and what strangers are not asked: headers of every response, foreign origins, and open doors."""
+"""Security of the web server: headers of every response, foreign origins, and a warning when others can reach it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One comparison: verdicts, where it stands, its curves with bands, and what each arm changed, reached and cost."""
+"""One comparison: verdicts, where it stands, its curves with bands, and a table of each arm's changes, results and cost."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from trainer.settings import get_settings
 from trainer.store import MAX_LENGTHS, refusal
 
 INTERVAL: Final = 1.5
-"""Seconds between two looks at a comparison that is under way."""
+"""Seconds between two polls of a comparison that is under way."""
 MARKS: Final = {Claim.BETTER: "▲", Claim.WORSE: "▼", Claim.EQUAL: "=", Claim.OPEN: "…"}
 
 
 def comparison_view(context: PageContext, comparison_id: int) -> None:
     """Draws the comparison, and follows it for as long as it is under way."""
     found = analyse(context.store, comparison_id)
-    _heading(context, found)
+    _heading(found)
     following = not found.is_over
     may_change = refusal(found.comparison, context.owner) is None
 
@@ -57,7 +57,7 @@ def comparison_view(context: PageContext, comparison_id: int) -> None:
     st.markdown(HOW)
 
 
-def _heading(context: PageContext, found: Analysis) -> None:
+def _heading(found: Analysis) -> None:
     title = found.comparison.title or f"Comparison {found.comparison.id}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
@@ -84,7 +84,7 @@ def _verdicts(found: Analysis) -> None:
 def _progress(found: Analysis) -> None:
     if found.is_over:
         failed = found.states.get(RunState.FAILED, 0)
-        st.html(quiet(f"{found.total} runs" + (f", {failed} of them failed." if failed else ", all over.")))
+        st.html(quiet(f"{found.total} runs" + (f", {failed} of them failed." if failed else ", all ended.")))
         return
     training, queued = (found.states.get(state, 0) for state in (RunState.RUNNING, RunState.QUEUED))
     left = f", about {format_duration(found.seconds_left)} left" if found.seconds_left else ""
@@ -196,12 +196,10 @@ def _table(found: Analysis) -> None:
         "Steps/s",
         "Parameters",
     ]
-    st.html(
-        table(columns, [_row(arm, found) for arm in found.arms], "Means over the seeds that have finished")
-    )
+    st.html(table(columns, [_row(arm) for arm in found.arms], "Means over the seeds that have finished"))
 
 
-def _row(arm: ArmSummary, found: Analysis) -> list[str]:
+def _row(arm: ArmSummary) -> list[str]:
     verdict = arm.verdict
     spread = np.std([one.value for one in arm.outcomes.values() if math.isfinite(one.value)] or [math.nan])
     return [
@@ -265,7 +263,7 @@ def _about(context: PageContext, found: Analysis) -> None:
 HOW: Final = """
 ##### How the verdict is reached
 
-Each seed trains every arm on the same split, from the same first weights, with the same batches in the same order, so the arms
+Each seed trains every arm on the same split, from the same initial weights, with the same batches in the same order, so the arms
 differ in what was changed and in nothing else. The verdict rests on the differences between arm and baseline, one for each seed.
 It may be looked at after every run, and more seeds may be added at any time: the probability of ever claiming a difference that
 is not there stays at 5% or below. An arm whose loss diverges counts as worse, and is never left out. How many more seeds would

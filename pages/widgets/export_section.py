@@ -46,9 +46,7 @@ def _obstacle(store: Store, run: Run, one: Format) -> str:
     """Returns why the run cannot be exported in a format yet; empty when it can."""
     if one.name == "safetensors":
         path = get_settings().run_folder(run.id) / checkpoint.WEIGHTS
-        return (
-            "" if path.is_file() else "There are weights once the run has finished, or is stopped or paused."
-        )
+        return "" if path.is_file() else "Weights are available once the run is finished, stopped or paused."
     if one.name in ("short", "script", "zip") and config_of(run) is None:
         return "The run's knobs were set in another version."
     if one.name in ("short", "script"):

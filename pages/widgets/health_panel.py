@@ -22,7 +22,7 @@ _component = st.components.v2.component("trainscope_health", js=loader(), isolat
 
 
 def health_panel(run: int, label: str, config: RunConfig, token: str, *, key: str = "health-panel") -> None:
-    """Draw the figures of a run. `token` must name it; `label` is anybody's text. Keep `key` the same on every rerun."""
+    """Draws the figures of a run. `token` must name it; `label` is anybody's text. Keep `key` the same on every rerun."""
     data = shared_data("health/health_panel", token) | {
         "scales": SCALES,
         "run": run,
@@ -30,7 +30,7 @@ def health_panel(run: int, label: str, config: RunConfig, token: str, *, key: st
         "pictures": pictures_of(config),
         "clip": config.clipping.knobs.get("max_norm"),
         "patience": config.early_stopping.knobs.get("patience"),
-        "scaled": config.precision.name == "fp16",
+        "scaled": bool(config.technique("precision").facts.get("scales_loss")),
     }
     _component(data=data, key=key)
 

@@ -81,7 +81,8 @@ def _samples(digest: str, manifest: Mapping[str, Any]) -> str:
         for name, count, start in classes
     )
     more = len(counts) - MAX_CLASSES
-    rest = f'<p class="tp-quiet">And {more} more classes.</p>' if more > 0 else ""
+    noun = "class" if more == 1 else "classes"
+    rest = f'<p class="tp-quiet">And {more} more {noun}.</p>' if more > 0 else ""
     return f'<div class="tp-strips">{figures}</div>{rest}'
 
 

@@ -92,7 +92,7 @@ def live_panel(
     on_clear: Callable[[], None] = lambda: None,
     key: str = "live",
 ) -> None:
-    """Draw the status line and the live charts.
+    """Draws the status line and the live charts.
 
     `runs` are drawn in this order, later ones on top. `token` comes from `pages.live.tokens.page_token` and must name every
     run in `runs`. `planned` is a learning-rate curve to draw dotted before and behind the runs: `{"steps": [...],

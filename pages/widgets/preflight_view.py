@@ -71,7 +71,7 @@ def _activations(answer: Mapping[str, Any]) -> None:
     rows = [*batch, *((one["layer"], one["std"], _details(one)) for one in layers)]
     _heading(
         "Activation spread by depth",
-        "A straight line inside the band is healthy; drifting left with depth: vanishing; right: exploding.",
+        "A straight line inside the band is healthy; a drift to the left with depth means vanishing, to the right exploding.",
     )
     figure = layer_chart(rows, "standard deviation of the activations", theme_color(0))
     figure.add_vrect(*HEALTHY_STD, fillcolor=theme_color(2), opacity=0.1, line_width=0, layer="below")
@@ -148,7 +148,7 @@ def _memory(answer: Mapping[str, Any]) -> str:
         "Gradients",
         "Optimizer state",
         f"Activations of {answer['batch']:,} samples",
-        "Together",
+        "Total",
     )
     measured = memory["measured"]
     return (

@@ -109,7 +109,7 @@ def _disk_space() -> None:
     if free is not None and free < LOW_DISK_SPACE:
         st.html(
             warning(
-                f"{format_bytes(free)} are left on the disk of {get_settings().home}. When it is full, runs wait; nothing is "
-                "lost. Free some space, and they continue by themselves."
+                f"{format_bytes(free)} is left on the disk that holds {get_settings().home}. "
+                "When it is full, runs wait; nothing is lost. Free some space, and they continue by themselves."
             )
         )

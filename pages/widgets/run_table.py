@@ -85,16 +85,19 @@ def _columns(reference: str) -> dict[str, Any]:
             "Best epoch", format="%d", width=85, help="The epoch with the lowest validation loss."
         ),
         "Validation loss": column.NumberColumn(
-            "Val. loss then", format="%.4f", width=105, help="Of the weights of the best epoch."
+            "Val. loss then", format="%.4f", width=105, help="Measured with the weights of the best epoch."
         ),
         "Accuracy": column.NumberColumn(
-            "Val. accuracy then", format="%.1f%%", width=120, help="Of the weights of the best epoch."
+            "Val. accuracy then",
+            format="%.1f%%",
+            width=120,
+            help="Measured with the weights of the best epoch.",
         ),
         "Error": column.NumberColumn(
             "Val. error then",
             format="%.3f",
             width=110,
-            help="Mean absolute, of the weights of the best epoch.",
+            help="Mean absolute error, measured with the weights of the best epoch.",
         ),
         "Seconds": column.NumberColumn("Trained", format="%.1f s", width=70),
         "Created": column.DatetimeColumn("Created", format="D MMM, HH:mm", width=115),

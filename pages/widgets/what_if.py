@@ -30,7 +30,7 @@ def what_if(context: PageContext) -> None:
     with st.container(border=True, key="what-if", gap="small"):
         st.html('<h2 class="tp-title">What if …</h2>')
         if sidebar is None:
-            st.html(quiet("The sidebar has a knob that is not valid yet; mend it there first."))
+            st.html(quiet("A knob in the sidebar is not valid; fix it there first."))
             return
         baseline = st.session_state.get(PINNED, sidebar)
         st.html(chips(diff(RunConfig(), baseline), "The baseline has all knobs at their defaults."))
@@ -81,7 +81,7 @@ def _pinned_arms(baseline: RunConfig, sidebar: RunConfig) -> dict[str, RunConfig
     if not changes:
         st.html(quiet("This baseline is pinned. Change one or several knobs in the sidebar, then compare."))
         return {}
-    st.html(quiet("Against it, the sidebar's knobs:") + chips(changes))
+    st.html(quiet("The sidebar's knobs differ from it in:") + chips(changes))
     return {"baseline": baseline, arm_name(baseline, sidebar): sidebar}
 
 
@@ -119,7 +119,7 @@ def _arms(baseline: RunConfig) -> dict[str, RunConfig]:
 def _values(key: str, baseline: RunConfig) -> list[Any]:
     """The values to try, of the knob's own kind. Raises ConfigError for a text that is none."""
     now = baseline.flat()[key]
-    shown: Callable[[Any], str] = lambda value: display_value(key, value, baseline)  # noqa: E731
+    shown: Callable[[Any], str] = lambda value: display_value(key, value)  # noqa: E731
     if key in families():
         others = [one for one in families()[key].techniques if one != now]
         return st.multiselect(
@@ -136,8 +136,8 @@ def _values(key: str, baseline: RunConfig) -> list[Any]:
     text = st.text_input(
         "Values to try",
         key=f"what-if-{key}",
-        placeholder="One or several, separated by commas" if knob.kind != "text" else "One value",
-        help=f"The baseline has {shown(now)}. {knob.help}"
+        placeholder="One or more, separated by commas" if knob.kind != "text" else "One value",
+        help=f"The baseline uses {shown(now)}. {knob.help}"
         + (f" Allowed: {knob.bounds}." if knob.bounds else ""),
         max_chars=200,
     ).strip()

@@ -58,7 +58,7 @@ def test_two_boundaries_move_beside_the_loss(shared_site, visitor):
     expect(boundaries(page).nth(1).get_by_role("img")).to_have_attribute(
         "aria-label",
         re.compile(
-            r"^Decision boundary of Run 2 · Batch norm\b.*\. After epoch \d+: the plane is \d+ % blue, \d+ % orange"
+            r"^Decision boundary of Run 2 · Batch norm\b.*\. After epoch \d+: the plane is \d+% blue, \d+% orange"
         ),
     )
     loss, (first, second) = box(chart(page)), (box(boundaries(page).nth(i)) for i in range(2))

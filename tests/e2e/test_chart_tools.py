@@ -195,7 +195,7 @@ def test_a_plan_does_not_stretch_the_axis_of_runs_that_have_ended(page):
 
 def test_one_chart_fills_the_screen_and_escape_brings_it_back(page):
     before = chart(page).bounding_box()
-    full = page.get_by_role("button", name="Full screen, Escape leaves it: Loss")
+    full = page.get_by_role("button", name="Full screen (press Escape to leave): Loss")
     full.focus()
     expect(page.locator(".ts-tools").first).to_have_css("opacity", "1")
     page.keyboard.press("Enter")

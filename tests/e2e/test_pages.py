@@ -37,11 +37,11 @@ def test_what_if_asks_trains_says_the_verdict_and_takes_more_seeds(shared_site, 
     button(page, "Compare: 12 runs").click()
     verdict = page.locator(".tp-verdict")
     expect(verdict).to_contain_text("Batch norm")
-    expect(page.get_by_text("12 runs, all over.")).to_be_visible()
+    expect(page.get_by_text("12 runs, all ended.")).to_be_visible()
     expect(verdict).to_contain_text("6 ")
     expect(page.locator(".js-plotly-plot .scatterlayer .trace").first).to_be_attached()
     page.get_by_role("button", name=re.compile(r"^Add \d+ seeds?$")).click()
-    expect(page.get_by_text(re.compile(r"^(1[4-9]|[2-5]\d) runs, all over\.$"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^(1[4-9]|[2-5]\d) runs, all ended\.$"))).to_be_visible()
     page.reload()
     expect(verdict).to_contain_text("Batch norm")
     button(page, "All comparisons").click()
@@ -163,6 +163,8 @@ def test_start_is_two_keys_away_and_knobs_are_found_by_typing(shared_site, visit
     page.get_by_placeholder("Find a knob").fill("seed")
     expect(page.get_by_text("2 knobs found")).to_be_visible()  # a data set may have a seed of its own
     expect(number_field(page, "Batch size")).to_be_hidden()
+    # Only when the script is done do the fields found stand where they stay.
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     number_field(page, "Seed").fill("7")
     number_field(page, "Seed").press("Enter")
     wait_for_address(page, seed="7", batch_size="64")

@@ -123,7 +123,7 @@ test("the histogram says how much was clipped", () => {
   const { traces, summary, notes, layout } = FIGURES.histogram.draw({ ...SCENE, health: found });
   assert.deepEqual(traces[0].y, [3, 1]);
   assert.equal(summary, "20.0% of 5 steps were clipped");
-  assert.deepEqual(notes, ["1 norms were not finite"]);
+  assert.deepEqual(notes, ["Norms that were not finite: 1"]);
   assert.equal(layout.shapes[0].x0, Math.log10(2));
 });
 
@@ -150,7 +150,7 @@ test("the loss scale goes on to the newest step", () => {
       [64, 32, 32],
     ],
   );
-  assert.equal(summary, "Now 32; 1 steps skipped");
+  assert.equal(summary, "Now 32; skipped steps: 1");
 });
 
 test("the confusion matrix counts what is right and names what is mixed up", () => {
@@ -161,8 +161,8 @@ test("the confusion matrix counts what is right and names what is mixed up", () 
     [0.8, 0.2],
     [0, 1],
   ]);
-  assert.equal(summary, "After epoch 4 · 13 of 15 right");
-  assert.equal(description, "13 of 15 right. Most often mixed up: cat taken for dog 2 times");
+  assert.equal(summary, "After epoch 4 · 13 of 15 correct");
+  assert.equal(description, "13 of 15 correct. Most often mixed up: cat taken for dog 2 times");
 });
 
 test("classes have names that fit, never two alike, and one for all others", () => {
@@ -187,6 +187,6 @@ test("a decision boundary is told in words, too", () => {
     range: [-1.5, 2.5, -1, 1.25],
     arrays: { classes: new Uint8Array([0, 0, 0, 1]) },
   };
-  const words = "the plane is 75 % inner, 25 % outer (x from -1.5 to 2.5, y from -1 to 1.25)";
+  const words = "the plane is 75% inner, 25% outer (x from -1.5 to 2.5, y from -1 to 1.25)";
   assert.equal(boundaryInWords(picture), `After epoch 12: ${words}`);
 });

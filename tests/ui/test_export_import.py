@@ -34,7 +34,7 @@ def test_the_script_is_shown_when_asked_for(lab, measured):
     app = widget(app, f"show-script-{measured}").set_value(True).run()
     assert not app.exception
     assert "for epoch in range(EPOCHS):" in app.code[0].value
-    assert "There are weights once" in text_of(app)
+    assert "Weights are available once" in text_of(app)
 
 
 def test_a_zip_is_imported_and_a_bad_one_refused(lab, measured, monkeypatch):

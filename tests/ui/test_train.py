@@ -44,11 +44,11 @@ def test_a_full_disk_is_said_while_a_run_waits_for_it(lab, monkeypatch):
 
     usage(3_000_000)
     app = lab.open()
-    assert "3 MB are left" not in text_of(app)  # nobody waits for it
+    assert "3 MB is left" not in text_of(app)  # nobody waits for it
     widget(app, "start").click().run()
-    assert "3 MB are left" in text_of(app)
+    assert "3 MB is left" in text_of(app)
     usage(10**12)
-    assert "MB are left" not in text_of(app.run())
+    assert "MB is left" not in text_of(app.run())
 
 
 def test_a_double_click_starts_one_run(lab):

@@ -136,7 +136,7 @@ BAD = {
         ["run", "--set", "schedule=cosine\n"],
         "There is no schedule called 'cosine\\n'",
     ),
-    "an underscore in a run's number": (["stop", "1_0"], "'1_0' is no whole number"),
+    "an underscore in a run's number": (["stop", "1_0"], "'1_0' is not a whole number"),
     "no file of data": (["run", "--set", "data=csv", "data.file=nowhere.csv"], "nowhere.csv: No such file"),
     "no command": ([], "required"),
     "unknown command": (["fly"], "fly"),

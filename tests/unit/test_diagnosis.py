@@ -15,7 +15,7 @@ from test_config import attempt, valid_configs
 from trainer.config import RunConfig, diff
 from trainer.diagnosis import IMPOSSIBLE, Evidence, diagnose, evidence_label, gather, milestone, rules
 from trainer.diagnosis.evidence import milestone_epochs
-from trainer.diagnosis.verdict import findings, upstream
+from trainer.diagnosis.standing import findings, upstream
 from trainer.metrics.registry import columns
 from trainer.store import Batch, Store
 

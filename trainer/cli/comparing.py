@@ -26,12 +26,13 @@ from trainer.comparison.design import Design, Unit, arm_name, make_design
 from trainer.comparison.readings import READINGS
 from trainer.config import ConfigError
 from trainer.lifecycle.requests import RequestKind
+from trainer.lifecycle.states import RunState
 from trainer.presets import PRESETS, find_preset
 from trainer.settings import Settings
 from trainer.store import COMMAND_LINE, Store
 
 POLL: Final = 0.2
-"""Seconds between two looks at the runs."""
+"""Seconds between two polls of the runs."""
 SUPERVISOR_STOP_SECONDS: Final = 30
 
 
@@ -48,7 +49,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         nargs="+",
         default=[],
         metavar="KNOB=VALUE",
-        help="what one arm changes of the baseline; give it once for each arm",
+        help="the knobs that an arm changes from the baseline; repeat --arm for each arm",
     )
     compare.add_argument(
         "--seeds", type=int, metavar="N", help="runs for each arm; by default as many as can show an effect"
@@ -64,7 +65,10 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         help="the largest difference that does not matter",
     )
     compare.add_argument(
-        "--until", type=float, metavar="N", help="compare after so many epochs or other units, not at the end"
+        "--until",
+        type=float,
+        metavar="N",
+        help="compare after N epochs (or other units, see --unit) instead of at the end",
     )
     compare.add_argument("--unit", choices=get_args(Unit), default="epochs", help="what --until counts")
     compare.add_argument("--title", default="", help="a title for the comparison")
@@ -115,7 +119,7 @@ def read_design(options: argparse.Namespace, settings: Settings) -> tuple[Design
         baseline = read_config(options.config).changed(sets)
         changed = [baseline.changed(with_file(read_sets(arm, None), settings)) for arm in options.arm]
         if len({one.to_json() for one in [baseline, *changed]}) <= len(changed):
-            raise ConfigError("Two arms are alike; let each change something else of the baseline.")
+            raise ConfigError("Two arms are alike; give each arm a different change from the baseline.")
         arms = {"baseline": baseline} | {arm_name(baseline, one): one for one in changed}
         title = " / ".join(list(arms)[1:])
     for config in arms.values():
@@ -174,7 +178,7 @@ def wait(store: Store, comparison_id: int, quiet: bool) -> bool:
             bar.update(sum(run.is_over for run in runs) - bar.n)
             if all(run.is_over for run in runs):
                 return True
-            if interrupted and not any(run.status == "running" for run in runs):
+            if interrupted and not any(run.status is RunState.RUNNING for run in runs):
                 return False
             time.sleep(POLL)
 

@@ -60,7 +60,7 @@ def read_sets(sets: Sequence[str], seed: str | None) -> dict[str, Any]:
 def whole_number(text: str) -> int:
     """Returns a run's number. `int` would also take 1_0 and digits of other scripts."""
     if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
 
 

@@ -64,7 +64,7 @@ class Analysis:
 
     @property
     def more_seeds(self) -> int | None:
-        """How many more seeds would settle the verdict that is closest to it; None when all are settled or far from it."""
+        """How many more seeds would decide the verdict that is closest to it; None when all are decided or far from it."""
         wanted = [arm.verdict.more_seeds for arm in self.arms if arm.verdict and arm.verdict.more_seeds]
         return min(wanted, default=None)
 

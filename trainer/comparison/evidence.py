@@ -3,7 +3,7 @@
 Two arms that train with the same seeds give one difference a seed. Where the change does nothing, the arms can be swapped, so
 each difference is as likely to be positive as negative, whatever its size. Nobody can then win by betting on the signs: the
 probability that the stake ever grows to 20 times is at most 1 in 20 (Ville's inequality), however often one looks and however
-many seeds one adds. An ordinary test, looked at after every seed, claims an effect in one of six comparisons without any.
+many seeds one adds. An ordinary test, looked at after every seed, claims an effect in one of six comparisons that have none.
 
 A bettor stakes the share tanh(λ|d|) on the sign of a difference d, with λ = bet / median |d| of the differences so far. The
 evidence is the mean wealth of ten bettors: five sizes of bets, each on both signs. Large bets weigh most, so that six seeds are

@@ -19,7 +19,7 @@ DIVERGED = "non_finite_loss"
 
 
 def measure_of(design: Design, unit: str = "") -> Measure:
-    """Returns the measure of a comparison. `unit` is that of the target, as the results of a run tell it."""
+    """Returns the measure of a comparison. `unit` is that of the target, as given in a run's results."""
     reading = READINGS[design.measure]
     classifies = design.baseline.config.data_facts()["task"] == "classification"
     return Measure(
@@ -31,7 +31,7 @@ def measure_of(design: Design, unit: str = "") -> Measure:
 
 
 def outcome(run: Run, design: Design, epochs: Points | None = None) -> Outcome | None:
-    """Returns what a run measured, or None when it has nothing to tell: it is not over, a person stopped it, or it failed for
+    """Returns what a run measured, or None when it has no outcome: it is not over, a person stopped it, or it failed for
     another reason than a diverging loss. Where `design.until` is set, `epochs` is needed: the run's per-epoch curve."""
     if not run.is_over or run.ended is None or run.results is None:
         return None

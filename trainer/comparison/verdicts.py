@@ -146,7 +146,7 @@ def _verdict(
 
 
 def _claim(differences: Array, gains: Array, measure: Measure, sure: bool, arms: int) -> Claim:
-    """An arm may be better by less than matters: then the effect, which is sure, is what is said."""
+    """An arm may be better by less than the margin: the verdict then reports the effect, which is certain."""
     if sure:
         return Claim.BETTER if np.median(gains) > 0 else Claim.WORSE
     low, high = interval(differences, CLAIM * arms)
@@ -164,7 +164,7 @@ def sentence(name: str, verdict: Verdict, measure: Measure) -> str:
         Claim.OPEN: _open_sentence,
     }[verdict.claim](name, verdict, measure)
     diverged = [
-        f" {count} of {whose} {verdict.pairs} runs diverged, which counts as losing."
+        f" {count} of {whose} {verdict.pairs} {'run' if verdict.pairs == 1 else 'runs'} diverged, which counts as losing."
         for count, whose in ((verdict.diverged, "its"), (verdict.baseline_diverged, "the baseline's"))
         if count
     ]
@@ -178,7 +178,7 @@ def _claimed_sentence(name: str, verdict: Verdict, measure: Measure) -> str:
         return f"“{name}” is {verdict.claim}: {seen}."
     direction = "lower" if verdict.effect < 0 else "higher"
     size = f"{measure.label} is {direction} by {_amount(abs(verdict.effect), measure)}"
-    return f"“{name}” is {verdict.claim}: {size}{_interval(verdict, measure)}, {seen}."
+    return f"“{name}” is {verdict.claim}: {size}{_interval(verdict)}, {seen}."
 
 
 def _equal_sentence(name: str, verdict: Verdict, measure: Measure) -> str:
@@ -188,7 +188,7 @@ def _equal_sentence(name: str, verdict: Verdict, measure: Measure) -> str:
         )
     return (
         f"“{name}” makes no difference larger than {_amount(measure.margin, measure)}: {measure.label} differs by "
-        f"{_amount(verdict.effect, measure)}{_interval(verdict, measure)} over {verdict.pairs} seeds."
+        f"{_amount(verdict.effect, measure)}{_interval(verdict)} over {verdict.pairs} seeds."
     )
 
 
@@ -197,14 +197,14 @@ def _open_sentence(name: str, verdict: Verdict, measure: Measure) -> str:
         return f"Cannot tell yet whether “{name}” is better: no seed has finished in both arms."
     more = verdict.more_seeds
     outlook = (
-        "More than 60 more seeds would be needed to tell"
+        "Settling it would take more than 60 more seeds"
         if more is None
-        else f"About {more} more {'seed' if more == 1 else 'seeds'} would tell"
+        else f"About {more} more {'seed' if more == 1 else 'seeds'} would probably settle it"
     )
     if verdict.pairs < verdict.fewest:
         outlook = f"It takes at least {verdict.fewest} seeds to tell"
     seen = (
-        f"{measure.label} differs by {_amount(verdict.effect, measure)}{_interval(verdict, measure)} over "
+        f"{measure.label} differs by {_amount(verdict.effect, measure)}{_interval(verdict)} over "
         f"{verdict.pairs} {'seed' if verdict.pairs == 1 else 'seeds'}"
         if math.isfinite(verdict.effect)
         else f"{verdict.pairs} {'seed has' if verdict.pairs == 1 else 'seeds have'} finished"
@@ -212,7 +212,7 @@ def _open_sentence(name: str, verdict: Verdict, measure: Measure) -> str:
     return f"Cannot tell yet whether “{name}” is better: {seen}. {outlook}."
 
 
-def _interval(verdict: Verdict, measure: Measure) -> str:
+def _interval(verdict: Verdict) -> str:
     if not (math.isfinite(verdict.low) and math.isfinite(verdict.high)):
         return ""
     sizes = sorted((verdict.low, verdict.high))

@@ -136,14 +136,13 @@ class Encoding:
             warnings.simplefilter("ignore")  # unknown categories are expected, and reported below
             features: NDArray[np.float32] = encoder.transform(values)
         return features, self._category_notices(
-            indices, values, train, encoder.categories_, encoder.infrequent_categories_
+            indices, values, encoder.categories_, encoder.infrequent_categories_
         )
 
     def _category_notices(
         self,
         indices: list[int],
         values: Values,
-        train: NDArray[np.intp],
         known: Sequence[Values],
         rare: Sequence[Values | None],
     ) -> list[str]:

@@ -8,7 +8,7 @@ sorts the rest by severity. A healthy run has no findings.
 from trainer.diagnosis.evidence import Evidence
 from trainer.diagnosis.gather import gather, milestone
 from trainer.diagnosis.registry import IMPOSSIBLE, EvidenceItem, Finding, Found, Rule, evidence_label, rules
-from trainer.diagnosis.verdict import diagnose
+from trainer.diagnosis.standing import diagnose
 
 __all__ = [
     "IMPOSSIBLE",

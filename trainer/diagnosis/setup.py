@@ -73,7 +73,7 @@ def symptoms(run: Evidence, huge: bool) -> tuple[str, str, EvidenceItem]:
         return seen, "Weights that start too large blow the signal up at every layer", mark
     mark = EvidenceItem(
         "epoch/train_loss",
-        f"{end:.3g} after {run.last_step} steps, a guess has {run.guess_loss:.3g}",
+        f"{end:.3g} after {run.last_step} steps, guessing has a loss of {run.guess_loss:.3g}",
         0,
         run.last_step,
     )
@@ -109,7 +109,7 @@ def batch_norm_tiny_batch(run: Evidence) -> Found | None:
         "whatever the batch size.",
         {"normalization": other},
         (
-            EvidenceItem("config/batch_size", f"{config.batch_size} samples a batch"),
+            EvidenceItem("config/batch_size", f"{config.batch_size} samples per batch"),
             EvidenceItem("epoch/train_loss", f"{run.train_end:.3g}", 0, run.last_step),
             EvidenceItem("epoch/val_loss", f"{run.val_end:.3g}", 0, run.last_step),
         ),

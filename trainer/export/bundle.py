@@ -18,11 +18,12 @@ from trainer.engine import checkpoint
 from trainer.export.curves import frame
 from trainer.export.script import exact_script
 from trainer.lifecycle.states import RunState
+from trainer.metrics import registry
 from trainer.settings import Settings
 from trainer.store import Run, Store
 
 FORMAT, VERSION = "trainscope-run", 1
-KINDS = ("step", "epoch", "health")
+KINDS = (*registry.KINDS, "health")
 CHUNK = 1 << 20
 
 

@@ -61,7 +61,7 @@ class Child:
             return "its process was killed by SIGKILL (often because memory ran out)."
         if code < 0:
             return f"its process was ended by {signal.Signals(-code).name}."
-        return f"its process ended with code {code}; the run's worker.log may tell more."
+        return f"its process ended with code {code}; see the run's worker.log."
 
     def is_hung(self, now: float) -> bool:
         """Returns whether the pulse has stopped for too long."""

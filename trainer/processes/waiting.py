@@ -138,7 +138,7 @@ def play(
 
 
 def measured_rates(running: Iterable[Run], sizes: Mapping[int, Size]) -> dict[str, float]:
-    """Returns the steps per second by kind of run, and under "" their median. Slow motion tells nothing of others."""
+    """Returns the steps per second by kind of run, and under "" their median. Runs in slow motion do not count."""
     measured = ((sizes[run.id], mean_rate(run)) for run in running)
     rates = {size.kind: rate for size, rate in measured if rate and not size.pace}
     return rates | {"": median(rates.values())} if rates else {}

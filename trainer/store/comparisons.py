@@ -123,12 +123,6 @@ class ComparisonStore(RunStore):
         with self.reading() as connection:
             return _members(connection, comparison_id)
 
-    def comparison_of(self, run_id: int) -> int | None:
-        """Returns the id of the comparison that a run belongs to, or None."""
-        with self.reading() as connection:
-            statement = sa.select(members.c.comparison_id).where(members.c.run_id == run_id)
-            return connection.execute(statement).scalar()
-
     def request_all(self, comparison_id: int, kind: RequestKind, *, by: str) -> int:
         """Requests a stop or a pause of every run that is not over, and returns how many there were."""
         with self.writing() as connection:

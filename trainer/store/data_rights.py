@@ -1,4 +1,4 @@
-"""Who may use a file: whoever uploaded it, and all what the command line added. To know a digest is not enough."""
+"""Who may use a file: whoever uploaded it; everybody, if the command line added it. Knowing a digest is not enough."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class DownloadStore(Database):
         self._change(download_id, status=JobState.RUNNING, done_bytes=0, total_bytes=None, message="")
 
     def progress_download(self, download_id: int, done_bytes: int, total_bytes: int | None) -> None:
-        """Reports the bytes so far and, where the server tells it, in all."""
+        """Reports the bytes so far and, where the server states it, the total."""
         self._change(download_id, done_bytes=done_bytes, total_bytes=total_bytes)
 
     def finish_download(self, download_id: int, error: str | None = None) -> None:

@@ -30,7 +30,7 @@ MAX_KEPT = 300
 
 @dataclass(frozen=True)
 class Inspection:
-    """One question: once finished it has an `answer`, once failed a `message` that tells why."""
+    """One question: once finished it has an `answer`, once failed a `message` with the reason."""
 
     id: int
     kind: str
@@ -103,7 +103,7 @@ class InspectionStore(Database):
             return Inspection(**connection.execute(_SELECT.where(mine)).one()._mapping)
 
     def finish_inspection(self, inspection_id: int, answer: Any = None, error: str | None = None) -> None:
-        """Writes the answer, or the sentence that tells why there is none. A question that is over, or was withdrawn,
+        """Writes the answer, or the sentence with the reason why there is none. A question that is over, or was withdrawn,
         stays as it is. The oldest ones make room."""
         status = JobState.FINISHED if error is None else JobState.FAILED
         values = {"status": status, "answer": answer, "message": clean(error or "")}

@@ -10,7 +10,7 @@ chunks, so 100,000 steps are read in milliseconds; the newest chunks stay small 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +70,7 @@ def last_step(connection: Connection, run_id: int, kind: str) -> int:
 
 
 def append(connection: Connection, run_id: int, batch: Batch) -> int:
-    """Insert the rows that are newer than what is committed; return how many were new."""
+    """Inserts the rows that are newer than what is committed; returns how many were new."""
     rows = _checked(batch)
     newest, serial = _newest(connection, run_id, batch.kind)
     rows = rows[rows[:, list(batch.columns).index("step")] > newest]
@@ -159,7 +159,7 @@ def _insert(
 
 
 def _merge(connection: Connection, run_id: int, kind: str) -> None:
-    """Join the oldest `FANOUT` chunks of a level into one of the next, wherever twice as many have gathered.
+    """Joins the oldest `FANOUT` chunks of a level into one of the next, wherever twice as many have gathered.
 
     Only neighbours are joined: a big chunk written at once may lie between small ones, and rows must stay in order.
     """
@@ -186,13 +186,6 @@ def _decode(columns: tuple[str, ...], data: bytes) -> Points:
 def _nothing(kind: str) -> Points:
     columns = metric_columns(kind) or ("step",)
     return Points(columns, np.empty((0, len(columns))))
-
-
-def as_batches(points: Iterable[tuple[str, Sequence[str], Array]] | Mapping[str, Points]) -> list[Batch]:
-    """Accept (kind, columns, rows) triples or {kind: Points}; give batches."""
-    if isinstance(points, Mapping):
-        return [Batch(kind, block.columns, block.array) for kind, block in points.items()]
-    return [Batch(kind, columns, rows) for kind, columns, rows in points]
 
 
 # Statements are built once: building them costs more than running them.

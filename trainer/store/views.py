@@ -14,7 +14,7 @@ from trainer.store.schema import views
 
 @dataclass(frozen=True)
 class View:
-    """A picture of a run as it was after `step`; trainer/curves/packing.py tells what the bytes mean."""
+    """A picture of a run as it was after `step`; trainer/curves/packing.py describes the bytes."""
 
     name: str
     step: int

@@ -53,7 +53,9 @@ export class ChartCard {
     this.resetButton = add("Reset zoom", "Reset zoom of all charts", actions.reset);
     add("PNG", "Download as PNG", () => actions.download("png"));
     add("SVG", "Download as SVG", () => actions.download("svg"));
-    const full = add("Full screen", "Full screen, Escape leaves it", () => this.#toggleFullScreen(actions));
+    const full = add("Full screen", "Full screen (press Escape to leave)", () =>
+      this.#toggleFullScreen(actions),
+    );
     full.hidden = !document.fullscreenEnabled;
     this.root.addEventListener(
       "keydown",

@@ -19,7 +19,10 @@ export function summaryOf(spec, runs) {
     });
     return courses.length ? [`${label}: ${courses.join("; ")}.`] : [];
   });
-  const more = told.length > MOST ? [`And ${told.length - MOST} more runs.`] : [];
+  const more =
+    told.length > MOST
+      ? [`And ${told.length - MOST} more ${told.length === MOST + 1 ? "run" : "runs"}.`]
+      : [];
   return told.slice(0, MOST).concat(more).join(" ");
 }
 

@@ -58,7 +58,7 @@ function nameClasses(body, classes, colors) {
 }
 
 /**
- * Returns how much of the plane falls to each class: "After epoch 12: the plane is 62 % inner, …".
+ * Returns how much of the plane falls to each class: "After epoch 12: the plane is 62% inner, …".
  * @param {Packed} picture
  */
 export function boundaryInWords(picture) {
@@ -66,7 +66,7 @@ export function boundaryInWords(picture) {
   const fields = Array.from(arrays.classes);
   const parts = names.slice(0, LEGEND).map((/** @type {string} */ name, /** @type {number} */ i) => {
     const share = fields.filter((field) => field === i).length / fields.length;
-    return `${Math.round(100 * share)} % ${name}`;
+    return `${Math.round(100 * share)}% ${name}`;
   });
   const [x0, x1, y0, y1] = range.map(digits);
   return `${momentOf(picture)}: the plane is ${parts.join(", ")} (x from ${x0} to ${x1}, y from ${y0} to ${y1})`;

@@ -52,12 +52,12 @@ export const ACTIVATIONS = {
   },
   act_zero: {
     label: "Near zero",
-    help: "Share of activations below one millionth. Half is usual for ReLU; nearly all is a layer that says nothing.",
+    help: "Share of activations below one millionth. Half is usual for ReLU; nearly all means that the layer passes on almost nothing.",
     share: true,
   },
   act_dead: {
     label: "Dead units",
-    help: "Share of units that were zero for the whole batch. A unit that stays so learns nothing any more.",
+    help: "Share of units that were zero for the whole batch. A unit that stays at zero no longer learns.",
     share: true,
   },
 };
@@ -83,7 +83,7 @@ export const FIGURES = {
   },
   histogram: {
     title: "Gradient norms of all steps",
-    help: "How often the whole gradient had which length, before clipping. What lies to the right of the line is clipped: a few percent tame outliers, nearly all means that the limit sets the step.",
+    help: "Distribution of the norm of the whole gradient, before clipping. What lies to the right of the line is clipped: a few percent tame outliers, nearly all means that the limit sets the step.",
     draw: gradientHistogram,
   },
   stopping: {

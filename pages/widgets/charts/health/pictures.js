@@ -31,14 +31,14 @@ export const PICTURES = {
     title: "Confusion matrix",
     byEpoch: true,
     draw: newest("confusion", confusionMatrix),
-    help: "Rows are true classes, columns what the network predicted, on the validation part. The diagonal is right; a bright field beside it is a pair that it mixes up.",
+    help: "Rows are true classes, columns what the network predicted, on the validation part. The diagonal is correct; a bright cell off the diagonal is a pair of classes that the network mixes up.",
   },
   mistakes: {
     title: "Worst mistakes",
     role: "group",
     byEpoch: true,
     draw: newest("mistakes", worstMistakes),
-    help: "Validation images with the largest loss of those that it got wrong. Some are odd or mislabeled; if they all look easy, the network has not learned enough.",
+    help: "The misclassified validation images with the largest loss. Some are odd or mislabeled; if they all look easy, the network has not learned enough.",
   },
   regression: {
     title: "Predicted against true",

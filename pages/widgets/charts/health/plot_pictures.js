@@ -32,7 +32,7 @@ export function confusionMatrix(picture, { theme, data, narrow }) {
     colorscale: colorScale(data.scales.counts[theme.dark ? "dark" : "light"]),
     showscale: !few,
     colorbar: colorBar(theme, { tickformat: ".0%" }),
-    hovertemplate: "%{y} taken for %{x}<br>%{customdata} times (%{z:.0%} of %{y})<extra></extra>",
+    hovertemplate: "%{y} taken for %{x}: %{customdata} (%{z:.0%} of %{y})<extra></extra>",
   };
   const tickangle = size > 4 && names.some((name) => name.length > 3) ? -40 : 0;
   const classes = { type: "category", showgrid: false };
@@ -41,7 +41,7 @@ export function confusionMatrix(picture, { theme, data, narrow }) {
     ["predicted", { ...classes, tickangle }],
     ["true", { ...classes, autorange: "reversed" }],
   );
-  const right = `${sumOf(rows.map((row, i) => row[i]))} of ${sumOf(rows.flat())} right`;
+  const right = `${sumOf(rows.map((row, i) => row[i]))} of ${sumOf(rows.flat())} correct`;
   return {
     traces: [trace],
     layout,
@@ -71,7 +71,9 @@ function mixedUp(rows, names) {
     .flatMap((row, i) => row.map((count, j) => ({ i, j, count })))
     .filter(({ i, j, count }) => i !== j && count);
   const worst = pairs.sort((one, other) => other.count - one.count).slice(0, 3);
-  const words = worst.map(({ i, j, count }) => `${names[i]} taken for ${names[j]} ${count} times`);
+  const words = worst.map(
+    ({ i, j, count }) => `${names[i]} taken for ${names[j]} ${count} ${count === 1 ? "time" : "times"}`,
+  );
   return words.length ? `Most often mixed up: ${words.join("; ")}` : "None mixed up";
 }
 

@@ -38,7 +38,7 @@ export function gradientHistogram({ health, theme, data }) {
   const percent = ((100 * health.clipped) / Math.max(1, health.total)).toFixed(1);
   const share = `${percent}% of ${health.total} steps were clipped`;
   const summary = health.clipping ? share : `${health.total} steps, none clipped: clipping is off`;
-  const notes = health.nonFinite ? [`${health.nonFinite} norms were not finite`] : [];
+  const notes = health.nonFinite ? [`Norms that were not finite: ${health.nonFinite}`] : [];
   return { traces: [bars], layout, notes, description: summary, summary };
 }
 
@@ -160,6 +160,6 @@ export function lossScale({ health, theme, log }) {
   const y = { type: "log", tickvals, ticktext: tickvals.map((value) => value.toLocaleString("en-US")) };
   const yaxis2 = { overlaying: "y", range: [0, 1], visible: false, fixedrange: true };
   const layout = layoutOf(theme, stepAxis(log), ["", y], { yaxis2 });
-  const summary = `Now ${now}; ${health.skipped.length} steps skipped`;
+  const summary = `Now ${now}; skipped steps: ${health.skipped.length}`;
   return { traces: [line, skipped], layout, description: summary, summary };
 }

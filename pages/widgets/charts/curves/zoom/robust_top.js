@@ -1,4 +1,4 @@
-// Where the y axis ends when one run has diverged: the others keep their height, and what lies above is said.
+// Where the y axis ends when one run has diverged: the others keep their height, and a note names what lies above.
 
 /** @typedef {{ values: ArrayLike<number>, highest: number }} Drawn A line's values, all finite, and the highest of them. */
 
