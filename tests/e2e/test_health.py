@@ -80,7 +80,7 @@ def test_digits_end_with_a_matrix_and_the_mistakes_behind_it(shared_site, visito
     right = sum(row[i] for i, row in enumerate(counts))
     total = sum(map(sum, counts))
     assert total == 270
-    expect(card(page, "confusion")).to_contain_text(f"{right} of {total} right")
+    expect(card(page, "confusion")).to_contain_text(f"{right} of {total} correct")
     expect(card(page, "mistakes")).to_contain_text(f"{total - right} of {total} validation images are wrong")
     expect(card(page, "mistakes").locator("canvas")).to_have_count(min(15, total - right))
     expect(card(page, "histogram")).to_contain_text("% of 120 steps were clipped")
