@@ -218,7 +218,7 @@ def test_a_diverged_run_counts_and_a_stopped_or_failed_one_does_not(store):
     found = analyse(store, number)
     assert found.arms[1].verdict.pairs == 1
     assert found.arms[1].verdict.diverged == 1
-    assert "1 of its 1 runs diverged" in found.arms[1].sentence
+    assert "1 of its 1 run diverged" in found.arms[1].sentence
 
 
 def test_arms_are_compared_after_as_much_training_as_is_asked_for(store):
