@@ -60,7 +60,7 @@ def test_the_button_starts_the_twin_with_the_fix_alone(lab):
     assert "Learning rate too high" in twin.notes
     assert {sick, twin.id} <= set(app.session_state["chart-selection"])
     assert widget(app, f"fix-{sick}-{FIX}").disabled
-    assert f"Started as run {twin.id}" in text_of(app)
+    assert f"Started as Run {twin.number}" in text_of(app)
 
 
 def test_a_healthy_run_is_told_so_quietly_and_a_short_one_nothing(lab):
