@@ -178,7 +178,7 @@ def test_what_is_no_number_survives_in_events():
 
 def test_a_run_that_has_nothing_yet_says_so(home):
     for name in ("safetensors", "csv", "parquet", "tensorboard"):
-        with pytest.raises(ExportError, match="Run 3 has"):
+        with pytest.raises(ExportError, match="This run has"):
             written(home, name, 3)
 
 
