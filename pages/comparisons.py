@@ -70,5 +70,4 @@ def _start(context: PageContext, preset: Preset, design: Design) -> None:
     comparison_id = start_once(
         preset.label, lambda: start(context.store, design, context.owner, preset.label)
     )
-    if comparison_id is not None:
-        link_to_comparison(comparison_id)
+    link_to_comparison(comparison_id)

@@ -78,8 +78,8 @@ def _live(runs: Sequence[Run]) -> list[Run]:
 @reporting_errors()
 def _start(context: PageContext, config: RunConfig, earlier: Sequence[Run]) -> None:
     """Queues a run and puts it on the axes."""
-    if launch(context.store, context.owner, config) is not None:
-        hide_other_data(earlier, config.data.name)
+    launch(context.store, context.owner, config)
+    hide_other_data(earlier, config.data.name)
 
 
 def _next_run(context: PageContext, runs: Sequence[Run], *, ready: bool) -> str:

@@ -83,10 +83,8 @@ def _try_fix(
     note = f"Tries a fix of {run_title(run)} ({finding.title}): {', '.join(map(str, changes))}."
     show(run.id)
     run_id = launch(context.store, context.owner, twin, notes=note)
-    if run_id is not None:
-        title = run_title(context.store.run(run_id))
-        st.session_state.setdefault(_TRIED, {})[(run.id, finding.name)] = title
-        st.toast(
-            f"{escape_markdown(title)} tries the fix, on the chart of the Train page.",
-            icon=":material/healing:",
-        )
+    title = run_title(context.store.run(run_id))
+    st.session_state.setdefault(_TRIED, {})[(run.id, finding.name)] = title
+    st.toast(
+        f"{escape_markdown(title)} tries the fix, on the chart of the Train page.", icon=":material/healing:"
+    )

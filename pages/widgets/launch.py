@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import streamlit as st
 
@@ -16,29 +16,26 @@ from trainer.store import Store
 
 DOUBLE_CLICK = 1.5  # seconds after a start in which starting the same again counts as a double click
 _STARTED = "last-start"
-_CLAIMING = threading.Lock()
+_STARTING = threading.Lock()
 T = TypeVar("T")
 
 
-def launch(store: Store, owner: str, config: RunConfig, notes: str = "") -> int | None:
-    """Queues a run and puts it on the chart; returns its id, or None for the second half of a double click."""
+def launch(store: Store, owner: str, config: RunConfig, notes: str = "") -> int:
+    """Queues a run, puts it on the chart, and returns its id."""
     run_id = start_once(config, lambda: store.create_run(config, owner, notes=notes))
-    if run_id is not None:
-        show(run_id)
+    show(run_id)
     return run_id
 
 
-def start_once(what: object, start: Callable[[], T]) -> T | None:
-    """Calls `start` and returns its result, or None when this tab is starting the same `what` or has a moment ago."""
-    with _CLAIMING:  # the second half of a double click may come in another thread, before the first is done
-        last, ended = st.session_state.get(_STARTED, ("", 0.0))
-        if what == last and time.monotonic() - ended < DOUBLE_CLICK:
-            return None
-        st.session_state[_STARTED] = (what, math.inf)
-    ended = 0.0  # after a failure the same may be tried at once
-    try:
-        result = start()
-        ended = time.monotonic()
-    finally:
-        st.session_state[_STARTED] = (what, ended)
-    return result
+def start_once(what: object, start: Callable[[], T]) -> T:
+    """Calls `start` and returns its result; when this tab has started the same `what` a moment ago, only the result of then.
+
+    The second half of a double click may come in another thread while the first still starts, and stop the script that would
+    draw what has started: so it waits, and gets the same to draw.
+    """
+    with _STARTING:
+        last, ended, result = st.session_state.get(_STARTED, ("", -math.inf, None))
+        if what != last or time.monotonic() - ended >= DOUBLE_CLICK:
+            result = start()
+            st.session_state[_STARTED] = (what, time.monotonic(), result)
+    return cast("T", result)

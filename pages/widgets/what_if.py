@@ -13,12 +13,14 @@ from pages.widgets.linked_comparison import link_to_comparison
 from pages.widgets.markup import chips, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
+from pages.widgets.text import shorten
 from trainer.comparison.analysis import start
 from trainer.comparison.design import MAX_SEEDS, Design, arm_name, default_seeds, make_design
 from trainer.comparison.measures import measure_of
 from trainer.comparison.readings import READINGS
 from trainer.config import ConfigError, RunConfig, diff, display_value, label_of, plain_knobs
 from trainer.registry import Knob, families
+from trainer.store import MAX_LENGTHS
 
 PINNED: Final = "what-if-pinned"
 MAX_VALUES: Final = 8
@@ -194,7 +196,6 @@ def _options(arms: Mapping[str, RunConfig]) -> Design:
 @reporting_errors()
 def _start(context: PageContext, design: Design) -> None:
     """Queues the runs and opens the comparison. A double click starts it once."""
-    title = " / ".join(arm.name for arm in design.arms[1:])
-    comparison_id = start_once(design, lambda: start(context.store, design, context.owner, title[:200]))
-    if comparison_id is not None:
-        link_to_comparison(comparison_id)
+    title = shorten(" / ".join(arm.name for arm in design.arms[1:]), MAX_LENGTHS["name"])
+    comparison_id = start_once(design, lambda: start(context.store, design, context.owner, title))
+    link_to_comparison(comparison_id)

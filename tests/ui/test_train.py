@@ -1,6 +1,8 @@
 """The Train page: starting, steering and comparing runs, with the store that the real page uses."""
 
+import itertools
 import re
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -58,17 +60,19 @@ def test_a_double_click_starts_one_run(lab):
     assert len(lab.runs()) == 1
 
 
-def test_a_second_click_while_the_first_still_starts_is_ignored(monkeypatch):
+def test_a_second_click_while_the_first_still_starts_gets_what_that_starts(monkeypatch):
     """Streamlit runs the callback of the second in another thread, beside that of the first."""
     monkeypatch.setattr(launch, "st", SimpleNamespace(session_state={}))
-    inner = []
+    second, numbers = [], itertools.count(1)
+    beside = threading.Thread(target=lambda: second.append(launch.start_once("a run", lambda: next(numbers))))
 
     def start() -> int:
-        inner.append(launch.start_once("a run", lambda: 2))
-        return 1
+        beside.start()
+        return next(numbers)
 
     assert launch.start_once("a run", start) == 1
-    assert inner == [None]
+    beside.join()
+    assert second == [1]
 
 
 def test_what_failed_to_start_may_be_tried_at_once(monkeypatch):

@@ -29,7 +29,7 @@ from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.presets import PRESETS, find_preset
 from trainer.settings import Settings
-from trainer.store import COMMAND_LINE, Store
+from trainer.store import COMMAND_LINE, MAX_LENGTHS, Store
 
 POLL: Final = 0.2
 """Seconds between two polls of the runs."""
@@ -121,7 +121,7 @@ def read_design(options: argparse.Namespace, settings: Settings) -> tuple[Design
         if len({one.to_json() for one in [baseline, *changed]}) <= len(changed):
             raise ConfigError("Two arms are alike; give each arm a different change from the baseline.")
         arms = {"baseline": baseline} | {arm_name(baseline, one): one for one in changed}
-        title = " / ".join(list(arms)[1:])
+        title = " / ".join(list(arms)[1:])[: MAX_LENGTHS["name"]]
     for config in arms.values():
         require_data(config, settings)
     design = make_design(
