@@ -38,9 +38,8 @@ def comparison_view(context: PageContext, comparison_id: int) -> None:
 
     def follow() -> None:
         now = analyse(context.store, comparison_id)
-        if (
-            following == now.is_over
-        ):  # it has ended, or got more seeds: only the page starts and ends the polling
+        # It has ended, or got more seeds: only a rerun of the page starts and ends the polling.
+        if following == now.is_over:
             st.rerun(scope="app")
         _verdicts(now)
         _progress(now)

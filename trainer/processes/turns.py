@@ -15,7 +15,7 @@ class CancelledError(Exception):
 
 
 class Turns:
-    """Slots that owners take in the order in which they ask, each owner one at a time. Threads share it."""
+    """Slots, given to owners in the order of their requests, one to each at a time. Threads share it."""
 
     def __init__(self, slots: int) -> None:
         self._slots = slots
@@ -25,7 +25,7 @@ class Turns:
 
     @contextmanager
     def taken(self, owner: str, waiting: Callable[[], None], cancelled: Callable[[], bool]) -> Iterator[None]:
-        """Holds a slot; calls `waiting` again and again until there is one. Raises CancelledError once `cancelled` is true."""
+        """Holds a slot; calls `waiting` repeatedly until there is one. Raises CancelledError once `cancelled` is true."""
         place = (owner, object())
         with self._changed:
             self._waiting.append(place)
