@@ -56,7 +56,7 @@ def main() -> None:
     page = st.navigation(PAGES)
     with st.sidebar:
         knobs = draw_knobs(folded=page.url_path not in KNOB_PAGES)
-        complete_frame()
+        complete_frame(page.url_path, knobs.address)
     if sentence := exposure():
         st.html(warning(sentence))
     show_link_notices()

@@ -1,11 +1,16 @@
-"""What Streamlit's frame leaves open: the sidebar on a phone, and a link that skips it.
+"""What Streamlit's frame leaves open: the sidebar on a phone, a link that skips it, and the knobs in the address.
 
 The sidebar is called Menu, and closes once a page is chosen from it: Streamlit closes it on devices that call themselves
 phones, but not in narrow windows. Its link "Skip to main content", the first stop of the Tab key, leads to Start where
 there is one.
+
+A widget that is bound to the address loses its binding when it moves, as knobs do to what a search finds: the front end
+ends the binding of the old place after it has begun that of the new. So the address is compared after each run.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import streamlit as st
 
@@ -29,7 +34,20 @@ function close() {
   }
 }
 
-export default function () {
+let inAddress = {}; // parameter: text, as of the last call
+
+function keepAddress(wanted) {
+  const address = new URL(location.href);
+  const parameters = address.searchParams;
+  const before = String(parameters);
+  for (const name of Object.keys(inAddress)) if (!(name in wanted)) parameters.delete(name);
+  for (const [name, text] of Object.entries(wanted)) if (parameters.get(name) !== text) parameters.set(name, text);
+  if (String(parameters) !== before) history.replaceState(history.state, "", address);
+  inAddress = wanted;
+}
+
+export default function ({ data }) {
+  keepAddress(data.address);
   if (window.trainscopeFrame) return;
   window.trainscopeFrame = true;
   rename();
@@ -50,7 +68,7 @@ export default function () {
 _component = st.components.v2.component("trainscope_frame", js=_JS)
 
 
-def complete_frame() -> None:
-    """Adds this to the frame. Draws nothing."""
+def complete_frame(page: str, address: Mapping[str, str]) -> None:
+    """Adds this to the frame of `page`, and keeps the parameters of `address`. Draws nothing."""
     with st.container(key="frame"):
-        _component(key="frame-script")
+        _component(key="frame-script", data={"page": page, "address": address})

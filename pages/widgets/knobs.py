@@ -8,12 +8,10 @@ page, folded or not: Streamlit forgets the value of a widget that is not.
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 from pages.widgets.chart_selection import selection_parameters
 from pages.widgets.controls import draw_knob, show_problem
@@ -53,7 +51,9 @@ class Knobs:
     """The sidebar's configuration, or else the sentences that say why there is none."""
 
     config: RunConfig | None
-    problems: list[str] = field(default_factory=list)
+    problems: list[str]
+    address: dict[str, str]
+    """The parameters of the address that say the same."""
 
 
 def draw_knobs(*, folded: bool) -> Knobs:
@@ -61,7 +61,6 @@ def draw_knobs(*, folded: bool) -> Knobs:
     _read_address()
     pending = st.session_state.pop(_PENDING, None)
     if pending is not None:
-        _write_address(pending)
         st.session_state.update(widget_values(pending))
     known = current_values(st.session_state, st.session_state.get(_LINK, {}))
     changed = Counter(home(key, known) for key in changed_keys(known))
@@ -122,13 +121,6 @@ def _read_address() -> None:
         kept = {key: value for key, value in parameters.items() if is_pages(key)}
         st.query_params.from_dict({**kept, **bound_parameters(link.values)})
         st.rerun()
-
-
-def _write_address(pending: dict[str, Any]) -> None:
-    """Puts values into the address whose knobs are about to appear; knobs that are drawn already do it themselves."""
-    for key, text in bound_parameters(pending).items():
-        with suppress(StreamlitAPIException):  # the knob is drawn already
-            st.query_params[key] = text
 
 
 def _frame(changed: int, *, folded: bool) -> Any:
@@ -231,8 +223,9 @@ def _reset_technique_knobs(family: Family, key: str) -> None:
 
 def _knobs(values: dict[str, Any], errors: list[str]) -> Knobs:
     """Returns the configuration, or every problem with it."""
+    address = bound_parameters(values)
     if errors:
-        return Knobs(None, errors)
+        return Knobs(None, errors, address)
     parts: dict[str, Any] = {
         name: Choice(
             values[name], {inner: values[f"{name}.{inner}"] for inner in families()[name][values[name]].knobs}
@@ -241,8 +234,8 @@ def _knobs(values: dict[str, Any], errors: list[str]) -> Knobs:
     }
     parts |= {key: values[key] for key, _ in knobs_of(values) if key in plain_knobs()}
     if problems := list(conflicts(RunConfig.model_construct(**parts))):
-        return Knobs(None, problems)
+        return Knobs(None, problems, address)
     try:
-        return Knobs(RunConfig.parse(parts))
+        return Knobs(RunConfig.parse(parts), [], address)
     except ConfigError as error:
-        return Knobs(None, [str(error)])
+        return Knobs(None, [str(error)], address)

@@ -278,21 +278,6 @@ def test_values_survive_a_page_change(lab):
     assert shown_config(app).dropout.knobs["rate"] == 0.4
 
 
-def test_loaded_knobs_that_only_just_appear_stand_in_the_address_at_once(lab):
-    app = lab.open()
-    loaded = RunConfig.from_flat(
-        {"schedule": "multi_step", "schedule.milestones": "5, 9", "dropout.rate": 0.3}
-    )
-    app.session_state["knobs:pending"] = loaded.flat()
-    app = app.run()
-    assert app.query_params["schedule.milestones"] in ("5, 9", ["5, 9"])
-    again = lab.open(
-        **{key: value if isinstance(value, str) else value[0] for key, value in app.query_params.items()}
-    )
-    assert again.session_state["schedule.milestones"] == "5, 9"
-    assert again.session_state["dropout.rate"] == 0.3
-
-
 def label_of_group(app, group):
     """The label of a folded group as it is written, or None for one that is not folded."""
     titles = [expander.label for expander in app.expander]
