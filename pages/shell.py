@@ -35,12 +35,13 @@ def _page(draw: Callable[[PageContext], None], title: str, icon: str, **options:
 
 
 TRAIN = _page(train.page, "Train", "model_training", default=True)
+# The address is that of older versions, whose links still open.
+COMPARISONS = _page(comparisons.page, "Comparisons", "science", url_path="experiments")
 HEALTH = _page(health.page, "Health", "monitor_heart", url_path="health")
 DATA = _page(data.page, "Your data", "upload_file", url_path="data")
 PAGES = [
     TRAIN,
-    # The address is that of older versions, whose links still open.
-    _page(comparisons.page, "Comparisons", "science", url_path="experiments"),
+    COMPARISONS,
     _page(lr_finder.page, "LR finder", "troubleshoot", url_path="lr-finder"),
     HEALTH,
     DATA,
@@ -61,7 +62,7 @@ def main() -> None:
         st.html(warning(sentence))
     show_link_notices()
     try:
-        st.session_state[CONTEXT] = PageContext(store(), visitor(), knobs, TRAIN, HEALTH, DATA)
+        st.session_state[CONTEXT] = PageContext(store(), visitor(), knobs, TRAIN, COMPARISONS, HEALTH, DATA)
         page.run()
     except (StoreError, SettingsError) as error:  # their messages say what to do
         st.html(problem(str(error)))

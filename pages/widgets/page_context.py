@@ -18,6 +18,7 @@ class PageContext:
     owner: str
     knobs: Knobs
     train_page: st.Page
+    comparisons_page: st.Page
     health_page: st.Page
     data_page: st.Page
 

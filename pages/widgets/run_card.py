@@ -17,6 +17,7 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import send_request
 from pages.widgets.run_states import state_label
 from pages.widgets.text import escape_html, run_title
+from pages.widgets.what_if import what_if_link
 from trainer.describe.labels import Differences
 from trainer.formatting import format_duration
 from trainer.lifecycle.requests import RequestKind
@@ -36,6 +37,7 @@ def run_card(context: PageContext, run: Run, place: chart_selection.Place, diffe
                 query_params={"run": str(run.id)},
                 help="What happens inside this run, layer by layer.",
             )
+            what_if_link(context, run)
             _menu(context, run, place)
         if facts := run_facts(run):
             st.html(facts_list(facts))

@@ -16,6 +16,7 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.run_card import run_state, show_error
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html, run_title
+from pages.widgets.what_if import what_if_link
 from trainer.config import RunConfig
 from trainer.describe.labels import Differences
 from trainer.lifecycle.states import RunState
@@ -93,6 +94,7 @@ def _actions(context: PageContext, run: Run, *, disabled: bool) -> None:
     """Draws the buttons; `disabled` are those that change the run."""
     config = config_of(run)
     with st.container(horizontal=True, gap="small", key="run-actions"):
+        what_if_link(context, run)
         st.button(
             "Load these knobs",
             icon=":material/tune:",

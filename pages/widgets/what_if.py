@@ -1,4 +1,7 @@
-"""The form that asks a question: the sidebar's knobs as baseline, what to change of them, and with how many seeds."""
+"""The form that asks a question: the sidebar's knobs as baseline, what to change of them, and with how many seeds.
+
+A run's link "What if …" leads here with the run in the address (`?baseline=7`): its knobs become the baseline.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,11 @@ from typing import Any, Final
 import streamlit as st
 
 from pages.widgets.controls import show_problem
+from pages.widgets.history import config_of
+from pages.widgets.knobs import load_config
 from pages.widgets.launch import start_once
 from pages.widgets.linked_comparison import link_to_comparison
-from pages.widgets.markup import chips, quiet
+from pages.widgets.markup import chips, information, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import shorten
@@ -20,14 +25,16 @@ from trainer.comparison.measures import measure_of
 from trainer.comparison.readings import READINGS
 from trainer.config import ConfigError, RunConfig, diff, display_value, label_of, plain_knobs
 from trainer.registry import Knob, families
-from trainer.store import MAX_LENGTHS
+from trainer.store import MAX_LENGTHS, Run
 
+PARAMETER: Final = "baseline"
 PINNED: Final = "what-if-pinned"
 MAX_VALUES: Final = 8
 
 
 def what_if(context: PageContext) -> None:
     """Draws the form."""
+    _take_up(context)
     sidebar = context.knobs.config
     with st.container(border=True, key="what-if", gap="small"):
         st.html('<h2 class="tp-title">What if …</h2>')
@@ -37,7 +44,7 @@ def what_if(context: PageContext) -> None:
         baseline = st.session_state.get(PINNED, sidebar)
         st.html(chips(diff(RunConfig(), baseline), "The baseline has all knobs at their defaults."))
         try:
-            arms = _pinned_arms(baseline, sidebar) if PINNED in st.session_state else _arms(baseline)
+            arms = _changed_arms(baseline, sidebar) or _arms(baseline)
             design = _options(arms) if arms else None
         except ConfigError as error:
             show_problem(str(error))
@@ -77,11 +84,38 @@ def _pin_button(sidebar: RunConfig) -> None:
         )
 
 
-def _pinned_arms(baseline: RunConfig, sidebar: RunConfig) -> dict[str, RunConfig]:
-    """The pinned baseline against the sidebar's knobs, which may differ in several."""
+def what_if_link(context: PageContext, run: Run) -> None:
+    """Draws the link that makes a run's knobs the baseline. Draws nothing where they cannot be read."""
+    if config_of(run) is not None:
+        st.page_link(
+            context.comparisons_page,
+            label="What if …",
+            icon=":material/science:",
+            query_params={PARAMETER: str(run.id)},
+            help="Change one or several of this run's knobs, and see what that does.",
+        )
+
+
+def _take_up(context: PageContext) -> None:
+    """Pins the knobs of the run that the address names, and loads them into the sidebar."""
+    named: Any = st.query_params.pop(PARAMETER, None)
+    if named is None:
+        return
+    config = next((config_of(run) for run in context.runs(archived=None) if str(run.id) == named), None)
+    if config is None:
+        st.html(information(f"Run {shorten(named, 40)} is not among yours, or its knobs cannot be read."))
+        return
+    st.session_state[PINNED] = config
+    load_config(config)
+    st.rerun()
+
+
+def _changed_arms(baseline: RunConfig, sidebar: RunConfig) -> dict[str, RunConfig]:
+    """The pinned baseline against the sidebar's knobs, which may differ in several; none where they do not differ."""
     changes = [one for one in diff(baseline, sidebar) if one.key != "seed"]
     if not changes:
-        st.html(quiet("This baseline is pinned. Change one or several knobs in the sidebar, then compare."))
+        if PINNED in st.session_state:
+            st.html(quiet("This baseline is pinned. Change knobs in the sidebar, or choose one here."))
         return {}
     st.html(quiet("The sidebar's knobs differ from it in:") + chips(changes))
     return {"baseline": baseline, arm_name(baseline, sidebar): sidebar}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
 from playwright.sync_api import Page, expect
 
 SLOW = "?pace=60&epochs=1000"  # steps a second, so that a run lasts as long as a test needs it
@@ -194,15 +193,6 @@ def test_two_tabs_of_one_visitor_and_another_visitor(shared_site, visitor):
     button(second, "Stop").click()
     expect(status(first)).to_contain_text("Stopped")
     expect(button(first, "Stop")).to_be_disabled()
-
-
-@pytest.mark.parametrize("path", ["", "runs", "health", "?data=mnist", "?batch_size=0&nonsense=" + "x" * 300])
-def test_a_phone_never_scrolls_sideways(shared_site, visitor, path):
-    page = visitor(390, 844, has_touch=True, is_mobile=True).new_page()
-    page.goto(shared_site.url + path)
-    main = page.get_by_test_id("stMain")
-    expect(main.get_by_role("button").or_(main.get_by_role("link", name="Go to Train")).first).to_be_visible()
-    assert no_sideways_scroll(page)
 
 
 def test_a_phone_can_train(shared_site, visitor):

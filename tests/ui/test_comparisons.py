@@ -70,6 +70,28 @@ def test_several_knobs_against_a_pinned_baseline(lab):
     assert (changed.epochs, changed.learning_rate) == (20, 0.01)
 
 
+def test_what_if_of_a_run_takes_its_knobs_as_baseline(lab):
+    run = lab.store.create_run(BASE.changed({"dropout.rate": 0.3}), VISITOR)
+    app = open_page(lab, baseline=str(run))
+    assert "baseline" not in app.query_params
+    assert widget(app, "dropout.rate").value == 0.3
+    app = widget(app, "what-if-knob").set_value("normalization").run()
+    app = widget(app, "epochs").set_value(4).run()
+    app = widget(app, "what-if-start").click().run()
+    baseline, changed = arms_of(lab).values()
+    assert baseline == BASE.changed({"dropout.rate": 0.3})
+    assert changed == baseline.changed({"epochs": 4}), "what the sidebar changes comes before what the form changes"
+
+
+@pytest.mark.parametrize("named", ["999", "<b>1</b>", "own"])
+def test_what_if_of_somebody_elses_run_is_said(lab, named):
+    other = lab.store.create_run(BASE, "B" * 22)
+    app = open_page(lab, baseline=str(other) if named == "own" else named)
+    assert "is not among yours" in text_of(app)
+    assert "<b>1</b>" not in text_of(app)
+    assert "The baseline has all knobs at their defaults" in text_of(app)
+
+
 @pytest.mark.parametrize(("value", "said"), [("2", "must be"), ("many", "must be"), ("0.1," * 9, "too many")])
 def test_values_that_make_no_sense_are_refused_before_anything_starts(lab, value, said):
     app = widget(open_page(lab), "what-if-knob").set_value("dropout.rate").run()
