@@ -9,7 +9,7 @@ import streamlit as st
 
 from pages.server.uploads import PendingUpload, dismiss_upload, pending_upload, start_upload
 from pages.widgets.images_view import images_view
-from pages.widgets.markup import problem, waiting
+from pages.widgets.markup import information, problem, waiting
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading
 from pages.widgets.run_polling import reporting_errors
@@ -79,8 +79,12 @@ def _draw_upload(context: PageContext) -> None:
     if file is not None:
         # Under a new key the field is empty, and Streamlit drops its copy of the bytes.
         st.session_state[SERIAL] = serial + 1
-        start_upload(context.store, context.owner, shorten(file.name, 120), file, file.size)
-        st.rerun()
+        if start_upload(context.store, context.owner, shorten(file.name, 120), file, file.size):
+            st.rerun()
+        waits = (
+            f"Another file of yours is being checked. Add {shorten(file.name, 60)} again when that is done."
+        )
+        st.html(information(waits))
 
 
 def _draw_progress(upload: PendingUpload) -> None:

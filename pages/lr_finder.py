@@ -14,7 +14,7 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading
 from pages.widgets.run_polling import poll_states, reporting_errors, send_request
 from pages.widgets.text import escape_html, escape_markdown
-from trainer.config import ConfigError, RunConfig
+from trainer.config import ConfigError, RunConfig, with_rate
 from trainer.engine.lr_finder import NAME, Suggestion, finder_config, suggest
 from trainer.lifecycle.requests import RequestKind
 from trainer.registry import find
@@ -148,6 +148,7 @@ def _offer_rates(context: PageContext, suggestion: Suggestion | None, clicked: l
 
 
 def _use(context: PageContext, rate: float) -> None:
-    rounded = float(f"{rate:.2g}")
-    st.session_state[TAKEN] = rounded
-    load_config((context.knobs.config or RunConfig()).changed({"learning_rate": rounded}))
+    config = context.knobs.config or RunConfig()
+    config = config.changed(with_rate(config, rate))
+    st.session_state[TAKEN] = config.learning_rate
+    load_config(config)

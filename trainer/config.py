@@ -7,6 +7,7 @@ and links (`schedule=cosine`, `schedule.final_lr=0`), and the object itself for 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
@@ -293,6 +294,15 @@ def plain_knobs() -> Mapping[str, Knob]:
     return {
         name: make_knob(name, hints[name], fields[name].default) for name in fields if name not in families()
     }
+
+
+def with_rate(config: RunConfig, rate: float) -> dict[str, Any]:
+    """Returns the change to another learning rate, in two digits and within the knob's bounds, with the schedule's minimum
+    rate kept below it."""
+    highest = plain_knobs()["learning_rate"].le or math.inf
+    rate = min(float(f"{rate:.2g}"), highest)
+    ends = {f"schedule.{name}": config.schedule.knobs.get(name, 0) for name in ("final_lr", "min_lr")}
+    return {"learning_rate": rate} | {key: rate for key, end in ends.items() if end > rate}
 
 
 def diff(before: RunConfig, after: RunConfig) -> list[Change]:

@@ -8,10 +8,9 @@ A technique is one function. Its keyword-only arguments are its knobs, its docst
 
 The sidebar, validation, share link, command line, reference page and contract test all read that declaration. Further keywords
 are facts. Every technique has a `formula` (LaTeX) and says `when` to use it. Optional are its `source`, with a `link` where it
-has no arXiv number; a common `misconception`; knob values for its worked `example`; the kinds of data that it `accepts`;
-what a
-model declares of its network (see trainer/models); what a `short` script says in its place; and facts that only its own
-family reads.
+has no arXiv number; a common `misconception`; knob values for its worked `example`; the kinds of data that it `accepts`; what a
+model declares of its network (see trainer/models); what a `short` script says in its place; and facts that only its own family
+reads.
 
 `short` is a lambda or a function that does the same in torch's own words, such as
 
@@ -37,6 +36,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
+MAX_TEXT = 2_000  # characters of a value; a long list of columns needs 1,300
 PACKAGES = ("trainer.techniques", "trainer.models", "trainer.data")
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,7 +100,7 @@ class Knob:
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
         """Validates a value for this knob, including text from a link or the command line."""
-        return TypeAdapter(self.annotation, config=ConfigDict(allow_inf_nan=False, str_max_length=200))
+        return TypeAdapter(self.annotation, config=ConfigDict(allow_inf_nan=False, str_max_length=MAX_TEXT))
 
     @property
     def bounds(self) -> str:

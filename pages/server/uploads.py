@@ -50,17 +50,19 @@ def dismiss_upload(owner: str) -> None:
     _pending.pop(owner, None)
 
 
-def start_upload(store: Store, owner: str, name: str, file: BinaryIO, size: int) -> None:
-    """Checks and keeps a file, in a thread; does nothing while another upload of the visitor is under way."""
+def start_upload(store: Store, owner: str, name: str, file: BinaryIO, size: int) -> bool:
+    """Checks and keeps a file, in a thread. Returns False, and does nothing, while another upload of the visitor is under
+    way."""
     current = _pending.get(owner)
     if current is not None and not current.ended.is_set():
-        return
+        return False
     _pending[owner] = upload = PendingUpload(name)
     if problem := over_quota(store, get_settings(), owner, size):
         upload.problem = problem
         upload.ended.set()
-        return
+        return True
     threading.Thread(target=_run, args=(store, owner, upload, file), name="upload", daemon=True).start()
+    return True
 
 
 def _run(store: Store, owner: str, upload: PendingUpload, file: BinaryIO) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from pages.widgets.band_chart import BANDS, ArmCurves, band_chart
+from pages.widgets.launch import start_once
 from pages.widgets.linked_comparison import link_to_comparison
 from pages.widgets.markup import quiet, table, waiting
 from pages.widgets.page_context import PageContext
@@ -16,6 +17,8 @@ from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html
 from trainer.comparison.analysis import Analysis, ArmSummary, add_seeds, analyse
 from trainer.comparison.bands import align
+from trainer.comparison.design import MAX_SEEDS
+from trainer.comparison.effects import Curves, effects, read_curves
 from trainer.comparison.readings import READINGS
 from trainer.comparison.verdicts import Claim
 from trainer.formatting import format_duration
@@ -45,8 +48,10 @@ def comparison_view(context: PageContext, comparison_id: int) -> None:
         _progress(now)
         if may_change:
             _actions(context, now)
-        _chart(context, now)
+        curves = read_curves(context.store, now)
+        _chart(now, curves)
         _table(now)
+        _effects(now, curves)
 
     st.fragment(follow, run_every=INTERVAL if following else None)()
     if may_change:
@@ -118,15 +123,19 @@ def _actions(context: PageContext, found: Analysis) -> None:
                 args=(context, comparison_id),
                 help="Continues the runs that were stopped, from where they were.",
             )
-        wanted = min(found.more_seeds or 2, 20)
+        room = MAX_SEEDS - len(found.design.seeds)
+        wanted = min(found.more_seeds or 2, 20, room) or 1
         st.button(
             f"Add {wanted} {'seed' if wanted == 1 else 'seeds'}",
             icon=":material/add:",
             key=f"{key}-seeds",
             type="primary" if found.is_over and found.more_seeds else "secondary",
             on_click=_add_seeds,
-            args=(context, comparison_id, wanted),
-            help="Trains every arm with more seeds. The verdict stays valid however often you look and add.",
+            args=(context, found, wanted),
+            disabled=not room,
+            help="Trains every arm with more seeds. The verdict stays valid however often you look and add."
+            if room
+            else f"A comparison has at most {MAX_SEEDS} seeds.",
         )
 
 
@@ -141,11 +150,16 @@ def _continue(context: PageContext, comparison_id: int) -> None:
 
 
 @reporting_errors()
-def _add_seeds(context: PageContext, comparison_id: int, count: int) -> None:
-    add_seeds(context.store, comparison_id, count, by=context.owner)
+def _add_seeds(context: PageContext, found: Analysis, count: int) -> None:
+    """Adds seeds to the comparison as the visitor saw it. A double click adds them once."""
+    comparison_id = found.comparison.id
+    start_once(
+        ("seeds", comparison_id, len(found.design.seeds)),
+        lambda: add_seeds(context.store, comparison_id, count, by=context.owner),
+    )
 
 
-def _chart(context: PageContext, found: Analysis) -> None:
+def _chart(found: Analysis, curves_of: Curves) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         kind = st.segmented_control(
             "Band",
@@ -162,7 +176,7 @@ def _chart(context: PageContext, found: Analysis) -> None:
     arms = []
     for arm in found.arms:
         curves = {
-            replicate: context.store.read_points(run.id, "epoch").column(column, missing=math.nan)
+            replicate: curves_of[run.id].column(column, missing=math.nan)
             for replicate, run in arm.runs.items()
         }
         arms.append(ArmCurves(arm.name, align(curves, {one: run.is_over for one, run in arm.runs.items()})))
@@ -191,11 +205,8 @@ def _table(found: Analysis) -> None:
         found.measure.label.capitalize(),
         "Difference",
         "P(better)",
-        "Time",
-        "Steps/s",
-        "Parameters",
     ]
-    st.html(table(columns, [_row(arm) for arm in found.arms], "Means over the seeds that have finished"))
+    st.html(table(columns, [_row(arm) for arm in found.arms], "Means over the seeds that are over"))
 
 
 def _row(arm: ArmSummary) -> list[str]:
@@ -208,10 +219,61 @@ def _row(arm: ArmSummary) -> list[str]:
         f"{_number(arm.mean)} ± {_number(float(spread))}",
         _number(verdict.effect) if verdict else "",
         f"{verdict.probability_better:.0%}" if verdict and verdict.pairs else "",
-        format_duration(arm.seconds),
-        _number(arm.steps_per_second),
-        f"{arm.parameters:,}" if arm.parameters else "–",
     ]
+
+
+def _effects(found: Analysis, curves: Curves) -> None:
+    """Draws what each arm did beside the measure, and at what cost."""
+    if not any(run.status is RunState.FINISHED for arm in found.arms for run in arm.runs.values()):
+        return
+    target = st.number_input(
+        "Target loss",
+        0.0,
+        None,
+        None,
+        format="%.4g",
+        key=f"comparison-target-{found.comparison.id}",
+        placeholder="The baseline's lowest",
+        help="A validation loss. The table says how soon each arm got there; by default the lowest of the baseline's run with "
+        "the same seed.",
+        width=240,
+    )
+    columns = [
+        "Arm",
+        "Lowest validation loss",
+        "Final validation loss",
+        "Test loss",
+        "Gap",
+        "Reached the target",
+        "Steps to it",
+        "Time to it",
+        "Time",
+        "Steps/s",
+        "Parameters",
+    ]
+    rows = [
+        [
+            arm.name,
+            _number(did.best_loss),
+            _number(did.final_loss),
+            _number(did.test_loss),
+            _number(did.gap),
+            f"{did.reached} of {did.finished}",
+            _number(did.steps),
+            format_duration(did.seconds) if did.reached else "–",
+            format_duration(arm.seconds),
+            _number(arm.steps_per_second),
+            f"{arm.parameters:,}" if arm.parameters else "–",
+        ]
+        for arm, did in zip(found.arms, effects(found, curves, target), strict=True)
+    ]
+    st.html(table(columns, rows, "What it did: means over the runs that have finished"))
+    st.html(
+        quiet(
+            "The test part is evaluated once, with the weights that a run ends with. The gap is validation less training loss in "
+            "the last epoch: how far the network memorized."
+        )
+    )
 
 
 def _number(value: float) -> str:

@@ -10,7 +10,7 @@ import streamlit as st
 from pages.widgets.markup import problem
 from pages.widgets.text import escape_markdown
 from trainer.config import ConfigError, check
-from trainer.registry import Knob
+from trainer.registry import MAX_TEXT, Knob
 
 MAX_SLIDER_STOPS = 100
 
@@ -47,7 +47,7 @@ def _control(key: str, knob: Knob) -> Any:
             **common,
         )
     if knob.kind == "text":
-        return st.text_input(label, value=knob.default, max_chars=200, **common)
+        return st.text_input(label, value=knob.default, max_chars=MAX_TEXT, **common)
     if stops := _slider_stops(knob):
         low, high, step = stops
         return st.slider(label, low, high, knob.default, step, **common)
@@ -86,7 +86,9 @@ def _number(label: str, knob: Knob, common: dict[str, Any]) -> Any:
 
 def _decade_step(value: float) -> float:
     """Returns a tenth to a whole of the value, so that plus and minus are useful at 1e-8 and at 10 alike."""
-    if not isinstance(value, int | float) or value <= 0 or not math.isfinite(value):
+    if (
+        not isinstance(value, int | float) or not 1e-300 < value < math.inf
+    ):  # a tenth of less is not to be had
         return 0.0001
     exponent = math.floor(math.log10(value) + 1e-9)
     mantissa = value / 10**exponent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from trainer.diagnosis import Finding, diagnose, gather, milestone
 from trainer.lifecycle.states import RunState
 from trainer.store import Run, Store
 
+LOG = logging.getLogger(__name__)
 MAX_CACHED = 2_000
 
 
@@ -39,7 +41,12 @@ def diagnosis_of(store: Store, run: Run) -> Diagnosis:
             cache.move_to_end(key)
             return cache[key]
     evidence = gather(store, run)
-    found = Diagnosis() if evidence is None else Diagnosis(tuple(diagnose(evidence)), evidence.long_enough)
+    found = Diagnosis()
+    if evidence is not None:
+        try:
+            found = Diagnosis(tuple(diagnose(evidence)), evidence.long_enough)
+        except ArithmeticError:  # curves of an imported run may hold any number; its page opens all the same
+            LOG.warning("Run %d could not be diagnosed.", run.id, exc_info=True)
     with _lock:
         cache[key] = found
         while len(cache) > MAX_CACHED:

@@ -29,11 +29,11 @@ def data_is_ready(context: PageContext) -> bool:
         for sentence in sentences:
             st.info(with_command(sentence), icon=":material/deployed_code_alert:")
         return False
-    if obstacle := data_problem(config.data.name, config.data.knobs):
+    # The refusal first: what is wrong with a file may tell what is in it.
+    if obstacle := store.data_refusal(config.to_dict(), context.owner) or data_problem(
+        config.data.name, config.data.knobs
+    ):
         _upload_problem(obstacle, context.data_page)
-        return False
-    if refusal := store.data_refusal(config.to_dict(), context.owner):
-        _upload_problem(refusal, context.data_page)
         return False
     if not missing_files(config.data.name, folder):
         return True

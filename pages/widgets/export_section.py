@@ -9,10 +9,12 @@ import streamlit as st
 from pages.widgets.history import config_of
 from trainer.engine import checkpoint
 from trainer.export.formats import FORMATS, ExportError, Format
+from trainer.formatting import format_bytes
 from trainer.settings import get_settings
 from trainer.store import Run, Store
 
 COLUMNS = 3
+MAX_BYTES = 256_000_000  # of a run's files; the server holds what it sends in memory
 
 
 def export_section(store: Store, run: Run) -> None:
@@ -46,7 +48,11 @@ def _obstacle(store: Store, run: Run, one: Format) -> str:
     """Returns why the run cannot be exported in a format yet; empty when it can."""
     if one.name == "safetensors":
         path = get_settings().run_folder(run.id) / checkpoint.WEIGHTS
-        return "" if path.is_file() else "Weights are available once the run is finished, stopped or paused."
+        if not path.is_file():
+            return "Weights are available once the run is finished, stopped or paused."
+        return _too_large(run, one, path.stat().st_size)
+    if one.name == "zip" and (obstacle := _too_large(run, one, _size(run))):
+        return obstacle
     if one.name in ("short", "script", "zip") and config_of(run) is None:
         return "The run's knobs were set in another version."
     if one.name in ("short", "script"):
@@ -54,6 +60,20 @@ def _obstacle(store: Store, run: Run, one: Format) -> str:
     if one.name in ("csv", "parquet", "tensorboard") and not run.progress.get("step"):
         return "The run has no points yet."
     return ""
+
+
+def _size(run: Run) -> int:
+    folder = get_settings().run_folder(run.id)
+    return sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) if folder.is_dir() else 0
+
+
+def _too_large(run: Run, one: Format, size: int) -> str:
+    if size <= MAX_BYTES:
+        return ""
+    return (
+        f"At {format_bytes(size)}, this is too large for the browser. On the server: "
+        f"python -m trainer export {run.id} --format {one.name}"
+    )
 
 
 def _show_script(store: Store, run: Run) -> None:

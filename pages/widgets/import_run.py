@@ -11,13 +11,14 @@ from trainer.export.bundle import BundleError
 from trainer.export.sandboxed_import import receive
 from trainer.settings import get_settings
 
-IMPORTED, SERIAL = "imported-run", "import-serial"
+IMPORTED, REFUSED, SERIAL = "imported-run", "import-refused", "import-serial"
 
 
 def import_run(context: PageContext) -> None:
     """Draws the uploader, and selects the run that it imports."""
     if (imported := st.session_state.pop(IMPORTED, None)) is not None:
         title = run_title(context.store.run(imported))
+        st.query_params["run"] = str(imported)
         st.toast(
             f"{escape_markdown(title)} imported, with its curves and notes.", icon=":material/download_done:"
         )
@@ -29,14 +30,15 @@ def import_run(context: PageContext) -> None:
             key=f"import-file-{serial}",
             help="Made elsewhere with Export, Everything. It is checked before anything is kept.",
         )
+        if sentence := st.session_state.get(REFUSED):
+            st.html(problem(sentence))
         if file is None:
             return
-        try:
-            with st.spinner("Checking and importing…"):
-                run_id = receive(get_settings(), file, context.owner)
-        except BundleError as error:
-            st.html(problem(str(error)))
-            return
-    st.session_state[IMPORTED], st.session_state[SERIAL] = run_id, serial + 1
-    st.query_params["run"] = str(run_id)
+        # Under a new key the field is empty: a click that ends this script meanwhile does not import the file again.
+        st.session_state[SERIAL], st.session_state[REFUSED] = serial + 1, ""
+        with st.spinner("Checking and importing…"):
+            try:
+                st.session_state[IMPORTED] = receive(get_settings(), file, context.owner)
+            except BundleError as error:
+                st.session_state[REFUSED] = str(error)
     st.rerun()

@@ -15,6 +15,7 @@ from pages.widgets.diagnosis_cache import diagnosis_of
 from pages.widgets.markup import waiting, warning
 from pages.widgets.page_context import PageContext
 from pages.widgets.text import escape_markdown
+from trainer.config import ConfigError
 from trainer.formatting import format_bytes
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState
@@ -28,11 +29,11 @@ LOW_DISK_SPACE = 64_000_000  # bytes; a checkpoint of a large model with its opt
 
 @contextmanager
 def reporting_errors() -> Iterator[None]:
-    """Shows errors of the store as a toast instead of in place of the page. Wraps or decorates what a click does: another
-    tab may have ended or deleted the run meanwhile, and the database may not answer."""
+    """Shows errors of the store and of a configuration as a toast instead of in place of the page. Wraps or decorates what a
+    click does: another tab may have ended or deleted the run meanwhile, and the database may not answer."""
     try:
         yield
-    except StoreError as error:
+    except (StoreError, ConfigError) as error:
         st.toast(escape_markdown(error), icon=":material/info:")
     except DBAPIError as error:
         LOG.warning("A click could not be carried out: %s", error)

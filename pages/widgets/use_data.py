@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.widgets.controls import show_problem
 from pages.widgets.knobs import load_config
 from pages.widgets.markup import notice
 from pages.widgets.page_context import PageContext
@@ -54,7 +55,13 @@ def config_with(current: RunConfig, values: Mapping[str, Any]) -> RunConfig:
 
 def use_button(context: PageContext, values: Mapping[str, Any], problem: str = "") -> None:
     """Draws the button that loads an upload into the sidebar, and once that is done the way to the Train page."""
-    config = None if problem else config_with(context.knobs.config or RunConfig(), values)
+    config = None
+    if not problem:
+        try:
+            config = config_with(context.knobs.config or RunConfig(), values)
+        except ConfigError as error:
+            problem = str(error)
+            show_problem(problem)
     current = context.knobs.config.flat() if context.knobs.config else {}
     in_use = not problem and all(current.get(key) == value for key, value in values.items())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

@@ -20,7 +20,7 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import shorten
 from trainer.comparison.analysis import start
-from trainer.comparison.design import MAX_SEEDS, Design, arm_name, default_seeds, make_design
+from trainer.comparison.design import DATA_KNOBS, MAX_SEEDS, Design, default_seeds, make_design, named_arms
 from trainer.comparison.measures import measure_of
 from trainer.comparison.readings import READINGS
 from trainer.config import ConfigError, RunConfig, diff, display_value, label_of, plain_knobs
@@ -118,12 +118,12 @@ def _changed_arms(baseline: RunConfig, sidebar: RunConfig) -> dict[str, RunConfi
             st.html(quiet("This baseline is pinned. Change knobs in the sidebar, or choose one here."))
         return {}
     st.html(quiet("The sidebar's knobs differ from it in:") + chips(changes))
-    return {"baseline": baseline, arm_name(baseline, sidebar): sidebar}
+    return named_arms(baseline, [sidebar])
 
 
 def _arms(baseline: RunConfig) -> dict[str, RunConfig]:
     """The baseline, and one arm for each value that is chosen for a knob."""
-    keys = [key for key in baseline.flat() if key != "seed" and not key.startswith("data")]
+    keys = [key for key in baseline.flat() if key.partition(".")[0] not in ("seed", *DATA_KNOBS)]
     left, right = st.columns([2, 3], vertical_alignment="top")
     with left:
         key = st.selectbox(
@@ -143,13 +143,9 @@ def _arms(baseline: RunConfig) -> dict[str, RunConfig]:
             )
         return {}
     with right:
-        values = _values(key, baseline)
-    arms = {"baseline": baseline}
-    for value in values:
-        config = baseline.changed({key: value})
-        if config != baseline:
-            arms[arm_name(baseline, config)] = config
-    return arms if len(arms) > 1 else {}
+        configs = [baseline.changed({key: value}) for value in _values(key, baseline)]
+    others = [config for number, config in enumerate(configs) if config not in (baseline, *configs[:number])]
+    return named_arms(baseline, others) if others else {}
 
 
 def _values(key: str, baseline: RunConfig) -> list[Any]:
@@ -204,7 +200,6 @@ def _options(arms: Mapping[str, RunConfig]) -> Design:
             help=f"Runs of each arm. {wanted} can show a large effect; you can add more later without spoiling the verdict.",
             width=140,
         )
-        first = next(iter(arms.values()))
         probe = make_design(arms, 1)
         measure = st.selectbox(
             "Compare by",
@@ -224,7 +219,7 @@ def _options(arms: Mapping[str, RunConfig]) -> Design:
             help="The largest difference that does not matter to you. With one, a verdict can also be “no difference”.",
             width=140,
         )
-    return make_design(arms, range(first.seed, first.seed + int(seeds)), measure=measure, margin=margin)
+    return make_design(arms, int(seeds), measure=measure, margin=margin)
 
 
 @reporting_errors()

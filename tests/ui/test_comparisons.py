@@ -4,7 +4,7 @@ import pytest
 from page_testing import VISITOR, has, text_of, widget
 
 from trainer.comparison.analysis import start
-from trainer.comparison.design import make_design
+from trainer.comparison.design import MAX_SEED, MAX_SEEDS, make_design
 from trainer.config import RunConfig
 from trainer.presets import PRESETS
 from trainer.store import COMMAND_LINE
@@ -80,7 +80,27 @@ def test_what_if_of_a_run_takes_its_knobs_as_baseline(lab):
     app = widget(app, "what-if-start").click().run()
     baseline, changed = arms_of(lab).values()
     assert baseline == BASE.changed({"dropout.rate": 0.3})
-    assert changed == baseline.changed({"epochs": 4}), "what the sidebar changes comes before what the form changes"
+    assert changed == baseline.changed({"epochs": 4}), (
+        "what the sidebar changes comes before what the form changes"
+    )
+
+
+@pytest.mark.parametrize("seed", [MAX_SEED, MAX_SEED - 3])
+def test_the_largest_seeds_are_followed_by_the_smallest(lab, seed):
+    app = open_page(lab, seed=str(seed))
+    app = widget(app, "start-batch_norm").click().run()
+    found = only_comparison(lab)
+    assert found.design["seeds"] == [(seed + number) % (MAX_SEED + 1) for number in range(6)]
+    app = widget(app, f"comparison-{found.id}-seeds").click().run()
+    assert not app.exception
+    seeds = only_comparison(lab).design["seeds"]
+    assert len(set(seeds)) == len(seeds) > 6
+
+
+def test_at_the_largest_number_of_seeds_there_are_no_more_to_add(lab):
+    number = start(lab.store, make_design(ARMS, MAX_SEEDS), VISITOR)
+    app = open_page(lab, comparison=str(number))
+    assert widget(app, f"comparison-{number}-seeds").disabled
 
 
 @pytest.mark.parametrize("named", ["999", "<b>1</b>", "own"])

@@ -193,6 +193,8 @@ def test_to_know_a_digest_is_not_to_own_the_file(page, lab):
     assert widget(app, "start").disabled
     with pytest.raises(StoreError, match="belongs to someone else"):
         lab.store.create_run(theirs, VISITOR)
+    app = lab.open(**{**address, "data.target": "zzz"})
+    assert "belongs to someone else" in text_of(app), "not what its columns are called"
     app = lab.open(technique="data.csv", **address)
     app = lab.go(app, "reference")
     assert "belongs to someone else" in app.info[0].value.replace("\\", "")

@@ -1,7 +1,6 @@
 """The section that exports a run, and the uploader that imports one."""
 
 import io
-from types import SimpleNamespace
 
 import pytest
 from page_testing import VISITOR, messages, text_of, widget
@@ -39,17 +38,18 @@ def test_the_script_is_shown_when_asked_for(lab, measured):
 
 def test_a_zip_is_imported_and_a_bad_one_refused(lab, measured, monkeypatch):
     data = FORMATS["zip"].write(lab.store, get_settings(), lab.store.run(measured))
-    handed = SimpleNamespace(file=io.BytesIO(b"no zip *at all*"))
-    monkeypatch.setattr("pages.widgets.import_run.st.file_uploader", lambda *_, **__: handed.file)
+    fields = {}  # by key: what somebody has put into the field
+    monkeypatch.setattr("pages.widgets.import_run.st.file_uploader", lambda *_, key, **__: fields.get(key))
+    fields["import-file-0"] = io.BytesIO(b"no zip *at all*")
     app = lab.go(lab.open(), "runs")
     assert "no whole zip" in messages(app, "problem")[0]
     assert len(lab.runs()) == 1
+    fields["import-file-0"] = io.BytesIO(data)
+    assert len(lab.runs()) == 1, "what was refused is not checked at every click"
 
-    files = [io.BytesIO(data)]
-    monkeypatch.setattr(
-        "pages.widgets.import_run.st.file_uploader", lambda *_, **__: files.pop() if files else None
-    )
+    fields["import-file-1"] = io.BytesIO(data)
     app = app.run()
+    assert not messages(app, "problem")
     assert not app.exception
     assert [run.status for run in lab.runs()] == ["finished", "finished"]
     assert str(lab.runs()[0].id) in app.query_params["run"]

@@ -278,6 +278,14 @@ def test_values_survive_a_page_change(lab):
     assert shown_config(app).dropout.knobs["rate"] == 0.4
 
 
+@pytest.mark.parametrize("value", ["5e-324", "1e-310", "1e-9"])
+def test_a_rate_next_to_zero_breaks_no_page(lab, value):
+    app = lab.open(learning_rate=value)
+    app = lab.go(app.run(), "runs")
+    assert not app.exception
+    assert app.session_state["learning_rate"] == float(value)
+
+
 def label_of_group(app, group):
     """The label of a folded group as it is written, or None for one that is not folded."""
     titles = [expander.label for expander in app.expander]

@@ -48,6 +48,14 @@ def test_a_suggestion_goes_into_the_sidebar(lab):
     assert 1e-5 < shown < 1
 
 
+def test_a_suggestion_below_the_schedules_minimum_takes_that_along(lab):
+    finished_test(lab)
+    app = lab.go(lab.open(schedule="cosine", learning_rate="1", **{"schedule.final_lr": "0.9"}), "lr-finder")
+    app = widget(app, "take-valley").click().run()
+    assert not app.exception
+    assert app.session_state["learning_rate"] == app.session_state["schedule.final_lr"] < 0.9
+
+
 def test_an_impossible_range_is_said_and_cannot_start(lab):
     app = open_finder(lab)
     app = widget(app, "lr-start").set_value(2.0).run()

@@ -31,6 +31,7 @@ def end_run(store, run, loss, *, stopped_by="epochs", epochs=()):
     results = {
         "stopped_by": stopped_by,
         "best": {} if loss is None else {"val_loss": loss, "val_metric": 0.9, "epoch": 3},
+        "train": {"loss": loss, "metric": 0.9},
         "validation": {"loss": loss, "metric": 0.9},
         "test": {"loss": loss, "metric": 0.9},
         "metric": "accuracy",

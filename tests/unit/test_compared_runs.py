@@ -5,8 +5,9 @@ import math
 import pytest
 from comparison_runs import ARMS, BASE, BATCH_NORM, begin, end_all, end_run
 
-from trainer.comparison.analysis import add_seeds, analyse, seconds_left
-from trainer.comparison.design import default_seeds, make_design, parse_design
+from trainer.comparison.analysis import add_seeds, analyse, planned, seconds_left
+from trainer.comparison.design import MAX_SEEDS, default_seeds, make_design, named_arms, parse_design
+from trainer.comparison.effects import effects, read_curves
 from trainer.comparison.readings import READINGS
 from trainer.comparison.verdicts import Claim
 from trainer.config import ConfigError, RunConfig
@@ -42,6 +43,31 @@ def test_twins_share_everything_but_what_their_arm_changes():
     assert design.with_seeds(2).seeds == (4, 9, 10, 11)
 
 
+def test_arms_keep_apart_where_their_names_are_cut():
+    wide = [BASE.changed({"model.layers": f"{'128-' * 6}{width}"}) for width in (64, 32, 16)]
+    arms = named_arms(BASE, [*wide, BATCH_NORM])
+    assert list(arms.values()) == [BASE, *wide, BATCH_NORM]
+    assert len(make_design(arms, 1).arms) == 5
+
+
+@pytest.mark.parametrize("count", [0, -3, MAX_SEEDS + 1, 3_000_000_000])
+def test_a_number_of_seeds_that_makes_no_sense_is_refused_at_once(count):
+    with pytest.raises(ConfigError, match=f"{count} seeds cannot be compared"):
+        make_design(ARMS, count)
+    with pytest.raises(ConfigError, match=f"{count} seeds cannot be compared"):
+        make_design(ARMS, 1).with_seeds(count)
+
+
+def test_of_two_tabs_that_add_seeds_the_second_is_told(store):
+    number = begin(store, seeds=1)
+    design = make_design(ARMS, 1).with_seeds(1)
+    added = planned(design, [1])
+    store.extend_comparison(number, design.model_dump(mode="json"), added, by="ada")
+    with pytest.raises(StoreError, match="has just got more seeds"):
+        store.extend_comparison(number, design.model_dump(mode="json"), added, by="ada")
+    assert len(store.members(number)) == 4
+
+
 def test_by_default_there_are_as_many_seeds_as_can_show_a_large_effect():
     assert len(make_design(ARMS).seeds) == 6
     assert default_seeds(1) == 6 < default_seeds(6)
@@ -59,7 +85,7 @@ REFUSED = {
     "no seeds": (ARMS, {"seeds": []}, "at least one seed"),
     "a seed twice": (ARMS, {"seeds": [1, 1]}, "Seed 1 is listed twice"),
     "a negative seed": (ARMS, {"seeds": [-1]}, "Seed -1"),
-    "too many seeds": (ARMS, {"seeds": 101}, "at most 100 seeds"),
+    "too many seeds": (ARMS, {"seeds": 101}, "101 seeds cannot be compared"),
     "a long name": ({"a": BASE, "b" * 81: BATCH_NORM}, {}, "at most 80 characters"),
     "no name": ({"a": BASE, "": BATCH_NORM}, {}, "has no name"),
     "an unknown measure": (ARMS, {"measure": "beauty"}, "no measure called 'beauty'"),
@@ -246,6 +272,22 @@ def test_every_measure_is_read_and_named(store, measure):
     assert found.arms[0].mean == (0.9 if "score" in measure else 0.25)
     assert found.measure.lower_is_better == ("score" not in measure)
     assert "{" not in found.measure.label
+
+
+def test_effects_tell_how_soon_each_arm_reached_the_baselines_best(store):
+    curves = {0: [0.9, 0.5, 0.2], 1: [0.6, 0.2, 0.4]}
+    number = begin(store, seeds=2)
+    for arm, replicate, run in store.members(number):
+        if (arm, replicate) != (1, 1):
+            end_run(store, run, min(curves[arm]), epochs=curves[arm])
+    found = analyse(store, number)
+    curves_of = read_curves(store, found)
+    baseline, arm = effects(found, curves_of)
+    assert (baseline.finished, baseline.reached, baseline.steps, baseline.seconds) == (2, 2, 3, 3)
+    assert (arm.finished, arm.reached, arm.steps, arm.best_loss) == (1, 1, 2, 0.2)
+    assert [one.steps for one in effects(found, curves_of, target=0.6)] == [2, 1]
+    assert [one.reached for one in effects(found, curves_of, target=0.1)] == [0, 0]
+    assert all(math.isnan(one.seconds) for one in effects(found, curves_of, target=0.1))
 
 
 def test_time_left_waits_for_the_first_run(store):

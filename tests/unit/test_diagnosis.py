@@ -215,6 +215,17 @@ def test_a_fix_is_a_valid_change_of_any_configuration(nested, shape, bad, dead, 
         assert twin.seed == config.seed
 
 
+def test_a_fix_takes_the_schedules_minimum_along():
+    minimum = {"learning_rate": 0.02, "schedule": "cosine", "schedule.final_lr": 0.005}
+    (finding,) = [one for one in findings(made(minimum, flat(1.0), layers=DEAD)) if one.name == "dead_relu"]
+    assert finding.fix == {"activation": "leaky_relu", "learning_rate": 0.002, "schedule.final_lr": 0.002}
+
+
+def test_curves_that_were_made_up_are_judged_without_dividing_by_zero():
+    burst = [0.0] * 300 + [9.0] + [0.0] * 99
+    assert "exploding_gradients" not in [one.name for one in findings(made(RNN, flat(0.9), norms=burst))]
+
+
 def test_the_upstream_cause_hides_its_consequences_and_the_most_severe_comes_first():
     everything = findings(made({"initialization": "zeros", "learning_rate": 1e-5}, flat(1.0)))
     assert {"wrong_init"} < {finding.name for finding in everything} | {"lr_too_low"}

@@ -18,11 +18,11 @@ import orjson
 from tqdm import tqdm
 
 from trainer.cli import terminal
-from trainer.cli.configuration import add_config, read_config, read_sets, require_data
+from trainer.cli.configuration import add_config, read_config, read_sets, require_data, whole_number
 from trainer.cli.own_data import with_file
 from trainer.comparison import analysis
 from trainer.comparison.analysis import Analysis, analyse
-from trainer.comparison.design import Design, Unit, arm_name, make_design
+from trainer.comparison.design import Design, Unit, make_design, named_arms
 from trainer.comparison.readings import READINGS
 from trainer.config import ConfigError
 from trainer.lifecycle.requests import RequestKind
@@ -52,7 +52,10 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         help="the knobs that an arm changes from the baseline; repeat --arm for each arm",
     )
     compare.add_argument(
-        "--seeds", type=int, metavar="N", help="runs for each arm; by default as many as can show an effect"
+        "--seeds",
+        type=whole_number,
+        metavar="N",
+        help="runs for each arm; by default as many as can show an effect",
     )
     compare.add_argument(
         "--measure", choices=[*READINGS], default="best_val_loss", help="what the arms are compared by"
@@ -73,7 +76,10 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     compare.add_argument("--unit", choices=get_args(Unit), default="epochs", help="what --until counts")
     compare.add_argument("--title", default="", help="a title for the comparison")
     compare.add_argument(
-        "--resume", type=int, metavar="ID", help="continue a comparison; with --seeds N, with N more seeds"
+        "--resume",
+        type=whole_number,
+        metavar="ID",
+        help="continue a comparison; with --seeds N, with N more seeds",
     )
     compare.add_argument("--json", action="store_true", help="print nothing but a line of JSON")
     compare.set_defaults(command=compare_command)
@@ -88,7 +94,7 @@ def compare_command(options: argparse.Namespace, settings: Settings) -> int:
     else:
         comparison_id = options.resume
         store.comparison(comparison_id)  # raises where there is none
-        if options.seeds:
+        if options.seeds is not None:
             analysis.add_seeds(store, comparison_id, options.seeds, by=COMMAND_LINE)
         store.resume_all(comparison_id, by=COMMAND_LINE)
     if not options.json:
@@ -120,7 +126,7 @@ def read_design(options: argparse.Namespace, settings: Settings) -> tuple[Design
         changed = [baseline.changed(with_file(read_sets(arm, None), settings)) for arm in options.arm]
         if len({one.to_json() for one in [baseline, *changed]}) <= len(changed):
             raise ConfigError("Two arms are alike; give each arm a different change from the baseline.")
-        arms = {"baseline": baseline} | {arm_name(baseline, one): one for one in changed}
+        arms = named_arms(baseline, changed)
         title = " / ".join(list(arms)[1:])[: MAX_LENGTHS["name"]]
     for config in arms.values():
         require_data(config, settings)

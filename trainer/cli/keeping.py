@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import Any
 
+from trainer.cli.configuration import whole_number
 from trainer.settings import Settings
 from trainer.store import COMMAND_LINE, Store
 from trainer.store.removal import delete_with_files
@@ -14,17 +15,17 @@ from trainer.store.removal import delete_with_files
 def register(commands: argparse._SubParsersAction[Any]) -> None:
     """Adds these commands."""
     rename = commands.add_parser("rename", help="give a run another name")
-    rename.add_argument("id", type=int, metavar="ID")
+    rename.add_argument("id", type=whole_number, metavar="ID")
     rename.add_argument("name", metavar="NAME")
     rename.set_defaults(command=rename_command)
 
     archive = commands.add_parser("archive", help="hide a run from the usual list")
-    archive.add_argument("id", type=int, metavar="ID")
+    archive.add_argument("id", type=whole_number, metavar="ID")
     archive.add_argument("--undo", action="store_true", help="show it again")
     archive.set_defaults(command=archive_command)
 
     delete = commands.add_parser("delete", help="delete a run for good, with its curves and checkpoint")
-    delete.add_argument("id", type=int, metavar="ID")
+    delete.add_argument("id", type=whole_number, metavar="ID")
     delete.set_defaults(command=delete_command)
 
 

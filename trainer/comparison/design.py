@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Self
 
 from pydantic import (
@@ -135,8 +136,8 @@ class Design(BaseModel):
 
     def with_seeds(self, count: int) -> Design:
         """Returns the design with `count` more seeds, counted on from the largest. Raises ConfigError."""
-        start = max(self.seeds) + 1
-        return parse_design({**self.model_dump(), "seeds": [*self.seeds, *range(start, start + count)]})
+        more = _seeds(max(self.seeds) + 1, count, self.seeds)
+        return parse_design({**self.model_dump(), "seeds": [*self.seeds, *more]})
 
 
 def arm_name(baseline: RunConfig, config: RunConfig) -> str:
@@ -144,6 +145,18 @@ def arm_name(baseline: RunConfig, config: RunConfig) -> str:
     found = [one for one in differences(config, baseline).changes if one.key != "seed"]
     name = str(Differences(found, "baseline"))
     return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 1]}…"
+
+
+def named_arms(baseline: RunConfig, others: Iterable[RunConfig]) -> dict[str, RunConfig]:
+    """Returns the baseline and the other arms by name; names that are alike because they were cut get a number."""
+    arms = {"baseline": baseline}
+    for config in others:
+        name, number = arm_name(baseline, config), 2
+        while name in arms:
+            end = f" ({number})"
+            name, number = f"{arm_name(baseline, config)[: MAX_NAME - len(end)]}{end}", number + 1
+        arms[name] = config
+    return arms
 
 
 def make_design(
@@ -154,10 +167,17 @@ def make_design(
     if seeds is None:
         seeds = default_seeds(len(arms) - 1)
     if isinstance(seeds, int):
-        first = next(iter(arms.values())).seed if arms else 0
-        seeds = range(first, first + seeds)
+        seeds = _seeds(next(iter(arms.values())).seed if arms else 0, seeds)
     listed = [{"name": name, "config": config} for name, config in arms.items()]
     return parse_design({"arms": listed, "seeds": list(seeds), **choices})
+
+
+def _seeds(first: int, count: int, used: Sequence[int] = ()) -> list[int]:
+    """Returns `count` seeds counted on from `first`, without those in use; 0 follows the largest. Raises ConfigError."""
+    if not 1 <= count <= MAX_SEEDS:
+        raise ConfigError(f"{count} seeds cannot be compared; use 1 to {MAX_SEEDS} seeds.")
+    following = ((first + number) % (MAX_SEED + 1) for number in itertools.count())
+    return list(itertools.islice((seed for seed in following if seed not in used), count))
 
 
 def default_seeds(arms: int) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from trainer.config import with_rate
 from trainer.diagnosis.evidence import Evidence
 from trainer.diagnosis.fit import widened
 from trainer.diagnosis.registry import EvidenceItem, Found, rule
@@ -45,7 +46,7 @@ def largest_spike(run: Evidence) -> tuple[float, int, float] | None:
         return None
     usual, index = float(np.median(finite)), int(np.nanargmax(np.where(np.isfinite(norms), norms, 0)))
     harmed = run.non_finite or run.learned < 0.5 or loss_rose_again(run)
-    if not harmed or norms[index] < 4 * usual or norms[index] < 2:
+    if not harmed or usual == 0 or norms[index] < 4 * usual or norms[index] < 2:
         return None
     return float(norms[index]), int(run.steps["step"][index]), usual
 
@@ -106,7 +107,7 @@ def dead_relu(run: Evidence) -> Found | None:
         return None
     layer, share, since = dead
     rate = run.config.learning_rate
-    smaller = {"learning_rate": rate / 10} if rate > run.usual_rate else {}
+    smaller = with_rate(run.config, rate / 10) if rate > run.usual_rate else {}
     return Found(
         f"In {layer}, {share:.0%} of the units have output zero for every sample since step {since}, and the loss stays at "
         f"{run.train_end:.3g}.",

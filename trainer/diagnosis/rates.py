@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from trainer.config import RunConfig
+from trainer.config import with_rate
 from trainer.diagnosis.evidence import Evidence, jitter
 from trainer.diagnosis.fit import strong_decay, widened
 from trainer.diagnosis.gradients import harmful_death, largest_spike
@@ -18,13 +16,6 @@ MIN_RATE_EXCESS = 8  # times the usual rate; below, a loss that does not fall ha
 CLEAR_RATE_EXCESS = 16  # nobody's careful choice
 MAX_RATE_EXCESS = 60  # beyond, the rate is the cause whatever else is seen
 LARGE_UPDATE = 6e-3  # of the weights in one step; a thousandth is usual
-
-
-def with_rate(config: RunConfig, rate: float) -> dict[str, Any]:
-    """Returns the change to another learning rate, with the schedule's minimum rate kept below it."""
-    rate = float(f"{rate:.2g}")
-    ends = {f"schedule.{name}": config.schedule.knobs.get(name, 0) for name in ("final_lr", "min_lr")}
-    return {"learning_rate": rate} | {key: rate for key, end in ends.items() if end > rate}
 
 
 def lower(run: Evidence) -> float:

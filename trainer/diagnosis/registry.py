@@ -15,11 +15,12 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from trainer.config import RunConfig, label_of
+from trainer.config import ConfigError, RunConfig, label_of
 from trainer.diagnosis.evidence import Evidence
 from trainer.metrics.registry import metrics
 
@@ -86,13 +87,20 @@ class Rule:
         return " ".join((inspect.getdoc(self.function) or "").split())
 
     def apply(self, run: Evidence) -> Finding | None:
-        """Returns the finding, or None. A finding whose fix is already in place is dropped."""
+        """Returns the finding, or None. A finding whose fix is already in place, or impossible with the run's other knobs, is
+        dropped."""
         found = self.function(run)
-        if found is None or run.config.changed(found.fix) == run.config:
+        if found is None or not _changes(run.config, found.fix):
             return None
         return Finding(
             self.name, self.title, self.severity, (found.seen, found.meaning), dict(found.fix), found.evidence
         )
+
+
+def _changes(config: RunConfig, fix: Mapping[str, Any]) -> bool:
+    with suppress(ConfigError):
+        return config.changed(fix) != config
+    return False
 
 
 IMPOSSIBLE = {

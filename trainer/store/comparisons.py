@@ -94,10 +94,14 @@ class ComparisonStore(RunStore):
     def extend_comparison(
         self, comparison_id: int, design: Mapping[str, Any], planned: Sequence[Planned], *, by: str
     ) -> None:
-        """Replaces the design by one with more seeds, and queues their runs."""
+        """Replaces the design by one with more seeds, and queues their runs. Raises StoreError when somebody was faster."""
         with self.writing() as connection:
             version = tick(connection)
             comparison = _own(connection, comparison_id, by)
+            if min(one.replicate for one in planned) != len(comparison.design["seeds"]):
+                raise StoreError(
+                    "This comparison has just got more seeds. Look again, and add more if it needs them."
+                )
             _update(connection, comparison_id, version, design=dict(design))
             self._add_members(connection, comparison_id, planned, comparison.owner)
 
