@@ -27,6 +27,10 @@ function rename() {
   }
 }
 
+function nameSkip(focused) {
+  if (focused?.matches(SKIP)) focused.textContent = start() ? "Skip to Start" : "Skip to main content";
+}
+
 function close() {
   const sidebar = document.querySelector("[data-testid=stSidebar]");
   if (sidebar?.dataset.collapsed === "false") {
@@ -59,9 +63,8 @@ export default function ({ data }) {
     if (link && NARROW.matches) setTimeout(close); // by then Streamlit has closed it, where it does
     if (event.target.closest?.(SKIP)) setTimeout(() => start()?.focus()); // after Streamlit has focused the page
   });
-  document.addEventListener("focusin", (event) => {
-    if (event.target.matches(SKIP)) event.target.textContent = start() ? "Skip to Start" : "Skip to main content";
-  });
+  document.addEventListener("focusin", (event) => nameSkip(event.target));
+  nameSkip(document.activeElement); // where somebody was faster than this script
 }
 """
 

@@ -6,7 +6,8 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import TypeVar, cast
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
 
 import streamlit as st
 
@@ -27,15 +28,26 @@ def launch(store: Store, owner: str, config: RunConfig, notes: str = "") -> int:
     return run_id
 
 
+@dataclass
+class _Last:
+    """What a tab has started last: when that was done, and what came of it."""
+
+    what: object = None
+    ended: float = -math.inf
+    result: Any = None
+
+
 def start_once(what: object, start: Callable[[], T]) -> T:
     """Calls `start` and returns its result; when this tab has started the same `what` a moment ago, only the result of then.
 
-    The second half of a double click may come in another thread while the first still starts, and stop the script that would
-    draw what has started: so it waits, and gets the same to draw.
+    A click may be carried out twice: by the browser's message, and by that of a fragment whose time has come just then, in
+    another thread, which ends the first one's script. So the second waits, and gets the same to draw.
     """
-    with _STARTING:
-        last, ended, result = st.session_state.get(_STARTED, ("", -math.inf, None))
-        if what != last or time.monotonic() - ended >= DOUBLE_CLICK:
-            result = start()
-            st.session_state[_STARTED] = (what, time.monotonic(), result)
-    return cast("T", result)
+    last: _Last = st.session_state.setdefault(_STARTED, _Last())
+    with (
+        _STARTING
+    ):  # in here no access to the session: each may end the script, and what has started would not be noted
+        if what != last.what or time.monotonic() - last.ended >= DOUBLE_CLICK:
+            last.result = start()
+            last.what, last.ended = what, time.monotonic()
+    return cast("T", last.result)

@@ -53,9 +53,12 @@ def test_what_if_asks_trains_says_the_verdict_and_takes_more_seeds(shared_site, 
 def test_live_runs_are_counted_and_stopped_one_by_one_or_all_at_once(shared_site, visitor):
     page = visitor().new_page()
     page.goto(f"{shared_site.url}?pace=60&epochs=1000")
+    sidebar = page.get_by_test_id("stSidebarUserContent")
     for number in (1, 2, 3):
         start(page)
         expect(page.locator("[class*=st-key-card-]")).to_have_count(number)
+        sidebar.get_by_text("Batch norm", exact=True).click()  # the same again would count as a double click
+        expect(page.get_by_text("Next run changes")).to_be_visible()
     overview = page.locator(".st-key-live-overview")
     expect(overview).to_contain_text(re.compile(r"\d training.*steps/s, about .* left"))
     overview.get_by_text("Each run").click()

@@ -1,5 +1,6 @@
 """The Train page: starting, steering and comparing runs, with the store that the real page uses."""
 
+import contextlib
 import itertools
 import re
 import threading
@@ -73,6 +74,36 @@ def test_a_second_click_while_the_first_still_starts_gets_what_that_starts(monke
     assert launch.start_once("a run", start) == 1
     beside.join()
     assert second == [1]
+
+
+class Ended(BaseException):
+    """How Streamlit ends a script."""
+
+
+def test_a_script_that_is_ended_while_it_starts_has_noted_what_it_started(monkeypatch):
+    class Ending(dict):
+        """A session that ends the script at the next access to it, as Streamlit's does once a click has asked for another."""
+
+        ended = False
+
+        def setdefault(self, *item):
+            if self.ended:
+                raise Ended
+            return super().setdefault(*item)
+
+        __setitem__ = __getitem__ = get = setdefault
+
+    session, numbers = Ending(), itertools.count(1)
+    monkeypatch.setattr(launch, "st", SimpleNamespace(session_state=session))
+
+    def start() -> int:
+        session.ended = True
+        return next(numbers)
+
+    with contextlib.suppress(Ended):
+        launch.start_once("a run", start)
+    session.ended = False
+    assert launch.start_once("a run", start) == 1
 
 
 def test_what_failed_to_start_may_be_tried_at_once(monkeypatch):
