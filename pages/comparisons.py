@@ -15,7 +15,9 @@ from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html
 from pages.widgets.what_if import what_if
 from trainer.comparison.analysis import start
-from trainer.comparison.design import Design, arm_name, make_design
+from trainer.comparison.design import Design, arm_name
+from trainer.comparison.measures import measure_of
+from trainer.formatting import format_duration
 from trainer.presets import PRESETS, Preset
 
 
@@ -50,7 +52,7 @@ def page(context: PageContext) -> None:
 
 def _design(context: PageContext, preset: Preset) -> Design:
     seed = context.knobs.config.seed if context.knobs.config else 0
-    return make_design(preset.configs(seed))
+    return preset.design(seed)
 
 
 def _card(preset: Preset, design: Design) -> str:
@@ -58,9 +60,16 @@ def _card(preset: Preset, design: Design) -> str:
         arm.name: arm_name(design.baseline.config, arm.config) if arm is not design.baseline else "Baseline"
         for arm in design.arms
     }
+    config = design.baseline.config
+    setting = {
+        "Data": config.technique("data").label,
+        "Network": f"{config.technique('model').label}, {config.model.knobs['layers']}",
+        "Measure": measure_of(design).label,
+        "Takes": f"about {format_duration(preset.seconds)} on two cores",
+    }
     return (
         f'<h3 class="tp-title">{escape_html(preset.label)}</h3><p class="tp-quiet">{escape_html(preset.question)}</p>'
-        + facts_list(arms)
+        f"<p>{escape_html(preset.expects)}</p>{facts_list(arms)}{facts_list(setting)}"
     )
 
 

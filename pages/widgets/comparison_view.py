@@ -259,7 +259,7 @@ def _effects(found: Analysis, curves: Curves) -> None:
             _number(did.test_loss),
             _number(did.gap),
             f"{did.reached} of {did.finished}",
-            _number(did.steps),
+            f"{did.steps:,.0f}" if did.reached else "–",
             format_duration(did.seconds) if did.reached else "–",
             format_duration(arm.seconds),
             _number(arm.steps_per_second),

@@ -70,7 +70,7 @@ def test_ctrl_c_pauses_the_comparison_and_resume_ends_it_with_the_same_numbers(t
         (["--arm", "dropout=0"], "Two arms are alike"),
         (["--arm", "dropuot=0.1"], "did you mean dropout"),
         (["--preset", "optimizers", "--arm", "dropout=0.1"], "leave out CONFIG.json and --arm"),
-        (["--arm", "dropout=0.1", "--seeds", "0"], "at least one seed"),
+        (["--arm", "dropout=0.1", "--seeds", "0"], "0 seeds cannot be compared"),
         (["--resume", "7"], "There is no comparison 7"),
     ],
 )

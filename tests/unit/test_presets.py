@@ -1,13 +1,15 @@
-"""Ready-made comparisons: valid, alike except for their subject, and as written down here."""
+"""Ready-made comparisons: valid, alike except for their subject, and true to what they promise."""
+
+import math
+import statistics
 
 import pytest
-from engine_runs import CPU
+from engine_runs import go
 
 from trainer.config import ConfigError, RunConfig, diff
-from trainer.engine.network import build_model
 from trainer.presets import PRESETS, find_preset
 
-# What each run says it changes: flat keys that may differ from the preset's first run.
+# What each arm says it changes: flat keys that may differ from the preset's first arm.
 DIFFERS = {
     "optimizers": {"optimizer", "learning_rate"},
     "batch_norm": {"normalization"},
@@ -16,27 +18,18 @@ DIFFERS = {
     "full_recipe": {"normalization", "dropout.rate", "optimizer", "schedule", "early_stopping"},
     "ladder": {"normalization", "dropout.rate", "optimizer", "schedule", "early_stopping", "clipping"},
 }
-LAYERS = {
-    "optimizers": [4, 64, 32, 1],
-    "batch_norm": [4, 128, 64, 32, 1],
-    "dropout": [4, 256, 256, 128, 64, 1],
-    "schedules": [4, 64, 32, 1],
-    "full_recipe": [4, 128, 64, 32, 1],
-    "ladder": [4, 128, 64, 32, 1],
-}
+SEEDS = range(6)
+CLEAR = 1.5  # standard errors of the mean difference
 
 
 def flat(name):
     return {run: config.flat() for run, config in find_preset(name).configs().items()}
 
 
-def values(name, key):
-    return {run: config.get(key) for run, config in flat(name).items()}
-
-
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_run_is_valid_and_says_what_it_changes(name):
-    found = find_preset(name).configs(seed=7)
+def test_every_arm_is_valid_and_changes_what_it_says(name):
+    preset = find_preset(name)
+    found = preset.configs(seed=7)
     assert {config.seed for config in found.values()} == {7}
     assert len(set(map(RunConfig.to_json, found.values()))) == len(found), "no two alike"
     first, *others = found.values()
@@ -44,70 +37,39 @@ def test_every_run_is_valid_and_says_what_it_changes(name):
         changed = {change.key for change in diff(first, config)}
         own = {key for key in changed if key.partition(".")[0] in DIFFERS[name]}
         assert changed - own <= DIFFERS[name]
-    assert find_preset(name).question.endswith("?")
+    assert preset.question.endswith("?")
+    assert set(preset.claims) <= set(list(found)[1:])
     assert all(RunConfig.from_json(config.to_json()) == config for config in found.values())
 
 
+def trained(name, arm, seeds=SEEDS):
+    """The results of an arm's runs with these seeds."""
+    config = PRESETS[name].configs()[arm].changed({"health": False, "device": "cpu"})
+    return [go(config.changed({"seed": seed}))[0] for seed in seeds]
+
+
+def values(name, results):
+    """What the preset measures of each."""
+    if PRESETS[name].measure == "val_loss":
+        return [one.validation["loss"] for one in results]
+    return [one.best["val_loss"] for one in results]
+
+
 @pytest.mark.parametrize("name", PRESETS)
-def test_layers_are_those_written_down(name):
-    for config in find_preset(name).configs().values():
-        net = build_model(config, (4,), 1, CPU)
-        weights = [value for key, value in net.state_dict().items() if value.ndim == 2]
-        assert [weights[0].shape[1], *(weight.shape[0] for weight in weights)] == LAYERS[name]
-        assert config.data.name == "delivery_time"
+def test_every_promise_holds_over_six_seeds(name):
+    baseline = values(name, trained(name, next(iter(PRESETS[name].runs))))
+    for arm in PRESETS[name].claims:
+        found = values(name, trained(name, arm))
+        differences = [mine - its for mine, its in zip(found, baseline, strict=True)]
+        error = statistics.stdev(differences) / math.sqrt(len(differences))
+        assert statistics.fmean(differences) < -CLEAR * error, f"{arm}: {differences}"
+        assert name != "batch_norm" or statistics.fmean(found) < statistics.fmean(baseline) / 3
 
 
-def test_optimizer_comparison():
-    assert [(c["optimizer"], c["learning_rate"]) for c in flat("optimizers").values()] == [
-        ("sgd", 0.01), ("momentum", 0.01), ("adam", 0.001), ("adamw", 0.001),
-    ]  # fmt: skip
-    assert {(c["epochs"], c["batch_size"]) for c in flat("optimizers").values()} == {(100, 64)}
-
-
-def test_batch_norm_on_and_off():
-    assert list(values("batch_norm", "normalization").values()) == ["none", "batch"]
-    runs = flat("batch_norm").values()
-    assert {(c["optimizer"], c["learning_rate"], c["epochs"]) for c in runs} == {("adam", 0.001, 100)}
-
-
-def test_dropout_sweep():
-    assert list(values("dropout", "dropout.rate").values()) == [0, 0.1, 0.3, 0.5, 0.7]
-    runs = flat("dropout").values()
-    assert {(c["data.samples"], c["batch_size"], c["epochs"]) for c in runs} == {(1000, 32, 150)}
-
-
-def test_schedule_comparison():
-    runs = flat("schedules")
-    shared = {
-        (c["normalization"], c["dropout.rate"], c["optimizer"], c["learning_rate"], c["epochs"])
-        for c in runs.values()
-    }
-    assert shared == {("batch", 0.2, "adam", 0.01, 100)}
-    assert [c["schedule"] for c in runs.values()] == ["constant", "step", "cosine", "plateau", "one_cycle"]
-    assert (runs["step"]["schedule.size"], runs["step"]["schedule.gamma"]) == (30, 0.1)
-    assert runs["cosine"]["schedule.final_lr"] == 1e-6
-    assert (runs["plateau"]["schedule.patience"], runs["plateau"]["schedule.factor"]) == (8, 0.5)
-
-
-def test_full_recipe():
-    plain, found = flat("full_recipe").values()
-    assert (plain["normalization"], plain["dropout.rate"], plain["optimizer"]) == ("none", 0, "adam")
-    expected = {
-        "normalization": "batch",
-        "normalization.placement": "before",
-        "activation": "relu",
-        "dropout.rate": 0.2,
-        "optimizer": "adamw",
-        "learning_rate": 0.001,
-        "optimizer.weight_decay": 0.01,
-        "schedule": "plateau",
-        "schedule.patience": 10,
-        "schedule.factor": 0.5,
-        "early_stopping": "patience",
-        "early_stopping.patience": 20,
-        "epochs": 200,
-    }
-    assert {key: found[key] for key in expected} == expected
+def test_with_too_much_dropout_the_accuracy_falls():
+    few, many = (trained("dropout", arm, range(3)) for arm in ("dropout 0.2", "dropout 0.8"))
+    accuracy = [statistics.fmean(one.validation["metric"] for one in results) for results in (few, many)]
+    assert accuracy[1] < accuracy[0]
 
 
 def test_the_ladder_is_baseline_each_alone_and_all():

@@ -58,7 +58,9 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         help="runs for each arm; by default as many as can show an effect",
     )
     compare.add_argument(
-        "--measure", choices=[*READINGS], default="best_val_loss", help="what the arms are compared by"
+        "--measure",
+        choices=[*READINGS],
+        help="what the arms are compared by; a preset has its own, else best_val_loss",
     )
     compare.add_argument(
         "--margin",
@@ -115,12 +117,13 @@ def compare_command(options: argparse.Namespace, settings: Settings) -> int:
 def read_design(options: argparse.Namespace, settings: Settings) -> tuple[Design, str]:
     """Returns the design that the options ask for, and its title. Raises ConfigError, and DataError where data is missing."""
     sets = with_file(read_sets(options.set, options.seed), settings)
+    measure = "best_val_loss"
     if options.preset:
         if options.config or options.arm:
             raise ConfigError("--preset has arms of its own; leave out CONFIG.json and --arm.")
         preset = find_preset(options.preset)
         arms = {name: config.changed(sets) for name, config in preset.configs().items()}
-        title = preset.label
+        title, measure = preset.label, preset.measure
     else:
         baseline = read_config(options.config).changed(sets)
         changed = [baseline.changed(with_file(read_sets(arm, None), settings)) for arm in options.arm]
@@ -133,7 +136,7 @@ def read_design(options: argparse.Namespace, settings: Settings) -> tuple[Design
     design = make_design(
         arms,
         options.seeds,
-        measure=options.measure,
+        measure=options.measure or measure,
         margin=options.margin,
         until=options.until,
         unit=options.unit,
