@@ -72,7 +72,7 @@ PRESETS = {
     "batch_norm": Preset(
         "Batch norm on and off",
         "Does batch norm make a network easier to train whose activations saturate?",
-        "Three layers of sigmoids hardly learn in 15 epochs; with batch norm they reach a fifth of the loss. (Ioffe and Szegedy "
+        "Three layers of sigmoids hardly learn in 15 epochs; with batch norm they reach less than a third of the loss. (Ioffe and Szegedy "
         "first showed it on such a network.) On delivery times it is another matter: see “One at a time”.",
         ("with batch norm",),
         15,
@@ -89,8 +89,8 @@ PRESETS = {
     "dropout": Preset(
         "Dropout sweep",
         "How much dropout does a network need when it is too large for its data?",
-        "Without dropout, the network memorizes 160 noisy points and its validation loss rises for most of the training. With a "
-        "rate of 0.2 or 0.5 it ends much lower. With 0.8 too little of the network is left: its accuracy falls.",
+        "Without dropout, the network memorizes 160 noisy points. With a rate of 0.2 or 0.5 its validation loss ends lower. With "
+        "0.8 too little of the network is left: its accuracy falls.",
         ("dropout 0.2", "dropout 0.5"),
         35,
         {

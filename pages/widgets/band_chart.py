@@ -57,12 +57,8 @@ def band_chart(arms: Sequence[ArmCurves], label: str, kind: BandKind, log: bool)
     figure.update_xaxes(title="epoch", row=rows, col=1)
     figure.update_layout(
         height=600 if rows == 2 else 440,
-        margin={
-            "l": 0,
-            "r": 10,
-            "t": 72,
-            "b": 40,
-        },  # the legend below the toolbar, which is always there on a phone
+        # The legend stands below the toolbar, which is always there on a phone.
+        margin={"l": 0, "r": 10, "t": 72, "b": 40},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom"},
         hovermode="x unified",
         uirevision="comparison",
