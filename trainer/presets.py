@@ -72,8 +72,8 @@ PRESETS = {
     "batch_norm": Preset(
         "Batch norm on and off",
         "Does batch norm make a network easier to train whose activations saturate?",
-        "Three layers of sigmoids hardly learn in 15 epochs; with batch norm they reach less than a third of the loss. (Ioffe and Szegedy "
-        "first showed it on such a network.) On delivery times it is another matter: see “One at a time”.",
+        "Three layers of sigmoids hardly learn in 15 epochs; with batch norm they reach less than a third of the loss. "
+        "(Ioffe and Szegedy first showed it on such a network.) On delivery times it is another matter: see “One at a time”.",
         ("with batch norm",),
         15,
         {
