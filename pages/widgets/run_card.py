@@ -37,7 +37,6 @@ def run_card(context: PageContext, run: Run, place: chart_selection.Place, diffe
                 query_params={"run": str(run.id)},
                 help="What happens inside this run, layer by layer.",
             )
-            what_if_link(context, run)
             _menu(context, run, place)
         if facts := run_facts(run):
             st.html(facts_list(facts))
@@ -48,6 +47,7 @@ def run_card(context: PageContext, run: Run, place: chart_selection.Place, diffe
         if run.error:
             show_error(run)
         diagnosis(context, run)
+        what_if_link(context, run)
 
 
 def show_error(run: Run) -> None:
