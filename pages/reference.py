@@ -11,9 +11,9 @@ from typing import Any
 
 import streamlit as st
 
+from pages.widgets import link_notices
 from pages.widgets.failures import failures
 from pages.widgets.knobs import load_config
-from pages.widgets.markup import information
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import heading
 from pages.widgets.text import escape_html, escape_markdown, shorten
@@ -42,14 +42,14 @@ def page(context: PageContext) -> None:
 
 
 def _chosen() -> Technique:
-    """Returns the technique that the address names, else the last one read. Draws a notice for a name that does not exist."""
+    """Returns the technique that the address names, else the last one read. Says so where the name does not exist."""
     asked: Any = st.query_params.get(PARAMETER) or st.session_state.get(_LAST, FIRST)
     family, _, name = str(asked).partition(".")
     found = families().get(family)
     if found is None or (name and name not in found.techniques):
-        st.html(information(f"There is no technique called {shorten(asked, 60)}."))
-        family, _, name = FIRST.partition(".")
-        found = families()[family]
+        link_notices.note([f"There is no technique called {shorten(asked, 60)}."])
+        st.query_params[PARAMETER] = FIRST
+        st.rerun()
     item = found[name] if name else _first(found)
     st.session_state[_LAST] = st.query_params[PARAMETER] = f"{item.family}.{item.name}"
     return item

@@ -17,7 +17,8 @@ from pages.server.security import exposure
 from pages.server.store import store
 from pages.server.visitor import visitor
 from pages.widgets.frame import complete_frame
-from pages.widgets.knobs import draw_knobs, show_link_notices
+from pages.widgets.knobs import draw_knobs
+from pages.widgets.link_notices import show_link_notices
 from pages.widgets.markup import problem, warning
 from pages.widgets.page_context import PageContext
 from trainer.settings import SettingsError, get_settings

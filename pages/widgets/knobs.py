@@ -13,6 +13,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.widgets import link_notices
 from pages.widgets.chart_selection import selection_parameters
 from pages.widgets.controls import draw_knob, show_problem
 from pages.widgets.knob_groups import (
@@ -36,14 +37,13 @@ from pages.widgets.link import (
     switch_of,
     widget_values,
 )
-from pages.widgets.markup import warning
 from pages.widgets.share import copy_button
 from pages.widgets.text import escape_markdown
 from trainer.config import Choice, ConfigError, RunConfig, plain_knobs
 from trainer.conflicts import conflicts
 from trainer.registry import Family, Technique, families
 
-_READY, _LINK, _PENDING, _NOTICES = "knobs:ready", "knobs:link", "knobs:pending", "knobs:notices"
+_READY, _LINK, _PENDING = "knobs:ready", "knobs:link", "knobs:pending"
 
 
 @dataclass(frozen=True)
@@ -84,28 +84,12 @@ def draw_knobs(*, folded: bool) -> Knobs:
 def load_config(config: RunConfig) -> None:
     """Sets every knob to `config`. For a button's `on_click`: the widgets take the values in the rerun that follows."""
     st.session_state[_PENDING] = config.flat()
-    st.session_state[_NOTICES] = []
+    link_notices.dismiss()
 
 
 def reset_knobs() -> None:
     """Sets every knob to its default, the seed included."""
     load_config(RunConfig())
-
-
-def show_link_notices() -> None:
-    """Draws the notices about unknown and invalid values of a link, until they are dismissed."""
-    notices = st.session_state.get(_NOTICES)
-    if not notices:
-        return
-    with st.container(key="link-notices", horizontal=True, vertical_alignment="center"):
-        st.html(warning(*notices), width="stretch")
-        st.button(
-            "Dismiss",
-            key="dismiss-notices",
-            type="tertiary",
-            on_click=st.session_state.pop,
-            args=(_NOTICES, None),
-        )
 
 
 def _read_address() -> None:
@@ -115,7 +99,7 @@ def _read_address() -> None:
     st.session_state[_READY] = True
     parameters = st.query_params.to_dict()
     link = read_link(parameters)
-    st.session_state[_NOTICES] = link.notices
+    link_notices.note(link.notices)
     st.session_state[_LINK] = link.values
     if link.rewritten:
         kept = {key: value for key, value in parameters.items() if is_pages(key)}

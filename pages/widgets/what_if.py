@@ -10,12 +10,13 @@ from typing import Any, Final
 
 import streamlit as st
 
+from pages.widgets import link_notices
 from pages.widgets.controls import show_problem
 from pages.widgets.history import config_of
 from pages.widgets.knobs import load_config
 from pages.widgets.launch import start_once
 from pages.widgets.linked_comparison import link_to_comparison
-from pages.widgets.markup import chips, information, quiet
+from pages.widgets.markup import chips, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import shorten
@@ -103,10 +104,10 @@ def _take_up(context: PageContext) -> None:
         return
     config = next((config_of(run) for run in context.runs(archived=None) if str(run.id) == named), None)
     if config is None:
-        st.html(information(f"Run {shorten(named, 40)} is not among yours, or its knobs cannot be read."))
-        return
-    st.session_state[PINNED] = config
-    load_config(config)
+        link_notices.note([f"Run {shorten(named, 40)} is not among yours, or its knobs cannot be read."])
+    else:
+        st.session_state[PINNED] = config
+        load_config(config)
     st.rerun()
 
 

@@ -106,7 +106,7 @@ def test_at_the_largest_number_of_seeds_there_are_no_more_to_add(lab):
 @pytest.mark.parametrize("named", ["999", "<b>1</b>", "own"])
 def test_what_if_of_somebody_elses_run_is_said(lab, named):
     other = lab.store.create_run(BASE, "B" * 22)
-    app = open_page(lab, baseline=str(other) if named == "own" else named)
+    app = open_page(lab, baseline=str(other) if named == "own" else named).run()
     assert "is not among yours" in text_of(app)
     assert "<b>1</b>" not in text_of(app)
     assert "The baseline has all knobs at their defaults" in text_of(app)
