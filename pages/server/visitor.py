@@ -30,6 +30,7 @@ class VisitorCookie:
         if scope["type"] != "http" or known_visitor(Headers(scope=scope).get("cookie")):
             await self._app(scope, receive, send)
             return
+        scope = _unconditional(scope)
         cookie = _new_cookie(secure=scope.get("scheme") == "https")
 
         async def send_with_cookie(message: Message) -> None:
@@ -41,6 +42,15 @@ class VisitorCookie:
             await send(message)
 
         await self._app(scope, receive, send_with_cookie)
+
+
+def _unconditional(scope: Scope) -> Scope:
+    """Returns a request that cannot be answered with "not modified", which would leave no page to set the cookie with.
+
+    A browser that has lost the cookie, but not what it cached, would else be nobody until its cache is emptied.
+    """
+    conditional = (b"if-none-match", b"if-modified-since")
+    return {**scope, "headers": [header for header in scope["headers"] if header[0] not in conditional]}
 
 
 def known_visitor(header: str | None) -> str | None:
