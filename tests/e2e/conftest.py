@@ -11,9 +11,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from waiting import PATIENCE, answers, until
 
 from trainer.store import COMMAND_LINE, Store, StoreError
@@ -27,6 +29,8 @@ FLAGS = [
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
+    "--process-per-site",
+    "--renderer-process-limit=1",
 ]
 expect.set_options(timeout=PATIENCE * 1000)
 
@@ -142,16 +146,59 @@ class Complaints(list):
             self.append(text)
 
 
+class Browsers:
+    """Browser contexts that are lent to one test after another, since most of a cold page's cost is compiling its scripts.
+
+    An open page keeps each context's process, and so the compiled scripts. Who gets one finds no cookie and nothing stored.
+    """
+
+    def __init__(self, chromium: Browser) -> None:
+        self._chromium = chromium
+        self._free: dict[str, list[BrowserContext]] = {}
+        self._lent: list[tuple[str, BrowserContext]] = []
+
+    def lend(self, **options: Any) -> BrowserContext:
+        kind = repr(sorted(options.items()))
+        free = self._free.setdefault(kind, [])
+        context = free.pop() if free else self._new(options)
+        self._lent.append((kind, context))
+        return context
+
+    def _new(self, options: dict[str, Any]) -> BrowserContext:
+        context = self._chromium.new_context(**options)
+        context.set_default_timeout(PATIENCE * 1000)
+        anchor = context.new_page()
+        anchor.route("**", lambda route: route.fulfill(body=""))
+        anchor.goto("http://127.0.0.1/")  # what counts as one site has no port
+        return context
+
+    def take_back(self) -> None:
+        """Leaves nothing of the visitors in what was lent to them."""
+        for kind, context in self._lent:
+            for page in context.pages[1:]:
+                origin = urlsplit(page.url)._replace(path="", query="", fragment="").geturl()
+                everything = {"origin": origin, "storageTypes": "all"}
+                context.new_cdp_session(page).send("Storage.clearDataForOrigin", everything)
+                page.close()
+            context.clear_cookies()
+            self._free[kind].append(context)
+        self._lent.clear()
+
+
+@pytest.fixture(scope="session")
+def browsers(chromium):
+    return Browsers(chromium)
+
+
 @pytest.fixture
-def visitor(chromium):
+def visitor(browsers):
     """`visitor(width, height)` is a new person with a browser of their own; a tab of it is `.new_page()`."""
-    contexts, complaints = [], Complaints()
+    complaints, contexts = Complaints(), []
 
     def arrive(width: int = 1440, height: int = 900, **options):
         # Playwright evaluates what it waits for as text, which the policy forbids; test_security.py holds the policy itself.
-        options.setdefault("bypass_csp", True)
-        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
-        context.set_default_timeout(PATIENCE * 1000)
+        options = {"bypass_csp": True, **options}
+        context = browsers.lend(viewport={"width": width, "height": height}, **options)
         context.on("page", complaints.watch)
         contexts.append(context)
         return context
@@ -159,5 +206,6 @@ def visitor(chromium):
     arrive.complaints = complaints
     yield arrive
     for context in contexts:
-        context.close()
+        context.remove_listener("page", complaints.watch)
+    browsers.take_back()
     assert complaints == []

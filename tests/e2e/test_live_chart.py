@@ -55,18 +55,15 @@ def url(tmp_path_factory):
 
 
 @pytest.fixture
-def page(url, chromium):
-    context = chromium.new_context(viewport={"width": 1300, "height": 900})
-    page = context.new_page()
+def page(url, visitor):
+    page = visitor().new_page()
     page.errors = []
-    page.on("pageerror", lambda error: page.errors.append(str(error)))
     page.on("dialog", lambda dialog: page.errors.append(f"dialog: {dialog.message}"))
     page.goto(url)
     page.wait_for_selector(f"{LOSS} .main-svg")
     page.wait_for_function(f"Number(document.querySelector('{LOSS}').dataset.lastStep) > 150")
     yield page
     assert page.errors == []
-    context.close()
 
 
 def last_step(page: Page) -> int:
