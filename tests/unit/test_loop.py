@@ -185,6 +185,25 @@ def test_slow_motion_keeps_its_pace_and_still_listens():
     assert len(short.steps) == 1
 
 
+class CoarseClock:
+    """Time that passes in sleep, which always takes a few milliseconds too long, and a little when somebody looks."""
+
+    now = 0.0
+
+    def perf_counter(self):
+        self.now += 1e-5
+        return self.now
+
+    def sleep(self, seconds):
+        self.now += seconds + 0.004
+
+
+def test_slow_motion_makes_up_for_a_coarse_clock(monkeypatch):
+    monkeypatch.setattr("trainer.engine.loop.time", CoarseClock())
+    results, log = go(small(pace=300, epochs=2))
+    assert results.seconds == pytest.approx(len(log.steps) / 300, abs=0.02)
+
+
 def test_a_gpu_that_is_not_there_is_refused_with_a_remedy(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ConfigError, match=r"no GPU here. Set device=cpu or device=auto"):

@@ -37,6 +37,7 @@ RequestSource = Callable[[], Request | None]
 """Returns the request that the loop has to answer next, or None. It is called at every step, so it must cost nearly nothing."""
 
 EVALUATION_BATCH = 4096  # samples; large enough to be fast, small enough for any memory
+MAX_LATENESS = 0.02  # seconds that slow motion makes up for: a clock is coarser than that nowhere, and no burst is seen
 CHECKPOINT_EVERY = 1.0  # seconds at least between two: an epoch of a small run takes milliseconds
 
 
@@ -108,7 +109,7 @@ class Trainer:
         self.recorder, self.control = recorder, control
         self.sizes = batch_sizes(len(run.data.train), run.config.batch_size)
         self.started = time.perf_counter() - state.seconds
-        self.saved_at = time.perf_counter()
+        self.saved_at = self.due = time.perf_counter()
         self.guard, self.meter = NonFiniteGuard(run), Meter(run.weights, state.seconds)
         self.observer = observe(run, state.step)
 
@@ -241,8 +242,8 @@ class Trainer:
     def keep_pace(self) -> None:
         """Waits until the next step is due in slow motion; a request ends the wait."""
         if pace := self.run.config.pace:
-            due = time.perf_counter() + 1 / pace
-            while not self.control() and (left := due - time.perf_counter()) > 0:
+            self.due = max(self.due, time.perf_counter() - MAX_LATENESS) + 1 / pace
+            while not self.control() and (left := self.due - time.perf_counter()) > 0:
                 time.sleep(min(left, 0.05))
 
     @property
