@@ -37,7 +37,7 @@ RequestSource = Callable[[], Request | None]
 """Returns the request that the loop has to answer next, or None. It is called at every step, so it must cost nearly nothing."""
 
 EVALUATION_BATCH = 4096  # samples; large enough to be fast, small enough for any memory
-MAX_LATENESS = 0.02  # seconds that slow motion makes up for: a clock is coarser than that nowhere, and no burst is seen
+MAX_LATENESS = 0.02  # seconds that slow motion makes up for; timers are that coarse, eyes are not
 CHECKPOINT_EVERY = 1.0  # seconds at least between two: an epoch of a small run takes milliseconds
 
 
