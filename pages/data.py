@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
@@ -25,8 +26,19 @@ from trainer.settings import get_settings
 from trainer.store import COMMAND_LINE, Store, Upload
 
 REDRAW_INTERVAL = 0.4  # seconds, while a file is uploaded
-CHOSEN, SERIAL = "data-upload", "data-serial"
+CHOSEN, FIELD = "data-upload", "data-field"
 MEGABYTE = 1_000_000
+
+
+@dataclass
+class _Field:
+    """The uploader. Under a new key it is empty, and Streamlit drops its copy of the bytes.
+
+    It is an object, as an access to the session may end the script, and a file would be lost between its start and the note
+    of it.
+    """
+
+    serial: int = 0
 
 
 def page(context: PageContext) -> None:
@@ -61,13 +73,16 @@ def _draw_upload(context: PageContext) -> None:
     if upload is not None and not upload.ended.is_set():
         st.fragment(_draw_progress, run_every=REDRAW_INTERVAL)(upload)
         return
-    if upload is not None:
-        _draw_outcome(context, upload)
-    serial = st.session_state.setdefault(SERIAL, 0)
+    with (
+        st.container()
+    ):  # even if empty: a field that moves up or down the page loses a file that was just dropped
+        if upload is not None:
+            _draw_outcome(context, upload)
+    field = st.session_state.setdefault(FIELD, _Field())
     file = st.file_uploader(
         "Upload a table (CSV) or images (zip)",
         type=["csv", "tsv", "txt", "zip"],
-        key=f"data-file-{serial}",
+        key=f"data-file-{field.serial}",
         max_upload_size=MAX_ARCHIVE_BYTES // MEGABYTE,
         help="A CSV has one row for each sample, and column names in its first row. A zip has a folder of images for each class.",
     )
@@ -77,9 +92,9 @@ def _draw_upload(context: PageContext) -> None:
         f"{format_bytes(get_settings().upload_quota_mb * MEGABYTE)} for all your files together.</p>"
     )
     if file is not None:
-        # Under a new key the field is empty, and Streamlit drops its copy of the bytes.
-        st.session_state[SERIAL] = serial + 1
-        if start_upload(context.store, context.owner, shorten(file.name, 120), file, file.size):
+        started = start_upload(context.store, context.owner, shorten(file.name, 120), file, file.size)
+        field.serial += 1
+        if started:
             st.rerun()
         waits = (
             f"Another file of yours is being checked. Add {shorten(file.name, 60)} again when that is done."
@@ -102,9 +117,9 @@ def _draw_outcome(context: PageContext, upload: PendingUpload) -> None:
     name = shorten(upload.name, 60)
     if upload.digest:
         st.session_state[CHOSEN] = upload.digest
-        dismiss_upload(context.owner)
         contents = _contents(find_manifest(upload.digest) or {})
         st.toast(escape_markdown(f"{name} uploaded: {contents}."), icon=":material/task_alt:")
+        dismiss_upload(context.owner, upload)  # last: another message may end this script at any line above
         return
     with st.container(key="data-problem", horizontal=True, vertical_alignment="center"):
         st.html(problem(f"{name} could not be uploaded. {upload.problem}"))
@@ -113,7 +128,7 @@ def _draw_outcome(context: PageContext, upload: PendingUpload) -> None:
             key="data-dismiss",
             type="tertiary",
             on_click=dismiss_upload,
-            args=(context.owner,),
+            args=(context.owner, upload),
         )
 
 

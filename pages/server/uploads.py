@@ -45,9 +45,10 @@ def pending_upload(owner: str) -> PendingUpload | None:
     return _pending.get(owner)
 
 
-def dismiss_upload(owner: str) -> None:
-    """Forgets how the visitor's last upload ended."""
-    _pending.pop(owner, None)
+def dismiss_upload(owner: str, upload: PendingUpload) -> None:
+    """Forgets how an upload of the visitor ended, but not one that they have started since: a click may come twice."""
+    if _pending.get(owner) is upload:
+        del _pending[owner]
 
 
 def start_upload(store: Store, owner: str, name: str, file: BinaryIO, size: int) -> bool:
@@ -72,7 +73,7 @@ def _run(store: Store, owner: str, upload: PendingUpload, file: BinaryIO) -> Non
         upload.problem = _add_to_list(store, owner, upload.name, digest)
         upload.digest = "" if upload.problem else digest
     except CancelledError:
-        _pending.pop(owner, None)
+        dismiss_upload(owner, upload)
     except (DataError, StoreError) as error:
         upload.problem = str(error)
     except DBAPIError as error:

@@ -16,12 +16,13 @@ IMPORTED, REFUSED, SERIAL = "imported-run", "import-refused", "import-serial"
 
 def import_run(context: PageContext) -> None:
     """Draws the uploader, and selects the run that it imports."""
-    if (imported := st.session_state.pop(IMPORTED, None)) is not None:
+    if (imported := st.session_state.get(IMPORTED)) is not None:
         title = run_title(context.store.run(imported))
         st.query_params["run"] = str(imported)
         st.toast(
             f"{escape_markdown(title)} imported, with its curves and notes.", icon=":material/download_done:"
         )
+        del st.session_state[IMPORTED]
     with st.expander("Import a run", icon=":material/upload:"):
         serial = st.session_state.setdefault(SERIAL, 0)
         file = st.file_uploader(

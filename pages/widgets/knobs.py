@@ -59,9 +59,11 @@ class Knobs:
 def draw_knobs(*, folded: bool) -> Knobs:
     """Draws every knob and returns their configuration; `folded` into one line. Called by the shell, on every page."""
     _read_address()
-    pending = st.session_state.pop(_PENDING, None)
-    if pending is not None:
+    if (pending := st.session_state.get(_PENDING)) is not None:
         st.session_state.update(widget_values(pending))
+        del st.session_state[
+            _PENDING
+        ]  # last: each access may end the script for another message, and begin it anew
     known = current_values(st.session_state, st.session_state.get(_LINK, {}))
     changed = Counter(home(key, known) for key in changed_keys(known))
     values: dict[str, Any] = {}
@@ -96,7 +98,6 @@ def _read_address() -> None:
     """In a session's first run, reads the address as a link and rewrites it in the widgets' own spelling."""
     if _READY in st.session_state:
         return
-    st.session_state[_READY] = True
     parameters = st.query_params.to_dict()
     link = read_link(parameters)
     link_notices.note(link.notices)
@@ -104,6 +105,8 @@ def _read_address() -> None:
     if link.rewritten:
         kept = {key: value for key, value in parameters.items() if is_pages(key)}
         st.query_params.from_dict({**kept, **bound_parameters(link.values)})
+    st.session_state[_READY] = True
+    if link.rewritten:
         st.rerun()
 
 

@@ -12,8 +12,8 @@ _KEY = "link-notices:sentences"
 
 
 def note(sentences: Sequence[str]) -> None:
-    """Adds `sentences`. They are drawn from the script's next run on."""
-    st.session_state[_KEY] = [*st.session_state.get(_KEY, []), *sentences]
+    """Adds `sentences`, each once. They are drawn from the script's next run on."""
+    st.session_state[_KEY] = list(dict.fromkeys([*st.session_state.get(_KEY, []), *sentences]))
 
 
 def dismiss() -> None:

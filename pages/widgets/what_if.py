@@ -99,7 +99,7 @@ def what_if_link(context: PageContext, run: Run) -> None:
 
 def _take_up(context: PageContext) -> None:
     """Pins the knobs of the run that the address names, and loads them into the sidebar."""
-    named: Any = st.query_params.pop(PARAMETER, None)
+    named: Any = st.query_params.get(PARAMETER)
     if named is None:
         return
     config = next((config_of(run) for run in context.runs(archived=None) if str(run.id) == named), None)
@@ -108,6 +108,7 @@ def _take_up(context: PageContext) -> None:
     else:
         st.session_state[PINNED] = config
         load_config(config)
+    del st.query_params[PARAMETER]
     st.rerun()
 
 

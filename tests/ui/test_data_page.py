@@ -17,14 +17,20 @@ HOSTILE = b"id,<img src=x onerror=alert(1)>,**bold**,$x^2$\n" + b"\n".join(
 )
 
 
+def forget() -> None:
+    """Another test's upload is not this one's."""
+    if upload := uploading.pending_upload(VISITOR):
+        uploading.dismiss_upload(VISITOR, upload)
+
+
 @pytest.fixture
 def page(lab):
     """A tab on the page, and a way to add a file as a person would."""
-    uploading.dismiss_upload(VISITOR)
+    forget()
     app = lab.go(lab.open(), "data")
     assert not app.exception
     yield app
-    uploading.dismiss_upload(VISITOR)
+    forget()
 
 
 def add(app, name, data):
@@ -97,7 +103,7 @@ def test_another_target_is_guessed_again_and_an_impossible_one_is_said(page):
 
 
 def test_a_model_that_cannot_read_tables_makes_room(lab):
-    uploading.dismiss_upload(VISITOR)
+    forget()
     app = lab.go(lab.open(model="cnn", **{"dropout.rate": "0.3"}), "data")
     app = add(app, "people.csv", own_files.csv_bytes())
     app = widget(app, "data-use").click().run()
@@ -220,6 +226,26 @@ def test_while_a_file_is_checked_its_progress_is_shown_and_it_can_be_cancelled(p
     assert pending.ended.wait(PATIENCE)
     assert app.run().file_uploader
     assert find_manifest("0" * 64) is None
+
+
+def test_a_second_file_waits_for_the_first_and_says_so(page, monkeypatch):
+    monkeypatch.setattr("pages.data.start_upload", lambda *_: False)  # as from another tab
+    page.file_uploader[0].upload("second.csv", own_files.csv_bytes(), "text/csv")
+    assert "Add second.csv again when that is done" in messages(page.run(), "information")[0]
+
+
+def test_a_dismissal_that_comes_twice_leaves_the_next_upload_alone(page, lab):
+    app = add(page, "bad.csv", b"one column\n" * 30)
+    refused = uploading.pending_upload(VISITOR)
+    app = widget(app, "data-dismiss").click().run()
+    app.file_uploader[0].upload("people.csv", own_files.csv_bytes(), "text/csv")
+    app = app.run()
+    uploading.dismiss_upload(VISITOR, refused)
+    pending = uploading.pending_upload(VISITOR)
+    assert pending is not refused
+    assert pending.ended.wait(PATIENCE)
+    assert "uploaded" in app.run().toast[0].value
+    assert [one.name for one in lab.store.uploads((VISITOR,))] == ["people.csv"]
 
 
 def test_the_last_run_takes_a_file_along_that_nobody_lists(page, lab):
