@@ -48,9 +48,9 @@ def url(tmp_path_factory):
 
 def opened(page: Page, url: str) -> Page:
     page.goto(url)
-    page.wait_for_function(
-        f"Number(document.querySelector('[data-testid=live-chart-loss]')?.dataset.lastStep) === {STEPS}"
-    )
+    for name in ("loss", "lr", "grad_norm"):
+        drawn = f"document.querySelector('[data-testid=live-chart-{name}]')?.dataset.lastStep"
+        page.wait_for_function(f"Number({drawn}) === {STEPS}")
     chart(page).scroll_into_view_if_needed()
     return page
 

@@ -1,29 +1,46 @@
-// When to draw: soon, but never so often that the page has no time for anything else.
+// When to draw: soon, one figure after another, and never so often that the page has no time for anything else.
+
+const REST = 2; // times as long as a drawing took
+
+/** @type {DrawScheduler[]} */
+const due = []; // of all panels, in the order of their requests
+let awake = false;
+let restUntil = 0;
 
 export class DrawScheduler {
-  /**
-   * @param {() => unknown} draw
-   * @param {number} rest After a drawing nothing is drawn for this many times as long as it took.
-   */
-  constructor(draw, rest) {
+  /** @param {() => unknown} draw */
+  constructor(draw) {
     this.draw = draw;
-    this.rest = rest;
-    this.due = false;
-    this.restUntil = 0;
+    this.atOnce = false;
   }
 
-  /** Draw with the next animation frame after the rest. */
-  request() {
-    if (this.due) return;
-    this.due = true;
-    const wait = Math.max(0, this.restUntil - performance.now());
-    setTimeout(() => requestAnimationFrame(() => this.#run()), wait);
+  /** Draw once the figures before this one are drawn; `atOnce` where a person waits for it: then there is no rest. */
+  request(atOnce = false) {
+    this.atOnce ||= atOnce;
+    if (atOnce) restUntil = 0;
+    if (!due.includes(this)) due.push(this);
+    wake();
   }
+}
 
-  async #run() {
-    this.due = false;
-    const start = performance.now();
-    await this.draw();
-    this.restUntil = performance.now() + this.rest * (performance.now() - start);
+function wake() {
+  if (awake || !due.length) return;
+  awake = true;
+  setTimeout(() => requestAnimationFrame(drawNext), Math.max(0, restUntil - performance.now()));
+}
+
+function drawNext() {
+  awake = false;
+  const figure = due.shift();
+  if (!figure) return;
+  const start = performance.now();
+  const rest = figure.atOnce ? 0 : REST;
+  figure.atOnce = false;
+  try {
+    figure.draw();
+  } finally {
+    const end = performance.now();
+    restUntil = end + rest * (end - start);
+    wake();
   }
 }

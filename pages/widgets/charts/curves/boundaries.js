@@ -7,7 +7,6 @@ import { isOver } from "../status_line.js";
 
 const MOST = 2;
 const VIEW = "decision";
-const REST = 3; // times as long as a drawing took
 const TALLEST = 204; // CSS pixels: as high as the loss beside it
 
 /** The pictures of the chosen runs, a cell of the panel's grid; there is none without a picture. */
@@ -68,7 +67,7 @@ class Boundary {
     this.panel = panel;
     /** @type {ShownRun | null} */
     this.run = null;
-    this.scheduler = new DrawScheduler(() => this.#draw(), REST);
+    this.scheduler = new DrawScheduler(() => this.#draw());
     this.root = element("figure", { class: "ts-card" });
     const caption = element("figcaption", { class: "ts-boundary-name" }, this.root);
     this.swatch = element("span", { class: "ts-swatch", "aria-hidden": "true" }, caption);

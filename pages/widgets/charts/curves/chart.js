@@ -13,7 +13,7 @@ import { buildTraces, exitTraces, FEW } from "./traces.js";
 import { Gestures } from "./zoom/gestures.js";
 import { YView } from "./zoom/y_view.js";
 
-const REST = 1.5; // times as long as a drawing took
+const OUT_OF_VIEW_EVERY = 2000; // ms between two drawings of what nobody sees
 const MAX_ENTRIES = 2000; // that are kept for those who measure the page
 const TOLD_EVERY = 10_000; // ms between two summaries in words of a run under way
 
@@ -38,9 +38,17 @@ export class Chart {
     this.crosshair = new Crosshair(this, this.card.frame);
     this.gestures = new Gestures(this);
     this.yView = new YView(this);
-    this.scheduler = new DrawScheduler(() => this.#draw(), REST);
+    this.scheduler = new DrawScheduler(() => this.#draw());
     /** @type {import("./line.js").Line[]} */
     this.lines = [];
+    this.inView = true;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.later = undefined;
+    this.viewObserver = new IntersectionObserver((entries) => {
+      this.inView = entries[entries.length - 1].isIntersecting;
+      if (this.inView) this.schedule();
+    });
+    this.viewObserver.observe(this.card.root);
     this.stale = true; // rebuild rather than extend
     this.mounted = false;
     this.bare = true; // without a point, so that its axes have no numbers
@@ -68,10 +76,18 @@ export class Chart {
     return layoutOf(this, this.bare);
   }
 
-  /** Draw soon what is new, or everything. */
-  schedule(rebuild = false) {
+  /** Draw soon what is new, or everything; `atOnce` where a person waits for it. */
+  schedule(rebuild = false, atOnce = false) {
     this.stale ||= rebuild;
-    if (this.panel.plotly) this.scheduler.request();
+    if (!this.panel.plotly) return;
+    if (atOnce || !this.mounted) this.scheduler.request(true);
+    else if (this.inView || this.bare) this.scheduler.request();
+    else this.later ??= setTimeout(() => this.#catchUp(), OUT_OF_VIEW_EVERY);
+  }
+
+  #catchUp() {
+    this.later = undefined;
+    this.scheduler.request();
   }
 
   async #draw() {
@@ -125,6 +141,7 @@ export class Chart {
   }
 
   remove() {
+    this.viewObserver.disconnect();
     this.panel.plotly?.purge(this.node);
     this.card.root.remove();
   }

@@ -88,7 +88,7 @@ export class ChartPanel extends LivePanel {
   }
 
   redraw() {
-    for (const chart of this.charts) chart.schedule(true);
+    for (const chart of this.charts) chart.schedule(true, true);
     this.boundaries.draw();
   }
 

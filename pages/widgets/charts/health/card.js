@@ -6,7 +6,6 @@ import { DrawScheduler } from "../draw_scheduler.js";
 /** @typedef {import("./figures.js").Figure} Figure */
 /** @typedef {import("./figures.js").Activation} Activation */
 
-const REST = 3; // times as long as a drawing took
 const METER = { min: "0", max: "1", low: "0.25", high: "0.6", optimum: "1", "aria-label": "Patience left" };
 
 export class Card {
@@ -19,7 +18,7 @@ export class Card {
     this.name = name;
     this.spec = spec;
     this.panel = panel;
-    this.scheduler = new DrawScheduler(() => this.#draw(), REST);
+    this.scheduler = new DrawScheduler(() => this.#draw());
     /** @type {HTMLDivElement | null} */
     this.plotNode = null;
     const kind = spec.wide ? "ts-card ts-wide" : "ts-card";
