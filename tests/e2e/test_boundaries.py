@@ -53,7 +53,7 @@ def test_two_boundaries_move_beside_the_loss(shared_site, visitor):
     names = boundaries(page).locator("figcaption")
     assert names.all_inner_texts() == legend(page).all_inner_texts()
     expect(legend(page).nth(1)).to_have_attribute(
-        "title", re.compile("^Hide this run: Batch norm, .*Slow motion 150$")
+        "title", re.compile("^Hide this run: Batch norm, .*Slow motion 60$")
     )
     expect(boundaries(page).nth(1).get_by_role("img")).to_have_attribute(
         "aria-label",

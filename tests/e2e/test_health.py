@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import Page, expect
 from test_journeys import button, no_sideways_scroll, start, status
 
-SLOW = "?data=two_moons&pace=150&epochs=400"
+SLOW = "?data=two_moons&pace=60&epochs=400"
 
 
 def card(page: Page, name: str):
