@@ -98,7 +98,7 @@ def _add(url: str, start: Any) -> None:
 
 
 def test_many_at_once_do_not_pass_the_limit(store: Store) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
     start = context.Event()
     processes = [context.Process(target=_add, args=(store.url, start)) for _ in range(3)]
     for process in processes:
@@ -204,7 +204,7 @@ def _allocate(answer: Any) -> None:
 
 
 def test_an_allocation_beyond_the_limit_is_a_sentence() -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
     answer = context.Queue()
     process = context.Process(target=_allocate, args=(answer,))
     process.start()

@@ -50,7 +50,7 @@ def _open(url: str) -> None:
 
 
 def test_many_open_an_empty_database_at_once(path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
     openers = [context.Process(target=_open, args=(f"sqlite:///{path}",)) for _ in range(6)]
     for opener in openers:
         opener.start()

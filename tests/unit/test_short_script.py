@@ -183,11 +183,10 @@ def test_a_schedule_in_the_wrong_place_is_no_noise(runner, tmp_path):
     assert told["rates"] != pytest.approx(rates, rel=1e-6, abs=1e-12)
 
 
-FORMLESS = [  # techniques with a short form, without which their own source stands in the script
-    ("schedule", "step"), ("schedule", "one_cycle"), ("schedule", "plateau"), ("clipping", "by_norm"),
-    ("rotation", "rotate"), ("mixing", "mixup"), ("precision", "bf16"), ("precision", "fp16"), ("optimizer", "momentum"),
-    ("input_scaling", "standardize"),
-    ("label_smoothing", "smoothing"), ("random_swap", "swap"), ("model", "mlp"), ("model", "gru"), ("model", "transformer"),
+FORMLESS = [  # techniques with a short form, without which their own source stands in the script: one of each kind
+    ("schedule", "one_cycle"), ("schedule", "plateau"), ("clipping", "by_norm"), ("rotation", "rotate"), ("mixing", "mixup"),
+    ("precision", "fp16"), ("optimizer", "momentum"), ("input_scaling", "standardize"), ("label_smoothing", "smoothing"),
+    ("model", "transformer"),
 ]  # fmt: skip
 
 

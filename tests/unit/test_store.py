@@ -346,7 +346,7 @@ def test_several_processes_write_at_once(url: str) -> None:
     store = Store(url)
     claimed = [training(store) for _ in range(4)]
     store.close()
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
     writers = [context.Process(target=_write_points, args=(url, *each)) for each in claimed]
     for writer in writers:
         writer.start()
