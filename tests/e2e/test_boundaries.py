@@ -110,7 +110,7 @@ def test_under_the_loss_on_a_phone_and_nowhere_on_other_data(shared_site, visito
 
 def test_own_table_with_two_columns(shared_site, visitor):
     page = visitor().new_page()
-    page.goto(f"{shared_site.url}data")
+    page.goto(f"{shared_site.url}data?epochs=100")
     rows = [(math.cos(i), math.sin(i), "north" if math.sin(i) > 0 else "south") for i in range(200)]
     lines = ["east,up,side", *(f"{x:.4f},{y:.4f},{side}" for x, y, side in rows)]
     upload(page, "compass.csv", "\n".join(lines).encode())

@@ -15,7 +15,7 @@ def upload(page: Page, name: str, data: bytes) -> None:
 
 def test_a_table_from_upload_to_curve_and_again_by_link(shared_site, visitor):
     page = visitor().new_page()
-    page.goto(f"{shared_site.url}data")
+    page.goto(f"{shared_site.url}data?epochs=30")
     expect(page.get_by_text("No files yet")).to_be_visible()
     upload(page, "people.csv", own_files.csv_bytes(200))
     expect(page.get_by_text("Columns, and what will be done to them")).to_be_visible()
@@ -30,7 +30,7 @@ def test_a_table_from_upload_to_curve_and_again_by_link(shared_site, visitor):
     digest = page.evaluate("new URLSearchParams(location.search).get('data.file')")
     other = visitor().new_page()  # somebody else, with the link
     other.goto(
-        f"{shared_site.url}?data=csv&data.file={digest}&data.target=income&data.task=regression&data.leave_out=1"
+        f"{shared_site.url}?data=csv&data.file={digest}&data.target=income&data.task=regression&data.leave_out=1&epochs=30"
     )
     expect(
         other.get_by_text("belongs to someone else")
