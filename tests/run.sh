@@ -34,5 +34,5 @@ biome ci --error-on-warnings
 tsc -p tests/js
 node --test --test-reporter=spec tests/js/*.test.js
 cores=$(python -c 'from trainer.settings import usable_cores; print(usable_cores())')
-python -m pytest tests/unit tests/ui tests/faults -n $((cores + 1)) -rs --durations=20 # many faults are waited for
-exec python -m pytest tests/e2e -n "$cores" -rs --durations=20 # each process with a server and a browser of its own
+python -m pytest tests/unit tests/ui tests/faults -n $((cores + 1)) --dist worksteal -rs --durations=20 # many faults are waited for
+exec python -m pytest tests/e2e -n "$cores" --dist worksteal -rs --durations=20 # each process with a server and a browser of its own
