@@ -28,8 +28,19 @@ test("a run's curves on a chart are those of its parts that have begun", () => {
 });
 
 test("an empty chart says what it waits for", () => {
-  assert.equal(waitingText(LOSS), "Waiting for the first step…");
-  assert.equal(waitingText(METRIC), "After the first epoch");
+  const words = {
+    states: { queued: { label: "Waiting", over: false }, finished: { label: "Finished", over: true } },
+    requests: {},
+  };
+  /** @param {string} status @param {boolean} received */
+  const run = (status, received) =>
+    Object.assign(new Run(1), { status: { status }, cursors: received ? { step: -1, epoch: -1 } : null });
+  const [waiting, coming, empty] = [run("queued", true), run("finished", false), run("finished", true)];
+  assert.equal(waitingText(LOSS, [coming, waiting], words), "Waiting for the first step…");
+  assert.equal(waitingText(METRIC, [waiting], words), "After the first epoch…");
+  assert.equal(waitingText(LOSS, [new Run(1)], words), "Loading…");
+  assert.equal(waitingText(LOSS, [empty, coming], words), "Loading…");
+  assert.equal(waitingText(METRIC, [empty], words), "These runs left nothing to show here.");
 });
 
 test("marks are described with where they are and what they were", () => {

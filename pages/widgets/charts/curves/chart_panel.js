@@ -197,7 +197,10 @@ export class ChartPanel extends LivePanel {
    * @param {Chart} chart
    */
   emptyText(chart) {
-    if (this.runs.length) return waitingText(chart.spec);
+    if (this.runs.length) {
+      const runs = this.runs.map(({ id }) => this.feed.run(id));
+      return waitingText(chart.spec, runs, this.data);
+    }
     return chart === this.charts[0] ? this.data.empty : chart.spec.hint;
   }
 

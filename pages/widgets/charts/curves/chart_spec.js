@@ -1,5 +1,7 @@
 // What a chart shows, as the page declares it (pages/widgets/live_chart.py): its curves, and its texts.
 
+import { isOver } from "../status_line.js";
+
 /** @typedef {import("../live/run.js").Run} Run */
 /** @typedef {import("../live/run.js").Curve} Curve */
 
@@ -21,13 +23,17 @@ export function curvesOf(spec, run) {
 }
 
 /**
- * Returns what an empty chart waits for.
+ * Returns what a chart without a point waits for, if anything.
  * @param {ChartSpec} spec
+ * @param {Run[]} runs
+ * @param {RunWords} words
  */
-export function waitingText(spec) {
-  return spec.parts.every(({ kind }) => kind === "epoch")
-    ? "After the first epoch"
-    : "Waiting for the first step…";
+export function waitingText(spec, runs, words) {
+  if (runs.some(({ status }) => status && !isOver(status, words)))
+    return spec.parts.every(({ kind }) => kind === "epoch")
+      ? "After the first epoch…"
+      : "Waiting for the first step…";
+  return runs.every(({ cursors }) => cursors) ? "These runs left nothing to show here." : "Loading…";
 }
 
 /**
