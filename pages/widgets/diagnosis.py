@@ -12,6 +12,7 @@ from pages.widgets.markup import chips
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html, escape_markdown, run_title, shorten
+from pages.widgets.what_if import fix_link
 from trainer.config import Change, RunConfig, diff
 from trainer.diagnosis import Finding, evidence_label
 from trainer.lifecycle.states import RunState
@@ -66,6 +67,7 @@ def _fix(context: PageContext, run: Run, config: RunConfig, finding: Finding) ->
             if tried is None
             else f'<span class="tp-quiet" role="status">Started as {escape_html(tried)}.</span>'
         )
+        fix_link(context, run, finding)
         st.html(f'<div class="tp-run">{chips(changes)}{started}</div>', width="stretch")
 
 

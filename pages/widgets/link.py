@@ -17,7 +17,7 @@ from pages.widgets.text import shorten
 from trainer.config import ConfigError, RunConfig, check, plain_knobs
 from trainer.registry import Family, Knob, Technique, families
 
-_PAGE_PARAMETERS = frozenset({"run", "comparison", "baseline", "technique", "embed", "embed_options"})
+_PAGE_PARAMETERS = frozenset({"run", "comparison", "baseline", "fix", "technique", "embed", "embed_options"})
 MAX_NOTICES = 5
 
 

@@ -1,6 +1,7 @@
 """The form that asks a question: the sidebar's knobs as baseline, what to change of them, and with how many seeds.
 
-A run's link "What if …" leads here with the run in the address (`?baseline=7`): its knobs become the baseline.
+A run's link "What if …" leads here with the run in the address (`?baseline=7`): its knobs become the baseline. That of a
+finding adds its name (`&fix=dead_units`): the sidebar then has the knobs that its fix changes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import streamlit as st
 
 from pages.widgets import link_notices
 from pages.widgets.controls import show_problem
+from pages.widgets.diagnosis_cache import diagnosis_of
 from pages.widgets.history import config_of
 from pages.widgets.knobs import load_config
 from pages.widgets.launch import start_once
@@ -25,10 +27,12 @@ from trainer.comparison.design import DATA_KNOBS, MAX_SEEDS, Design, default_see
 from trainer.comparison.measures import measure_of
 from trainer.comparison.readings import READINGS
 from trainer.config import ConfigError, RunConfig, diff, display_value, label_of, plain_knobs
+from trainer.diagnosis import Finding
 from trainer.registry import Knob, families
 from trainer.store import MAX_LENGTHS, Run
 
 PARAMETER: Final = "baseline"
+FIX: Final = "fix"
 PINNED: Final = "what-if-pinned"
 MAX_VALUES: Final = 8
 
@@ -97,18 +101,35 @@ def what_if_link(context: PageContext, run: Run) -> None:
         )
 
 
+def fix_link(context: PageContext, run: Run, finding: Finding) -> None:
+    """Draws the link that asks what a finding's fix does, over several seeds."""
+    st.page_link(
+        context.comparisons_page,
+        label="Compare over seeds",
+        icon=":material/compare_arrows:",
+        query_params={PARAMETER: str(run.id), FIX: finding.name},
+        help="A twin may be lucky. Compares this run's knobs with and without the fix, each with the same few seeds.",
+    )
+
+
 def _take_up(context: PageContext) -> None:
-    """Pins the knobs of the run that the address names, and loads them into the sidebar."""
-    named: Any = st.query_params.get(PARAMETER)
+    """Pins the knobs of the run that the address names, and loads them into the sidebar, with the fix that it names."""
+    named, fix = (st.query_params.get(key) for key in (PARAMETER, FIX))
     if named is None:
         return
-    config = next((config_of(run) for run in context.runs(archived=None) if str(run.id) == named), None)
-    if config is None:
+    run = next((one for one in context.runs(archived=None) if str(one.id) == named), None)
+    config = config_of(run) if run else None
+    if run is None or config is None:
         link_notices.note([f"Run {shorten(named, 40)} is not among yours, or its knobs cannot be read."])
     else:
+        findings = diagnosis_of(context.store, run).findings if fix else ()
+        found = next((finding for finding in findings if finding.name == fix), None)
         st.session_state[PINNED] = config
-        load_config(config)
-    del st.query_params[PARAMETER]
+        load_config(config.changed(found.fix) if found else config)
+        if fix and not found:
+            link_notices.note([f"The diagnosis finds no {shorten(fix, 40)} in this run."])
+    for key in (FIX, PARAMETER):  # last, and the one that is asked for last of all
+        st.query_params.pop(key, None)
     st.rerun()
 
 

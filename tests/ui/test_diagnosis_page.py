@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from page_testing import VISITOR, has, text_of, widget
+from page_testing import VISITOR, has, messages, text_of, widget
 
 from pages.widgets import diagnosis_cache
 from trainer.config import RunConfig, diff
@@ -45,6 +45,27 @@ def test_a_finding_is_told_with_its_evidence(lab):
     assert "while guessing has a loss of 2.3" in written
     assert "0.001 is usual for this optimizer" in written
     assert "No problems found" not in written
+
+
+def test_a_link_compares_with_and_without_the_fix(lab):
+    sick = trained(lab.store, SICK, flat(2.4))
+    app = lab.go(lab.open(baseline=str(sick), fix=FIX), "experiments")
+    assert not {"baseline", "fix"} & app.query_params.keys()
+    assert not messages(app, "warning")
+    app = widget(app, "what-if-start").click().run()
+    assert not app.exception
+    (found,) = lab.store.comparisons((VISITOR,))
+    baseline, fixed = (RunConfig.parse(arm["config"]) for arm in found.design["arms"])
+    assert baseline == RunConfig.from_flat(SICK)
+    assert {change.key for change in diff(baseline, fixed)} == {"learning_rate", "schedule.final_lr"}
+    assert len(found.design["seeds"]) == 6
+
+
+def test_a_link_to_a_fix_of_what_was_not_found_says_so(lab):
+    sound = trained(lab.store, {"epochs": 20}, np.linspace(2.3, 0.1, 20))
+    app = lab.go(lab.open(baseline=str(sound), fix="<b>x</b>"), "experiments")
+    assert "finds no <b>x</b> in this run" in messages(app, "warning")[0]
+    assert widget(app, "what-if-start").disabled
 
 
 def test_the_button_starts_the_twin_with_the_fix_alone(lab):
