@@ -30,7 +30,8 @@ class VisitorCookie:
         if scope["type"] != "http" or known_visitor(Headers(scope=scope).get("cookie")):
             await self._app(scope, receive, send)
             return
-        scope = _unconditional(scope)
+        if "text/html" in Headers(scope=scope).get("accept", ""):
+            scope = _unconditional(scope)
         cookie = _new_cookie(secure=scope.get("scheme") == "https")
 
         async def send_with_cookie(message: Message) -> None:
@@ -45,7 +46,7 @@ class VisitorCookie:
 
 
 def _unconditional(scope: Scope) -> Scope:
-    """Returns a request that cannot be answered with "not modified", which would leave no page to set the cookie with.
+    """Returns a request for a page that cannot be answered with "not modified", which would leave no page to set the cookie with.
 
     A browser that has lost the cookie, but not what it cached, would else be nobody until its cache is emptied.
     """

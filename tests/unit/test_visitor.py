@@ -23,6 +23,7 @@ def ask(app: ASGIApp, path: str, **headers: str) -> tuple[int, Headers]:
     async def send(message: Message) -> None:
         sent.append(message)
 
+    headers = {"accept": "text/html,*/*;q=0.8", **headers}
     given = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": "GET", "path": path, "headers": given, "scheme": "http"}
     asyncio.run(app(scope, receive, send))
