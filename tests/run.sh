@@ -27,12 +27,14 @@ fi
 # package.json pins exact versions. No lock file: a mirror that lacks a package of another platform makes npm refuse one.
 [ tests/js/node_modules/.package-lock.json -nt tests/js/package.json ] ||
   npm install --prefix tests/js --no-package-lock --no-audit --no-fund --loglevel=error
+mypy & # the slowest, on a core of its own
+types=$!
 ruff check .
 ruff format --check .
-mypy
 biome ci --error-on-warnings
 tsc -p tests/js
 node --test --test-reporter=spec tests/js/*.test.js
+wait "$types"
 cores=$(python -c 'from trainer.settings import usable_cores; print(usable_cores())')
 python -m pytest tests/unit tests/ui tests/faults -n $((cores + 1)) --dist worksteal -rs --durations=20 # many faults are waited for
 exec python -m pytest tests/e2e -n "$cores" --dist worksteal -rs --durations=20 # each process with a server and a browser of its own

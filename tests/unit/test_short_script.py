@@ -148,7 +148,7 @@ def test_each_technique_does_the_same_in_a_short_script(family, name, runner, tm
 
 RUNS = {
     config.to_json(): config.changed(
-        {"epochs": 9, "seed": SPLIT} | ({"data.samples": 400} if "samples" in config.data.knobs else {})
+        {"epochs": 12, "seed": SPLIT} | ({"data.samples": 400} if "samples" in config.data.knobs else {})
     )
     for preset in PRESETS.values()
     for config in preset.configs().values()
