@@ -31,6 +31,7 @@ def diagnosis(context: PageContext, run: Run) -> None:
         with st.container(key=f"finding-{run.id}-{finding.name}", gap="small"):
             st.html(_description(finding, config))
             _fix(context, run, config, finding)
+            fix_link(context, run, finding)  # below the button: a phone has no room beside it
     if found.judged and not found.findings and run.status is RunState.FINISHED:
         st.html(f'<p class="tp-quiet tp-sound">{NO_FINDINGS}</p>')
 
@@ -67,7 +68,6 @@ def _fix(context: PageContext, run: Run, config: RunConfig, finding: Finding) ->
             if tried is None
             else f'<span class="tp-quiet" role="status">Started as {escape_html(tried)}.</span>'
         )
-        fix_link(context, run, finding)
         st.html(f'<div class="tp-run">{chips(changes)}{started}</div>', width="stretch")
 
 
