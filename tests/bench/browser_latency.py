@@ -149,7 +149,7 @@ def maps_torch(process: psutil.Process) -> bool:
 @contextmanager
 def visiting(browser: Browser, url: str) -> Iterator[Page]:
     """A new visitor's page, as soon as it has been asked for."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, bypass_csp=True)
     context.add_init_script(path=WATCH)
     page = context.new_page()
     try:

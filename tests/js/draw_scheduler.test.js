@@ -41,7 +41,7 @@ test("in turn, each once, with a rest between", () => {
   for (const one of [...schedulers, ...schedulers]) one.request();
   pass(2);
   assert.deepEqual(drawn, ["a"]);
-  pass(10);
+  pass(8);
   assert.deepEqual(drawn, ["a"]);
   pass(100);
   assert.deepEqual(drawn, ["a", "b"]);

@@ -1,6 +1,6 @@
 // When to draw: soon, one figure after another, and never so often that the page has no time for anything else.
 
-const REST = 2; // times as long as a drawing took
+const REST = 1; // times as long as a drawing took
 
 /** @type {DrawScheduler[]} */
 const due = []; // of all panels, in the order of their requests
