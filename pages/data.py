@@ -34,8 +34,8 @@ MEGABYTE = 1_000_000
 class _Field:
     """The uploader. Under a new key it is empty, and Streamlit drops its copy of the bytes.
 
-    It is an object, as an access to the session may end the script, and a file would be lost between its start and the note
-    of it.
+    An object, because Streamlit may stop the script at any access to the session: a file whose field was emptied there, and
+    whose upload had not started, would be lost.
     """
 
     serial: int = 0
@@ -73,9 +73,7 @@ def _draw_upload(context: PageContext) -> None:
     if upload is not None and not upload.ended.is_set():
         st.fragment(_draw_progress, run_every=REDRAW_INTERVAL)(upload)
         return
-    with (
-        st.container()
-    ):  # even if empty: a field that moves up or down the page loses a file that was just dropped
+    with st.container():  # even if empty, so that the field below keeps its place
         if upload is not None:
             _draw_outcome(context, upload)
     field = st.session_state.setdefault(FIELD, _Field())
@@ -119,7 +117,7 @@ def _draw_outcome(context: PageContext, upload: PendingUpload) -> None:
         st.session_state[CHOSEN] = upload.digest
         contents = _contents(find_manifest(upload.digest) or {})
         st.toast(escape_markdown(f"{name} uploaded: {contents}."), icon=":material/task_alt:")
-        dismiss_upload(context.owner, upload)  # last: another message may end this script at any line above
+        dismiss_upload(context.owner, upload)  # last: the script may be stopped at any line above
         return
     with st.container(key="data-problem", horizontal=True, vertical_alignment="center"):
         st.html(problem(f"{name} could not be uploaded. {upload.problem}"))

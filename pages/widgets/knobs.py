@@ -61,9 +61,8 @@ def draw_knobs(*, folded: bool) -> Knobs:
     _read_address()
     if (pending := st.session_state.get(_PENDING)) is not None:
         st.session_state.update(widget_values(pending))
-        del st.session_state[
-            _PENDING
-        ]  # last: each access may end the script for another message, and begin it anew
+        # Deleted only now: Streamlit may stop the script at any access to the session and run it again.
+        del st.session_state[_PENDING]
     known = current_values(st.session_state, st.session_state.get(_LINK, {}))
     changed = Counter(home(key, known) for key in changed_keys(known))
     values: dict[str, Any] = {}

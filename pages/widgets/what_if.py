@@ -1,7 +1,7 @@
 """The form that asks a question: the sidebar's knobs as baseline, what to change of them, and with how many seeds.
 
 A run's link "What if …" leads here with the run in the address (`?baseline=7`): its knobs become the baseline. That of a
-finding adds its name (`&fix=dead_units`): the sidebar then has the knobs that its fix changes.
+finding adds its name (`&fix=dead_relu`): the sidebar then has the knobs that its fix changes.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _take_up(context: PageContext) -> None:
         load_config(config.changed(found.fix) if found else config)
         if fix and not found:
             link_notices.note([f"The diagnosis finds no {shorten(fix, 40)} in this run."])
-    for key in (FIX, PARAMETER):  # last, and the one that is asked for last of all
+    for key in (FIX, PARAMETER):  # the baseline last: a script stopped before repeats this
         st.query_params.pop(key, None)
     st.rerun()
 
