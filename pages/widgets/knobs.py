@@ -1,8 +1,9 @@
 """The sidebar: every knob, read from the registry.
 
 A technique or knob appears here once it is declared, where `knob_groups` puts it. Widgets are keyed by the flat key
-("schedule.final_lr") and bound to the address, so values survive page changes and reloads. All of them are drawn on every
-page, folded or not: Streamlit forgets the value of a widget that is not.
+("schedule.final_lr") and bound to the address, so values survive reloads. All of them are drawn on every page, folded or
+not: Streamlit forgets the value of a widget that is not. It also forgets those that the browser had not drawn yet when a
+visitor chose another page; so the values are kept here too.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from pages.widgets.knob_groups import (
 from pages.widgets.knob_places import Places, draw_places
 from pages.widgets.link import (
     bound_parameters,
+    changed_widget_values,
     current_values,
     is_pages,
     knobs_of,
@@ -43,7 +45,7 @@ from trainer.config import Choice, ConfigError, RunConfig, plain_knobs
 from trainer.conflicts import conflicts
 from trainer.registry import Family, Technique, families
 
-_READY, _LINK, _PENDING = "knobs:ready", "knobs:link", "knobs:pending"
+_KEPT, _PENDING = "knobs:kept", "knobs:pending"
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,12 @@ class Knobs:
 def draw_knobs(*, folded: bool) -> Knobs:
     """Draws every knob and returns their configuration; `folded` into one line. Called by the shell, on every page."""
     _read_address()
+    _restore()
     if (pending := st.session_state.get(_PENDING)) is not None:
         st.session_state.update(widget_values(pending))
         # Deleted only now: Streamlit may stop the script at any access to the session and run it again.
         del st.session_state[_PENDING]
-    known = current_values(st.session_state, st.session_state.get(_LINK, {}))
+    known = current_values(st.session_state)
     changed = Counter(home(key, known) for key in changed_keys(known))
     values: dict[str, Any] = {}
     errors: list[str] = []
@@ -73,7 +76,7 @@ def draw_knobs(*, folded: bool) -> Knobs:
         for names in names_by_group().values():
             for name in names:
                 _draw_entry(name, places, values, errors)
-    st.session_state.pop(_LINK, None)
+    st.session_state[_KEPT] = values
     knobs = _knobs(values, errors)
     with actions:
         _actions(knobs, "" if folded else "Knobs")
@@ -95,29 +98,44 @@ def reset_knobs() -> None:
 
 def _read_address() -> None:
     """In a session's first run, reads the address as a link and rewrites it in the widgets' own spelling."""
-    if _READY in st.session_state:
+    if _KEPT in st.session_state:
         return
     parameters = st.query_params.to_dict()
     link = read_link(parameters)
     link_notices.note(link.notices)
-    st.session_state[_LINK] = link.values
     if link.rewritten:
-        kept = {key: value for key, value in parameters.items() if is_pages(key)}
-        st.query_params.from_dict({**kept, **bound_parameters(link.values)})
-    st.session_state[_READY] = True
+        of_pages = {key: value for key, value in parameters.items() if is_pages(key)}
+        st.query_params.from_dict({**of_pages, **bound_parameters(link.values)})
+    st.session_state[_KEPT] = link.values
     if link.rewritten:
         st.rerun()
 
 
+def _restore() -> None:
+    """Gives widgets that have no value, or lost it, the one that the sidebar had last."""
+    for key, value in changed_widget_values(st.session_state[_KEPT]).items():
+        if key not in st.session_state:
+            st.session_state[key] = value
+
+
 def _frame(changed: int, *, folded: bool) -> Any:
-    if folded:
-        return st.expander(group_label("Knobs", changed), key="knobs-folded", icon=":material/tune:")
-    return st.container(key="knobs-open")
+    """Returns what holds the knobs: an expander on every page, whose line the style sheet hides where they stand open.
+
+    Any other container would have the browser draw the knobs anew at a change of page, and one that is busy then drops
+    their values.
+    """
+    return st.expander(
+        group_label("Knobs", changed),
+        expanded=not folded,
+        key="knobs-folded" if folded else "knobs-open",
+        icon=":material/tune:",
+    )
 
 
 def _actions(knobs: Knobs, title: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.html(f'<h2 class="tp-side-title">{title}</h2>', width="stretch")
+        if title:
+            st.html(f'<h2 class="tp-side-title">{title}</h2>', width="stretch")
         st.button(
             "Reset", key="reset-knobs", on_click=reset_knobs, help="Set every knob back to its default."
         )

@@ -72,32 +72,36 @@ def widget_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return found | {key: values[key] for key, _ in knobs_of(values) if key in values}
 
 
-def current_values(state: Mapping[Any, Any], fallback: Mapping[str, Any]) -> dict[str, Any]:
+def current_values(state: Mapping[Any, Any]) -> dict[str, Any]:
     """Returns flat values as the sidebar's widgets are about to show them, from their `state` in the session: the reverse of
-    `widget_values`. What has no widget yet is taken from `fallback`, or is at its default."""
+    `widget_values`. What has no state is at its default."""
     values: dict[str, Any] = {}
     for family in families().values():
         switch, rest = switch_of(family), [technique.name for technique in others(family)]
-        name = fallback.get(family.name, family.default)
+        name = family.default
         on = switch is not None and state.get(switch_key(family, switch), name == switch.name)
         if switch is not None and on:
             values[family.name] = switch.name
         else:
             chosen = state.get(family.name, name)
             values[family.name] = chosen if chosen in rest else rest[0]
-    return values | {key: state.get(key, fallback.get(key, knob.default)) for key, knob in knobs_of(values)}
+    return values | {key: state.get(key, knob.default) for key, knob in knobs_of(values)}
+
+
+def changed_widget_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of the sidebar's widgets that are not at their defaults."""
+    defaults = {key: knob.default for key, knob in knobs_of(values)} | _default_choices()
+    return {key: value for key, value in widget_values(values).items() if value != defaults[key]}
 
 
 def bound_parameters(values: Mapping[str, Any]) -> dict[str, str]:
     """Returns the address as the bound widgets keep it: labels of choices, defaults left out."""
-    defaults = {key: knob.default for key, knob in knobs_of(values)} | _default_choices()
     labels = {key: knob.labels for key, knob in knobs_of(values)}
     found = {}
-    for key, value in widget_values(values).items():
-        if value != defaults[key]:
-            if key in families():
-                value = families()[key][value].label
-            found[key] = _to_text(labels.get(key, {}).get(value, value))
+    for key, value in changed_widget_values(values).items():
+        if key in families():
+            value = families()[key][value].label
+        found[key] = _to_text(labels.get(key, {}).get(value, value))
     return found
 
 

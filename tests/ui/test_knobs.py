@@ -4,7 +4,8 @@ from typing import Annotated
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from page_testing import VISITOR, has, messages, text_of, widget
+from page_testing import PATIENCE, SHELL, VISITOR, has, messages, text_of, widget
+from streamlit.testing.v1 import AppTest
 
 from pages.widgets.knob_groups import OPEN, found_by, names_by_group
 from pages.widgets.link import bound_parameters, read_link, share_link, switch_key, switch_of
@@ -304,6 +305,25 @@ def test_values_survive_a_page_change(lab):
     assert shown_config(app).dropout.knobs["rate"] == 0.4
 
 
+def test_values_that_streamlit_forgets_are_kept(lab):
+    """A page chosen before the browser had drawn the sidebar: neither the widgets nor the address know the values."""
+    query = {"dropout.rate": "0.4", "normalization-batch": "true", "schedule": "step", "schedule.size": "7"}
+    before = lab.open(**query)
+    after = AppTest.from_file(SHELL, default_timeout=PATIENCE)
+    after.session_state["knobs:kept"] = before.session_state["knobs:kept"]
+    assert shown_config(after.run()) == shown_config(before)
+
+
+def test_every_page_holds_the_knobs_in_the_same_kind_of_container(lab):
+    """The browser keeps what a container holds only for another of its kind; else a busy one drops the knobs' values."""
+    app = lab.open()
+    kinds = set()
+    for page in ("", "runs", "experiments", "health"):
+        lab.go(app, page)
+        kinds.add(app.sidebar.children[0].type)
+    assert kinds == {"expander"}
+
+
 @pytest.mark.parametrize("value", ["5e-324", "1e-310", "1e-9"])
 def test_a_rate_next_to_zero_breaks_no_page(lab, value):
     app = lab.open(learning_rate=value)
@@ -332,9 +352,8 @@ def walk(block):
 
 def test_what_the_lab_is_for_stands_open_and_the_rest_is_folded(lab):
     app = lab.open()
-    folded = [
-        key for expander in app.expander for key in (getattr(node, "key", None) for node in walk(expander))
-    ]
+    closed = [expander for expander in app.expander if not expander.proto.expanded]
+    folded = [key for expander in closed for key in (getattr(node, "key", None) for node in walk(expander))]
     for key in ("normalization-batch", "dropout.rate", "initialization", "schedule", "precision"):
         assert widget(app, key)
         assert key not in folded
@@ -384,17 +403,22 @@ def test_the_toggle_sets_batch_norm_and_the_other_norms_stand_behind_it(lab):
     assert shown_config(app).normalization.name == "none"
 
 
+def folds_knobs(app) -> bool:
+    return not app.sidebar.children[0].proto.expanded
+
+
 @pytest.mark.parametrize("page", ["runs", "health", "reference", "data"])
 def test_a_page_without_use_for_knobs_folds_them_away(lab, page):
     app = lab.open(**{"dropout.rate": "0.5", "batch_size": "64"})
-    assert label_of_group(app, "Knobs") is None
+    assert not folds_knobs(app)
     lab.go(app, page)
     assert not app.exception
+    assert folds_knobs(app)
     (everything,) = (expander for expander in app.expander if expander.label == "Knobs · 2 changed")
     assert inside(everything, "dropout.rate")
     assert (shown_config(app).dropout.knobs["rate"], shown_config(app).batch_size) == (0.5, 64)
     lab.go(app, "")
-    assert label_of_group(app, "Knobs") is None
+    assert not folds_knobs(app)
     assert (shown_config(app).dropout.knobs["rate"], shown_config(app).batch_size) == (0.5, 64)
 
 
