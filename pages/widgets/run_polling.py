@@ -23,7 +23,7 @@ from trainer.settings import get_settings
 from trainer.store import COMMAND_LINE, Run, Store, StoreError
 
 LOG = logging.getLogger(__name__)
-INTERVAL = 0.5  # seconds between two polls of the states; curves come over the WebSocket
+INTERVAL = 1.0  # seconds between two polls of the states; curves and progress come over the WebSocket
 LOW_DISK_SPACE = 64_000_000  # bytes; a checkpoint of a large model with its optimizer may be larger than this
 
 

@@ -1,7 +1,7 @@
 """What thirty open tabs cost the web process while ten runs are queued, and while five hundred are.
 
 Each tab is a Streamlit session of a visitor of its own that polls as a browser does: the server asks it to rerun a
-fragment twice a second. Two runs of the command line train all the while, so every tab follows something and the store
+fragment every second. Two runs of the command line train all the while, so every tab follows something and the store
 changes ten times a second. `look_ms` is what one tab's look at the runs costs in this process, by length of the queue,
 with the answer of the look before it thrown away. Prints one JSON line.
 """

@@ -109,7 +109,8 @@ export class HealthPanel extends LivePanel {
 
   /** @param {import("./figures.js").CardSpec} spec */
   waitingText({ byEpoch }) {
-    if (isOver(this.feed.run(this.data.run).status, this.data)) return "This run left nothing to show here.";
+    if (isOver(this.feed.run(this.data.run).status, this.data))
+      return this.health.begun ? "This run left nothing to show here." : "Loading…";
     return byEpoch ? "After the first epoch…" : "Waiting for the first step…";
   }
 
