@@ -21,7 +21,7 @@ from trainer.comparison.design import MAX_SEEDS
 from trainer.comparison.effects import Curves, effects, read_curves
 from trainer.comparison.readings import READINGS
 from trainer.comparison.verdicts import Claim
-from trainer.formatting import format_duration
+from trainer.formatting import format_bytes, format_duration
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
@@ -250,6 +250,7 @@ def _effects(found: Analysis, curves: Curves) -> None:
         "Time",
         "Steps/s",
         "Parameters",
+        "Peak memory",
     ]
     rows = [
         [
@@ -264,6 +265,7 @@ def _effects(found: Analysis, curves: Curves) -> None:
             format_duration(arm.seconds),
             _number(arm.steps_per_second),
             f"{arm.parameters:,}" if arm.parameters else "–",
+            format_bytes(arm.peak_memory) if math.isfinite(arm.peak_memory) else "–",
         ]
         for arm, did in zip(found.arms, effects(found, curves, target), strict=True)
     ]

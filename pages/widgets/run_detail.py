@@ -19,6 +19,7 @@ from pages.widgets.text import escape_html, run_title
 from pages.widgets.what_if import what_if_link
 from trainer.config import RunConfig
 from trainer.describe.labels import Differences
+from trainer.formatting import format_bytes
 from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
 from trainer.store import MAX_LENGTHS, Run, refusal
@@ -82,6 +83,8 @@ def _facts(run: Run) -> None:
         facts["Parameters"] = f"{progress['parameters']:,}"
     if progress.get("step"):
         facts["Steps"] = f"{progress['step']:,}"
+    if progress.get("peak_memory"):
+        facts["Peak memory"] = format_bytes(progress["peak_memory"])
     if facts:
         st.html(facts_list(facts))
     if config_of(run) is None:

@@ -30,6 +30,8 @@ def test_compare_trains_all_arms_says_the_verdict_and_takes_more_seeds(tmp_path)
     more = result(out)
     assert more["seeds"] == [0, 1, 2]
     assert [len(arm["values"]) for arm in more["arms"]] == [3, 3]
+    trained = [one.run for one in Store(f"sqlite:///{tmp_path / 'trainscope.db'}").members(1)]
+    assert all(run.progress["peak_memory"] > 0 for run in trained)
     assert more["arms"][0]["values"]["0"] == found["arms"][0]["values"]["0"]
     assert Store(f"sqlite:///{tmp_path / 'trainscope.db'}").supervisor_status() == "absent"
 

@@ -25,6 +25,7 @@ from trainer.comparison.analysis import Analysis, analyse
 from trainer.comparison.design import Design, Unit, make_design, named_arms
 from trainer.comparison.readings import READINGS
 from trainer.config import ConfigError
+from trainer.formatting import format_bytes
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.presets import PRESETS, find_preset
@@ -194,7 +195,7 @@ def wait(store: Store, comparison_id: int, quiet: bool) -> bool:
 
 def text(found: Analysis) -> str:
     """Returns the table of arms and the verdicts."""
-    rows = [["arm", "runs", found.measure.label, "s/run", "steps/s", "parameters"]]
+    rows = [["arm", "runs", found.measure.label, "s/run", "steps/s", "parameters", "peak memory"]]
     rows += [
         [
             arm.name,
@@ -203,6 +204,7 @@ def text(found: Analysis) -> str:
             number(arm.seconds),
             number(arm.steps_per_second),
             f"{arm.parameters:,}" if arm.parameters else "–",
+            format_bytes(arm.peak_memory) if math.isfinite(arm.peak_memory) else "–",
         ]
         for arm in found.arms
     ]

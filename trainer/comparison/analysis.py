@@ -28,6 +28,8 @@ class ArmSummary:
     seconds: float
     steps_per_second: float
     parameters: int | None
+    peak_memory: float
+    """In bytes, beyond what a worker holds before it trains."""
 
     @property
     def mean(self) -> float:
@@ -167,6 +169,7 @@ def _summary(
         seconds=_mean(ended, "seconds"),
         steps_per_second=_mean(ended, "steps_per_second"),
         parameters=next((one["parameters"] for one in ended), None),
+        peak_memory=_mean([run.progress for run in runs.values() if run.results], "peak_memory"),
     )
 
 

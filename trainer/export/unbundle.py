@@ -54,7 +54,7 @@ MAX_COUNT = 10**15
 COUNTED = ("epoch", "epochs", "step", "steps", "skipped_steps", "total_steps", "steps_per_epoch")
 KNOWN_PROGRESS = {
     **dict.fromkeys(("device", "precision", "metric", "unit"), str),
-    **dict.fromkeys(("parameters", "epochs", "total_steps", "steps_per_epoch", "epoch"), int),
+    **dict.fromkeys(("parameters", "epochs", "total_steps", "steps_per_epoch", "epoch", "peak_memory"), int),
     **{name: int if one.whole else float for name, one in metrics("step").items() if one.aggregation},
     "steps_per_s": float,
 }

@@ -12,6 +12,7 @@ from trainer.config import RunConfig
 from trainer.engine.datasplit import steps_per_epoch
 from trainer.formatting import format_bytes
 from trainer.preflight.footprint import training_bytes
+from trainer.processes.process_memory import read_status
 from trainer.settings import MEGABYTE, Settings
 
 if TYPE_CHECKING:
@@ -60,13 +61,12 @@ def limit_memory(most: int, sacrifice: int | None = None) -> None:
     """Makes an allocation fail that takes this process `most` bytes beyond what it was forked with: an error that can be
     told, where the kernel would kill. Should the machine's memory run out all the same, the kernel kills processes with
     more `sacrifice` first (0 to 1000)."""
-    with contextlib.suppress(OSError, ValueError, StopIteration):
+    with contextlib.suppress(OSError, ValueError):
         if sacrifice is not None:
             Path("/proc/self/oom_score_adj").write_text(str(sacrifice))
-        lines = Path("/proc/self/status").read_text().splitlines()
-        present = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData:"))
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        resource.setrlimit(resource.RLIMIT_DATA, (present + most, hard))
+        if (present := read_status("VmData")) is not None:
+            hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+            resource.setrlimit(resource.RLIMIT_DATA, (present + most, hard))
 
 
 def _memory_of(run: BuiltRun, settings: Settings) -> int:

@@ -26,6 +26,7 @@ from trainer.lifecycle.states import RunState
 from trainer.processes.control import Control
 from trainer.processes.limits import limit_memory, require_disk, require_memory, require_points
 from trainer.processes.log import error_sentence, log_line, ran_out_of_memory
+from trainer.processes.process_memory import PeakMemory
 from trainer.processes.recorder import LEAVE_SECONDS, Recorder, RecordingError
 from trainer.settings import MEGABYTE, Settings
 from trainer.store import Store, Superseded
@@ -144,11 +145,13 @@ def _train(
 
     how = train_range_test if config.technique("schedule").facts.get("probe") else train
 
+    memory = PeakMemory()
+
     def observe(run: BuiltRun, after: int) -> HealthObserver:  # when all is built and nothing is trained yet
         require_memory(run, settings)
         return HealthObserver(run, after, recorder=recorder)
 
-    return how(
+    results = how(
         config,
         data_folder=settings.data,
         run_folder=run_folder,
@@ -156,6 +159,9 @@ def _train(
         control=control,
         observe=observe,
     )
+    if (taken := memory.bytes_on(results.device)) is not None:
+        recorder.progress({"peak_memory": taken})
+    return results
 
 
 def _end_of(results: Results) -> dict[str, Any]:
