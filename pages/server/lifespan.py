@@ -16,6 +16,7 @@ from streamlit import config
 from pages.live.routes import Api
 from pages.live.tokens import tokens_for
 from pages.server import assets
+from pages.server.nodelay import send_at_once
 from pages.server.security import exposure
 from pages.server.store import store
 from pages.server.supervisor_process import SupervisorProcess
@@ -51,6 +52,7 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     config.set_option("runner.postScriptGC", False)
     if sentence := exposure():
         LOG.warning("%s", sentence)
+    send_at_once()
     supervisor.start()
     tasks = [
         asyncio.create_task(asyncio.to_thread(_warm_up), name="warm-up"),
