@@ -18,9 +18,9 @@ _DESCRIPTORS: Final = Path("/dev/fd")
 
 def send_at_once() -> None:
     """Sets TCP_NODELAY on the sockets that this process listens on; the connections that they accept inherit it."""
-    for name in os.listdir(_DESCRIPTORS) if _DESCRIPTORS.is_dir() else ():
+    for path in list(_DESCRIPTORS.iterdir()) if _DESCRIPTORS.is_dir() else ():
         with suppress(OSError):  # closed meanwhile
-            copy = os.dup(int(name))
+            copy = os.dup(int(path.name))
             try:
                 _set_nodelay(copy)
             finally:
