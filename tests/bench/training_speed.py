@@ -30,7 +30,7 @@ from interleaved import ratio, rounds
 from torch.utils.data import DataLoader, TensorDataset
 
 from trainer.config import RunConfig
-from trainer.engine.build import Experiment, build
+from trainer.engine.build import BuiltRun, build
 from trainer.engine.datasplit import batch_sizes
 from trainer.engine.loop import Trainer
 from trainer.engine.meter import Meter
@@ -197,7 +197,7 @@ def tutorial(config: RunConfig, home: Path) -> float:
     return len(history) / (time.process_time() - begun)
 
 
-def separate(config: RunConfig, home: Path) -> tuple[Experiment, torch.nn.Module, list[torch.nn.Parameter]]:
+def separate(config: RunConfig, home: Path) -> tuple[BuiltRun, torch.nn.Module, list[torch.nn.Parameter]]:
     """The same network with parameters of its own: without the shared vector and its memory order."""
     run = build(config, home)
     parameters = list(run.model.train().parameters())
