@@ -43,6 +43,9 @@ def main() -> None:
             page.get_by_role("link", name=link, exact=True).first.click()
             page.wait_for_timeout(3000)
             page.screenshot(path=ROOT / "docs" / f"{picture}.png")
+        page.emulate_media(color_scheme="light")
+        compare(page, url)
+        page.screenshot(path=ROOT / "docs" / "comparison-light.png")
         browser.close()
 
 
@@ -60,6 +63,14 @@ def train_twins(page: Page, url: str) -> None:
         state = page.get_by_test_id("live-status").filter(has_text=f"Run {run}").filter(has_text="Finished")
         state.wait_for(timeout=120_000)
     page.wait_for_timeout(1500)
+
+
+def compare(page: Page, url: str) -> None:
+    """A ready-made comparison, to its end."""
+    page.goto(f"{url}/experiments")
+    page.locator(".st-key-preset-batch_norm").get_by_role("button", name="Start").click()
+    page.get_by_text("all ended").wait_for(timeout=300_000)
+    page.wait_for_timeout(3000)
 
 
 @contextmanager
