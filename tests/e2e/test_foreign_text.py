@@ -89,6 +89,7 @@ def test_a_file_makes_no_link(shared_site, person):
     upload(page, f"{ADDRESSES[0].replace('/', '.')}.csv", b"one column\n" * 30)
     assert_shown_without_links(page, ".st-key-data-problem")
     button(page, "Dismiss").click()
+    expect(page.locator(".st-key-data-problem")).to_have_count(0)
     columns = ",".join(ADDRESSES)
     rows = "\n".join(
         f"{n * 7 % 50},{n % 5},{n % 11 / 7},{'help@evil.io' if n % 2 else 'www.evil.io'}" for n in range(60)
