@@ -119,10 +119,9 @@ def _restore() -> None:
 
 
 def _frame(changed: int, *, folded: bool) -> Any:
-    """Returns what holds the knobs: an expander on every page, whose line the style sheet hides where they stand open.
+    """Returns what holds the knobs: an expander on every page. Where they stand open, the style sheet hides its line.
 
-    Any other container would have the browser draw the knobs anew at a change of page, and one that is busy then drops
-    their values.
+    If pages used different kinds of container, a busy browser would drop the knobs' values when the page changes.
     """
     return st.expander(
         group_label("Knobs", changed),

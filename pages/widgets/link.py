@@ -78,12 +78,11 @@ def current_values(state: Mapping[Any, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for family in families().values():
         switch, rest = switch_of(family), [technique.name for technique in others(family)]
-        name = family.default
-        on = switch is not None and state.get(switch_key(family, switch), name == switch.name)
+        on = switch is not None and state.get(switch_key(family, switch), family.default == switch.name)
         if switch is not None and on:
             values[family.name] = switch.name
         else:
-            chosen = state.get(family.name, name)
+            chosen = state.get(family.name, family.default)
             values[family.name] = chosen if chosen in rest else rest[0]
     return values | {key: state.get(key, knob.default) for key, knob in knobs_of(values)}
 

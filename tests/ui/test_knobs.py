@@ -315,7 +315,7 @@ def test_values_that_streamlit_forgets_are_kept(lab):
 
 
 def test_every_page_holds_the_knobs_in_the_same_kind_of_container(lab):
-    """The browser keeps what a container holds only for another of its kind; else a busy one drops the knobs' values."""
+    """If pages used different kinds, a busy browser would drop the knobs' values when the page changes."""
     app = lab.open()
     kinds = set()
     for page in ("", "runs", "experiments", "health"):
