@@ -8,16 +8,20 @@ import socket
 import sqlalchemy as sa
 
 from trainer.store.attempts import MAX_LOSSES, AttemptStore, Superseded
-from trainer.store.comparisons import Comparison, ComparisonStore, Member, Planned
+from trainer.store.bookmarks import BookmarkStore
+from trainer.store.branches import BranchStore
+from trainer.store.comparisons import Comparison, Member, Planned
 from trainer.store.database import DatabaseReplacedError, StoreError, tick
 from trainer.store.downloads import Download, DownloadStore
-from trainer.store.imports import ImportStore
+from trainer.store.imports import EndedRun, Imported, ImportedComparison, ImportStore
 from trainer.store.inspections import Inspection, InspectionStore
+from trainer.store.knob_changes import KnobChangeStore
 from trainer.store.points import Batch, Points
 from trainer.store.queue import QueuedRun, QueueStore
-from trainer.store.rights import COMMAND_LINE, Limits, refusal
-from trainer.store.runs import ENDED, LIVE, MAX_LENGTHS, Changes, Run
+from trainer.store.rights import COMMAND_LINE, Limits, may_read, refusal
+from trainer.store.runs import ENDED, LIVE, MAX_LENGTHS, MAX_TAG, MAX_TAGS, Changes, Run
 from trainer.store.schema import supervisor
+from trainer.store.searches import SearchStore
 from trainer.store.supervisor_lock import supervisor_lock
 from trainer.store.uploads import Upload, UploadStore
 from trainer.store.views import View, ViewStore
@@ -28,11 +32,16 @@ __all__ = [
     "LIVE",
     "MAX_LENGTHS",
     "MAX_LOSSES",
+    "MAX_TAG",
+    "MAX_TAGS",
     "Batch",
     "Changes",
     "Comparison",
     "DatabaseReplacedError",
     "Download",
+    "EndedRun",
+    "Imported",
+    "ImportedComparison",
     "Inspection",
     "Limits",
     "Member",
@@ -45,16 +54,20 @@ __all__ = [
     "Superseded",
     "Upload",
     "View",
+    "may_read",
     "refusal",
 ]
 
 
 class Store(
-    ComparisonStore,
+    SearchStore,
     AttemptStore,
+    BookmarkStore,
+    BranchStore,
     DownloadStore,
     ImportStore,
     InspectionStore,
+    KnobChangeStore,
     QueueStore,
     UploadStore,
     ViewStore,

@@ -6,7 +6,7 @@ finds a newer number there and writes nothing (`Superseded`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from trainer.lifecycle.requests import Request, RequestKind
 from trainer.lifecycle.states import TRANSITIONS, Event, RunState
 from trainer.store import points
 from trainer.store.database import Database, tick
+from trainer.store.knob_changes import next_change, record_applied
 from trainer.store.points import Batch, Points
 from trainer.store.runs import clean, find_run, get_run, move
 from trainer.store.schema import runs
@@ -62,20 +63,22 @@ class AttemptStore(Database):
         progress: Mapping[str, Any] | None = None,
         notices: Sequence[str] = (),
         views: Mapping[str, tuple[int, bytes]] | None = None,
-        handled: Request | None = None,
+        handled: Sequence[Request] = (),
     ) -> Request | None:
-        """Commits points, progress, notices and views (name → step, data) with a heartbeat, takes back the request that the
-        worker has `handled`, and returns the request that it has still to answer. Raises `Superseded` if this attempt is
-        not the current one."""
+        """Commits points, progress, notices and views (name → step, data) with a heartbeat, takes back the requests that the
+        worker has `handled`, and returns the request that it has still to answer, a change of knobs after all others. Raises
+        `Superseded` if this attempt is not the current one."""
         with self.writing() as connection:
             version = tick(connection)
-            kind = _beat(connection, run_id, attempt, version, progress, handled)
+            answered = {one.kind for one in handled} - {RequestKind.CHANGE}
+            kind = _beat(connection, run_id, attempt, version, progress, answered)
+            record_applied(connection, run_id, handled)
             if notices:
-                _add_notices(connection, run_id, notices)
+                add_notices(connection, run_id, notices)
             put_views(connection, run_id, version, views or {})
             for batch in batches:
                 points.append(connection, run_id, batch)
-        return None if kind is None else Request(kind)
+            return next_change(connection, run_id) if kind is None else Request(kind)
 
     def finish(
         self,
@@ -160,7 +163,7 @@ def _beat(
     attempt: int,
     version: int,
     progress: Mapping[str, Any] | None = None,
-    handled: Request | None = None,
+    handled: Collection[RequestKind] = (),
 ) -> RequestKind | None:
     """Proves that the attempt is the current one (and locks the run's row), counts a heartbeat and returns what is
     requested of the run. Raises `Superseded`."""
@@ -168,8 +171,8 @@ def _beat(
     statement = _BEAT
     if progress is not None:
         statement, values["facts"] = _BEAT_WITH_PROGRESS, dict(progress)
-    if handled is not None:  # unless another request has replaced it meanwhile
-        left = sa.case((runs.c.request == handled.kind, sa.null()), else_=runs.c.request)
+    if handled:  # unless another request has replaced it meanwhile
+        left = sa.case((runs.c.request.in_(handled), sa.null()), else_=runs.c.request)
         statement = statement.values(request=left)
     row = connection.execute(statement, values).first()
     if row is None:
@@ -177,7 +180,7 @@ def _beat(
     return None if row.request is None else RequestKind(row.request)
 
 
-def _add_notices(connection: Connection, run_id: int, texts: Sequence[str]) -> None:
+def add_notices(connection: Connection, run_id: int, texts: Sequence[str]) -> None:
     """Adds sentences to the run's notices, each once."""
     notices = connection.execute(sa.select(runs.c.notices).where(runs.c.id == run_id)).scalar_one()
     merged = list(dict.fromkeys([*notices, *map(clean, texts)]))

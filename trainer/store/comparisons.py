@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from trainer.lifecycle.requests import RequestKind
-from trainer.lifecycle.states import RunState
+from trainer.lifecycle.states import RunState, SearchState
 from trainer.store.database import StoreError, tick
 from trainer.store.rights import refusal
 from trainer.store.runs import (
@@ -20,6 +20,7 @@ from trainer.store.runs import (
     Run,
     RunStore,
     bounded,
+    bounded_tags,
     clean,
     delete_run,
     insert_run,
@@ -29,11 +30,12 @@ from trainer.store.runs import (
     update_run,
 )
 from trainer.store.schema import comparisons, members, runs
+from trainer.store.studies import delete_study
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One comparison as the store knows it; `design` in plain values."""
+    """One comparison as the store knows it; `design` in plain values. `search` is the state of one that is a search."""
 
     id: int
     owner: str
@@ -43,6 +45,9 @@ class Comparison:
     design: dict[str, Any]
     created: datetime
     version: int
+    search: SearchState | None = None
+    error: str | None = None
+    tags: Sequence[str] = ()
 
 
 class Member(NamedTuple):
@@ -72,23 +77,15 @@ class ComparisonStore(RunStore):
         owner: str,
         title: str = "",
         notes: str = "",
+        search: SearchState | None = None,
     ) -> int:
         """Adds a comparison with its runs, all queued, and returns its id. Raises StoreError, and adds none, where the owner
-        would have too many runs under way."""
+        would have too many runs under way. `search` is the state of one that is a search."""
         with self.writing() as connection:
-            version = tick(connection)
-            values = {
-                "owner": clean(owner),
-                "title": bounded("name", title),
-                "notes": bounded("notes", notes),
-                "archived": False,
-                "design": dict(design),
-                "created": datetime.now(UTC),
-                "version": version,
-            }
-            made = connection.execute(sa.insert(comparisons).returning(comparisons.c.id), values)
-            comparison_id = int(made.scalar_one())
-            self._add_members(connection, comparison_id, planned, owner)
+            comparison_id = insert_comparison(
+                connection, owner, design, title, notes, datetime.now(UTC), search=search
+            )
+            self.add_members(connection, comparison_id, planned, owner)
             return comparison_id
 
     def extend_comparison(
@@ -97,24 +94,24 @@ class ComparisonStore(RunStore):
         """Replaces the design by one with more seeds, and queues their runs. Raises StoreError when somebody was faster."""
         with self.writing() as connection:
             version = tick(connection)
-            comparison = _own(connection, comparison_id, by)
+            comparison = own_comparison(connection, comparison_id, by)
             if min(one.replicate for one in planned) != len(comparison.design["seeds"]):
                 raise StoreError(
                     "This comparison has just got more seeds. Look again, and add more if it needs them."
                 )
-            _update(connection, comparison_id, version, design=dict(design))
-            self._add_members(connection, comparison_id, planned, comparison.owner)
+            update_comparison(connection, comparison_id, version, design=dict(design))
+            self.add_members(connection, comparison_id, planned, comparison.owner)
 
     def comparison(self, comparison_id: int) -> Comparison:
         """Returns one comparison. Raises StoreError when there is none with this id."""
         with self.reading() as connection:
-            return _get(connection, comparison_id)
+            return get_comparison(connection, comparison_id)
 
     def comparisons(
         self, owners: Iterable[str] | None = None, archived: bool | None = False
     ) -> list[Comparison]:
         """Returns comparisons, newest first: of some owners or of all; not archived, archived (True), or both (None)."""
-        statement = sa.select(*_COLUMNS).order_by(comparisons.c.id.desc())
+        statement = sa.select(*COMPARISON_COLUMNS).order_by(comparisons.c.id.desc())
         if owners is not None:
             statement = statement.where(comparisons.c.owner.in_(list(owners)))
         if archived is not None:
@@ -125,14 +122,14 @@ class ComparisonStore(RunStore):
     def members(self, comparison_id: int) -> list[Member]:
         """Returns a comparison's runs, by replicate and then by arm: the order in which they were queued."""
         with self.reading() as connection:
-            return _members(connection, comparison_id)
+            return members_of(connection, comparison_id)
 
     def request_all(self, comparison_id: int, kind: RequestKind, *, by: str) -> int:
         """Requests a stop or a pause of every run that is not over, and returns how many there were."""
         with self.writing() as connection:
             version = tick(connection)
-            _own(connection, comparison_id, by)
-            live = [one.run for one in _members(connection, comparison_id) if not one.run.is_over]
+            own_comparison(connection, comparison_id, by)
+            live = [one.run for one in members_of(connection, comparison_id) if not one.run.is_over]
             for run in live:
                 request_run(connection, run, kind, version)
             return len(live)
@@ -141,8 +138,8 @@ class ComparisonStore(RunStore):
         """Queues every run that is paused or was stopped, and returns how many there were."""
         with self.writing() as connection:
             version = tick(connection)
-            _own(connection, comparison_id, by)
-            waiting = [one.run for one in _members(connection, comparison_id) if one.run.status in _RESUMED]
+            own_comparison(connection, comparison_id, by)
+            waiting = [one.run for one in members_of(connection, comparison_id) if one.run.status in _RESUMED]
             self.require_room(connection, by, len(waiting))
             for run in waiting:
                 resume_run(connection, run, version)
@@ -156,13 +153,17 @@ class ComparisonStore(RunStore):
         """Sets the notes."""
         self._set_comparison(comparison_id, by, notes=bounded("notes", notes))
 
+    def set_comparison_tags(self, comparison_id: int, tags: Sequence[str], *, by: str) -> None:
+        """Sets the tags."""
+        self._set_comparison(comparison_id, by, tags=bounded_tags(tags))
+
     def archive_comparison(self, comparison_id: int, archived: bool = True, *, by: str) -> None:
         """Hides the comparison and its runs from the usual lists, or (False) shows them again."""
         with self.writing() as connection:
             version = tick(connection)
-            _own(connection, comparison_id, by)
-            _update(connection, comparison_id, version, archived=archived)
-            for one in _members(connection, comparison_id):
+            own_comparison(connection, comparison_id, by)
+            update_comparison(connection, comparison_id, version, archived=archived)
+            for one in members_of(connection, comparison_id):
                 update_run(connection, one.run.id, version, archived=archived)
 
     def delete_comparison(self, comparison_id: int, *, by: str) -> list[int]:
@@ -170,36 +171,65 @@ class ComparisonStore(RunStore):
         folders. Raises StoreError while one of them trains."""
         with self.writing() as connection:
             version = tick(connection)
-            _own(connection, comparison_id, by)
-            found = [one.run for one in _members(connection, comparison_id)]
+            own_comparison(connection, comparison_id, by)
+            found = [one.run for one in members_of(connection, comparison_id)]
             for run in found:
                 delete_run(connection, run, version)
             connection.execute(sa.delete(comparisons).where(comparisons.c.id == comparison_id))
+            delete_study(connection, comparison_id)
             return [run.id for run in found]
 
-    def _add_members(
+    def add_members(
         self, connection: Connection, comparison_id: int, planned: Sequence[Planned], owner: str
     ) -> None:
+        """Queues more runs of a comparison inside a transaction. Raises StoreError where the owner has too many under way."""
         self.require_room(connection, owner, len(planned))
         for one in planned:
             # Each has a version, and so a place in the queue, of its own.
             run_id = insert_run(connection, new_run(one.config, owner, one.name), tick(connection))
-            values = {
-                "run_id": run_id,
-                "comparison_id": comparison_id,
-                "arm": one.arm,
-                "replicate": one.replicate,
-            }
-            connection.execute(sa.insert(members), values)
+            insert_member(connection, comparison_id, run_id, one.arm, one.replicate)
 
     def _set_comparison(self, comparison_id: int, by: str, **values: Any) -> None:
         with self.writing() as connection:
             version = tick(connection)
-            _own(connection, comparison_id, by)
-            _update(connection, comparison_id, version, **values)
+            own_comparison(connection, comparison_id, by)
+            update_comparison(connection, comparison_id, version, **values)
 
 
-def _members(connection: Connection, comparison_id: int) -> list[Member]:
+def insert_comparison(
+    connection: Connection,
+    owner: str,
+    design: Mapping[str, Any],
+    title: str,
+    notes: str,
+    created: datetime,
+    tags: Sequence[str] = (),
+    search: SearchState | None = None,
+) -> int:
+    """Adds a comparison without runs inside a transaction, and returns its id."""
+    values = {
+        "owner": clean(owner),
+        "title": bounded("name", title),
+        "notes": bounded("notes", notes),
+        "archived": False,
+        "design": dict(design),
+        "created": created,
+        "version": tick(connection),
+        "tags": bounded_tags(tags),
+        "search": search,
+    }
+    made = connection.execute(sa.insert(comparisons).returning(comparisons.c.id), values)
+    return int(made.scalar_one())
+
+
+def insert_member(connection: Connection, comparison_id: int, run_id: int, arm: int, replicate: int) -> None:
+    """Makes a run one of a comparison's, inside a transaction."""
+    values = {"run_id": run_id, "comparison_id": comparison_id, "arm": arm, "replicate": replicate}
+    connection.execute(sa.insert(members), values)
+
+
+def members_of(connection: Connection, comparison_id: int) -> list[Member]:
+    """Returns a comparison's runs inside a transaction; see `ComparisonStore.members`."""
     statement = (
         sa.select(members.c.arm, members.c.replicate, *RUN_COLUMNS)
         .join(runs, runs.c.id == members.c.run_id)
@@ -215,28 +245,30 @@ def _members(connection: Connection, comparison_id: int) -> list[Member]:
     ]
 
 
-def _own(connection: Connection, comparison_id: int, by: str) -> Comparison:
+def own_comparison(connection: Connection, comparison_id: int, by: str) -> Comparison:
     """Returns the comparison that `by` asks to change. Raises StoreError when there is none, or they may not."""
-    comparison = _get(connection, comparison_id)
+    comparison = get_comparison(connection, comparison_id)
     if reason := refusal(comparison, by, "comparison"):
         raise StoreError(reason)
     return comparison
 
 
-def _get(connection: Connection, comparison_id: int) -> Comparison:
+def get_comparison(connection: Connection, comparison_id: int) -> Comparison:
+    """Returns a comparison inside a transaction. Raises StoreError when there is none."""
     known = 0 < comparison_id <= MAX_ID
-    statement = sa.select(*_COLUMNS).where(comparisons.c.id == comparison_id)
+    statement = sa.select(*COMPARISON_COLUMNS).where(comparisons.c.id == comparison_id)
     row = connection.execute(statement).first() if known else None
     if row is None:
         raise StoreError(f"There is no comparison {comparison_id}.")
     return Comparison(**row._mapping)
 
 
-def _update(connection: Connection, comparison_id: int, version: int, **values: Any) -> None:
+def update_comparison(connection: Connection, comparison_id: int, version: int, **values: Any) -> None:
+    """Changes columns of a comparison and stamps it with this write's version."""
     connection.execute(
         sa.update(comparisons).where(comparisons.c.id == comparison_id), {"version": version, **values}
     )
 
 
-_COLUMNS = [comparisons.c[field.name] for field in fields(Comparison)]
+COMPARISON_COLUMNS = [comparisons.c[field.name] for field in fields(Comparison)]
 _RESUMED = (RunState.PAUSED, RunState.STOPPED)

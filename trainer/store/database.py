@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.pool import PoolProxiedConnection
 
 from trainer.store.schema import HEAD, clock
 
@@ -141,25 +142,37 @@ class Database:
 
 
 class StampReader:
-    """Reads the change stamp over a connection of its own. Close it before a fork."""
+    """Reads the change stamp over a connection of its own, which it opens again after it broke. Close it before a fork."""
 
     def __init__(self, engine: Engine, file: OpenedFile) -> None:
-        self._file = file
-        self._connection = engine.raw_connection()
-        self._cursor = self._connection.cursor()
+        self._engine, self._file = engine, file
+        self._connection: PoolProxiedConnection | None = None
 
     def read(self) -> int:
-        """Returns what `Database.change_stamp` returns."""
+        """Returns what `Database.change_stamp` returns. Raises OperationalError as other reads do."""
         self._file.require()
-        self._cursor.execute("SELECT value FROM clock")
-        (value,) = self._cursor.fetchall()[0]
-        self._connection.rollback()
+        try:
+            if self._connection is None:
+                self._connection = self._engine.raw_connection()
+            cursor = self._connection.cursor()
+            cursor.execute("SELECT value FROM clock")
+            (value,) = cursor.fetchall()[0]
+            cursor.close()
+            self._connection.rollback()
+        except (
+            self._engine.dialect.loaded_dbapi.Error
+        ) as error:  # the driver's own: SQLAlchemy does not see raw cursors
+            if self._connection is not None:
+                self._connection.invalidate()
+                self._connection = None
+            raise OperationalError("", {}, error) from error
         return int(value)
 
     def close(self) -> None:
         """Returns the connection to the pool."""
-        self._cursor.close()
-        self._connection.close()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 def tick(connection: Connection) -> int:
@@ -213,7 +226,7 @@ def _engine(url: str) -> Engine:
             engine = sa.create_engine(
                 parsed, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}, pool_size=16
             )
-            sa.event.listen(engine, "connect", _prepare_sqlite)
+            sa.event.listen(engine, "connect", prepare_sqlite)
             sa.event.listen(engine, "begin", _begin_sqlite)
             return engine
         return sa.create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=16)
@@ -224,7 +237,7 @@ def _engine(url: str) -> Engine:
         ) from None
 
 
-def _prepare_sqlite(connection: Any, record: Any) -> None:
+def prepare_sqlite(connection: Any, record: Any) -> None:
     """Sets all pragmas."""
     connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver's guess
     connection.execute("PRAGMA foreign_keys=ON")

@@ -2,53 +2,120 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
+from trainer.lifecycle.hot_knobs import KnobChange
 from trainer.store import points
+from trainer.store.comparisons import insert_comparison, insert_member
 from trainer.store.database import Database, tick
+from trainer.store.knob_changes import add_changes
 from trainer.store.points import Batch
-from trainer.store.runs import ENDED, clean, next_number
+from trainer.store.runs import ENDED, bounded_tags, clean, next_number
 from trainer.store.schema import runs
+
+
+@dataclass(frozen=True)
+class EndedRun:
+    """A run that is over. Its `size` in bytes counts as kept by its owner.
+
+    `values`: name, notes, status, config, created, started, ended, progress, results, error, notices, where there are any its
+    tags, and of a branch its `parent_step`.
+    """
+
+    values: Mapping[str, Any]
+    batches: Iterable[Batch]
+    size: int = 0
+    changes: Sequence[KnobChange] = ()
+
+
+@dataclass(frozen=True)
+class ImportedComparison:
+    """A comparison from elsewhere. `members` has arm and replicate of each run, in the order of the runs."""
+
+    title: str
+    notes: str
+    design: Mapping[str, Any]
+    created: datetime
+    tags: Sequence[str]
+    members: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What was imported: the ids of the runs, and of the comparison that they belong to."""
+
+    runs: list[int]
+    comparison: int | None = None
 
 
 class ImportStore(Database):
     """Imports runs."""
 
     def import_run(
-        self, owner: str, values: Mapping[str, Any], batches: Iterable[Batch], size: int = 0
+        self,
+        owner: str,
+        values: Mapping[str, Any],
+        batches: Iterable[Batch],
+        size: int = 0,
+        changes: Sequence[KnobChange] = (),
     ) -> int:
-        """Adds a run that is over, with its points, in one transaction, and returns its id. Its `size` in bytes counts as kept
-        by its owner.
+        """Adds one run and returns its id; see `import_runs`."""
+        return self.import_runs(owner, [EndedRun(values, batches, size, changes)]).runs[0]
 
-        `values`: name, notes, status, config, created, started, ended, progress, results, error and notices.
-        Raises ValueError for a run that is not over, and for points that do not fit together.
-        """
-        if values["status"] not in ENDED:
-            raise ValueError(f"Only a run that is over can be imported, not one that is {values['status']}.")
-        texts = {name: clean(values[name]) for name in ("name", "notes")}
-        error = None if values["error"] is None else clean(values["error"])
+    def import_runs(
+        self, owner: str, runs: Sequence[EndedRun], comparison: ImportedComparison | None = None
+    ) -> Imported:
+        """Adds runs that are over, with their points and changes of knobs, and the comparison that they belong to, in one
+        transaction. Raises ValueError for a run that is not over, and for points that do not fit together."""
         with self.writing() as connection:
-            version = tick(connection)
-            row = {
-                **values,
-                **texts,
-                "error": error,
-                "notices": [clean(notice) for notice in values["notices"]],
-                "number": next_number(connection, clean(owner)),
-                "owner": clean(owner),
-                "archived": False,
-                "attempt": 1,
-                "beat": 0,
-                "version": version,
-                "place": version,
-                "losses": 0,
-                "lost_step": -1,
-                "imported_bytes": size,
-            }
-            run_id = int(connection.execute(sa.insert(runs).returning(runs.c.id), row).scalar_one())
-            for batch in batches:
-                points.append(connection, run_id, batch)
-        return run_id
+            found = [_add(connection, clean(owner), run) for run in runs]
+            if comparison is None:
+                return Imported(found)
+            number = insert_comparison(
+                connection,
+                owner,
+                comparison.design,
+                comparison.title,
+                comparison.notes,
+                comparison.created,
+                comparison.tags,
+            )
+            for run_id, (arm, replicate) in zip(found, comparison.members.values(), strict=True):
+                insert_member(connection, number, run_id, arm, replicate)
+            return Imported(found, number)
+
+
+def _add(connection: Connection, owner: str, run: EndedRun) -> int:
+    values = run.values
+    if values["status"] not in ENDED:
+        raise ValueError(f"Only a run that is over can be imported, not one that is {values['status']}.")
+    version = tick(connection)
+    row = {
+        **values,
+        **{name: clean(values[name]) for name in ("name", "notes")},
+        "error": None if values["error"] is None else clean(values["error"]),
+        "notices": [clean(notice) for notice in values["notices"]],
+        "number": next_number(connection, owner),
+        "owner": owner,
+        "archived": False,
+        "attempt": 1,
+        "beat": 0,
+        "version": version,
+        "place": version,
+        "losses": 0,
+        "lost_step": -1,
+        "imported_bytes": run.size,
+        "changes": len(run.changes),
+        "tags": bounded_tags(values.get("tags", ())),
+    }
+    run_id = int(connection.execute(sa.insert(runs).returning(runs.c.id), row).scalar_one())
+    for batch in run.batches:
+        points.append(connection, run_id, batch)
+    add_changes(connection, run_id, owner, run.changes)
+    return run_id

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from trainer.lifecycle.states import RunState
 from trainer.store.database import Database
-from trainer.store.schema import runs
+from trainer.store.schema import comparisons, members, runs
 
 
 class QueuedRun(NamedTuple):
@@ -20,8 +20,27 @@ class QueuedRun(NamedTuple):
     place: int
 
 
+class Replicate(NamedTuple):
+    """As much of another run of the same comparison that is not over as it takes to decide whether to train it along."""
+
+    run_id: int
+    waits: bool
+    same_arm: bool
+
+
 class QueueStore(Database):
-    """Reads the queue for the supervisor."""
+    """Reads the queue for the supervisor and its workers."""
+
+    def replicates(self, run_id: int) -> list[Replicate]:
+        """Returns the other runs of a run's comparison that wait or train, in the order of the queue. There are none where the
+        comparison asks for the seconds that each run takes, which would not be its own if others trained with it."""
+        with self.reading() as connection:
+            mine = connection.execute(_MEMBER, {"run": run_id}).first()
+            if mine is None or mine.design.get("unit") == "seconds" or mine.design.get("factors"):
+                return []
+            values = {"comparison": mine.comparison_id, "run": run_id, "states": _UNDER_WAY}
+            rows = connection.execute(_REPLICATES, values).all()
+        return [Replicate(row.id, row.status is RunState.QUEUED, row.arm == mine.arm) for row in rows]
 
     def first_in_line(self, excluded: Collection[int] = ()) -> list[QueuedRun]:
         """Returns the first queued run of each owner, leaving out those with an id in `excluded`. The cost is that of the
@@ -51,3 +70,18 @@ def _first_in_line() -> sa.Select[Any]:
 
 
 _FIRST_IN_LINE = _first_in_line()
+
+
+_UNDER_WAY = (RunState.QUEUED, RunState.RUNNING)
+_MEMBER = (
+    sa.select(members.c.comparison_id, members.c.arm, comparisons.c.design)
+    .join(comparisons, comparisons.c.id == members.c.comparison_id)
+    .where(members.c.run_id == sa.bindparam("run"))
+)
+_REPLICATES = (
+    sa.select(runs.c.id, runs.c.status, members.c.arm)
+    .join(members, members.c.run_id == runs.c.id)
+    .where(members.c.comparison_id == sa.bindparam("comparison"), runs.c.id != sa.bindparam("run"))
+    .where(runs.c.status.in_(sa.bindparam("states", expanding=True)))
+    .order_by(runs.c.place)
+)

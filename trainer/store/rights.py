@@ -31,6 +31,11 @@ def refusal(thing: Owned, by: str, kind: str = "run") -> str | None:
     return f"This {kind} belongs to another visitor, so only they can change it."
 
 
+def may_read(thing: Owned, by: str) -> bool:
+    """Whether `by` may see a run: their own, or one of the command line, which itself sees all."""
+    return COMMAND_LINE in (thing.owner, by) or thing.owner == by
+
+
 @dataclass(frozen=True)
 class Limits:
     """How many runs may be under way, that is queued or in training: of one visitor, and of all together. The command line

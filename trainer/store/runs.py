@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from trainer.lifecycle.states import TRANSITIONS, Event, RunState
 from trainer.store.data_rights import data_refusal
 from trainer.store.database import Database, StoreError, tick
 from trainer.store.rights import COMMAND_LINE, Limits, refusal
-from trainer.store.schema import clock, deletions, runs
+from trainer.store.schema import clock, comparisons, deletions, runs
 
 LIVE = tuple(state for state in RunState if not state.is_over)
 ENDED = tuple(state for state in RunState if state.is_over)
@@ -24,13 +24,17 @@ ENDED = tuple(state for state in RunState if state.is_over)
 MAX_LENGTHS = {"name": 120, "notes": 5_000}
 """Characters of what people write about a run."""
 
+MAX_TAG, MAX_TAGS = 40, 20
+"""Characters of a tag, and tags of one run or comparison."""
+
 MAX_ID = 2**31 - 1  # what the column holds on PostgreSQL
 
 
 @dataclass(frozen=True)
 class Run:
     """One run as the store knows it. Times are aware datetimes in UTC. `number` counts its owner's runs from 1; `request` is
-    what its worker has still to answer."""
+    what its worker has still to answer, and `changes` how often its hot knobs have changed. A branch begins at `parent_step` of
+    the run `parent_id`, which may have been deleted."""
 
     id: int
     number: int
@@ -53,6 +57,15 @@ class Run:
     notices: list[str]
     version: int
     place: int
+    changes: int = 0
+    parent_id: int | None = None
+    parent_step: int | None = None
+    tags: Sequence[str] = ()
+
+    @property
+    def follows_its_config(self) -> bool:
+        """Whether its configuration alone explains its curves: it is no branch, and its knobs did not change in training."""
+        return self.parent_step is None and not self.changes
 
     @property
     def is_over(self) -> bool:
@@ -109,6 +122,12 @@ class RunStore(Database):
             statement = statement.where(runs.c.archived == archived)
         return self._select(statement)
 
+    def run_ids(self, owner: str) -> list[int]:
+        """Returns the ids of an owner's runs, oldest first."""
+        with self.reading() as connection:
+            found = connection.execute(sa.select(runs.c.id).where(runs.c.owner == owner).order_by(runs.c.id))
+            return [int(one) for one in found.scalars()]
+
     def with_status(self, *states: RunState) -> list[Run]:
         """Returns the runs in any of these states, in the order in which they were queued."""
         return self._select(sa.select(*RUN_COLUMNS).where(runs.c.status.in_(states)).order_by(runs.c.place))
@@ -138,7 +157,17 @@ class RunStore(Database):
             raise ValueError(f"Request a stop or a pause, not {kind!r}.")
         with self.writing() as connection:
             version = tick(connection)
-            return request_run(connection, _own_run(connection, run_id, by), kind, version)
+            return request_run(connection, own_run(connection, run_id, by), kind, version)
+
+    def mark(self, run_id: int, *, by: str) -> None:
+        """Requests that the run keeps a checkpoint of its next step. Raises StoreError for one that is not training, or about
+        to leave."""
+        with self.writing() as connection:
+            version = tick(connection)
+            run = own_run(connection, run_id, by)
+            if run.status is not RunState.RUNNING or run.request not in (None, RequestKind.MARK):
+                raise StoreError("Only a run that is training can mark a step. Resume it first.")
+            update_run(connection, run_id, version, request=RequestKind.MARK)
 
     def resume(self, run_id: int, *, by: str) -> RunState:
         """Queues a paused, interrupted, stopped or failed run, which continues from its checkpoint, and returns the state
@@ -146,7 +175,7 @@ class RunStore(Database):
         run, and where whoever asks has too many under way."""
         with self.writing() as connection:
             version = tick(connection)
-            run = _own_run(connection, run_id, by)
+            run = own_run(connection, run_id, by)
             if run.status not in (RunState.QUEUED, RunState.RUNNING):
                 self.require_room(connection, by)
             return resume_run(connection, run, version)
@@ -159,6 +188,21 @@ class RunStore(Database):
         """Sets the notes."""
         self._set(run_id, by, notes=bounded("notes", notes))
 
+    def set_tags(self, run_id: int, tags: Sequence[str], *, by: str) -> None:
+        """Sets the tags."""
+        self._set(run_id, by, tags=bounded_tags(tags))
+
+    def tags(self, owners: Collection[str]) -> list[str]:
+        """Returns the tags of these owners' runs and comparisons, each once."""
+        with self.reading() as connection:
+            found = [
+                connection.execute(
+                    sa.select(table.c.tags).where(table.c.owner.in_(owners), table.c.tags != [])
+                )
+                for table in (runs, comparisons)
+            ]
+            return sorted({tag for rows in found for tags in rows.scalars() for tag in tags})
+
     def archive(self, run_id: int, archived: bool = True, *, by: str) -> None:
         """Hides the run from the usual list, or (False) shows it again."""
         self._set(run_id, by, archived=archived)
@@ -168,7 +212,7 @@ class RunStore(Database):
         it trains."""
         with self.writing() as connection:
             version = tick(connection)
-            delete_run(connection, _own_run(connection, run_id, by), version)
+            delete_run(connection, own_run(connection, run_id, by), version)
 
     def require_room(self, connection: Connection, by: str, more: int = 1) -> None:
         """Raises StoreError where `by` may not have so many more runs under way."""
@@ -186,7 +230,7 @@ class RunStore(Database):
     def _set(self, run_id: int, by: str, **values: Any) -> None:
         with self.writing() as connection:
             version = tick(connection)
-            _own_run(connection, run_id, by)
+            own_run(connection, run_id, by)
             update_run(connection, run_id, version, **values)
 
 
@@ -243,7 +287,7 @@ def get_run(connection: Connection, run_id: int) -> Run:
     return run
 
 
-def _own_run(connection: Connection, run_id: int, by: str) -> Run:
+def own_run(connection: Connection, run_id: int, by: str) -> Run:
     """Returns the run that `by` asks to change. Raises StoreError when there is none, or they may not."""
     run = get_run(connection, run_id)
     if reason := refusal(run, by):
@@ -313,6 +357,18 @@ def bounded(what: str, text: str) -> str:
     if len(text) > (limit := MAX_LENGTHS[what]):
         raise StoreError(f"The {what} may have {limit:,} characters, not {len(text):,}. Shorten it.")
     return clean(text)
+
+
+def bounded_tags(tags: Sequence[str]) -> list[str]:
+    """Returns tags as the store keeps them, each once. Raises StoreError when one is too long, or they are too many."""
+    found = list(dict.fromkeys(tag for one in tags if (tag := clean(one).strip())))
+    if longest := next((tag for tag in found if len(tag) > MAX_TAG), None):
+        raise StoreError(
+            f"The tag {longest[:MAX_TAG]!r}… has {len(longest)} characters; use at most {MAX_TAG}."
+        )
+    if len(found) > MAX_TAGS:
+        raise StoreError(f"{len(found)} tags are too many; use at most {MAX_TAGS}.")
+    return found
 
 
 def clean(text: str) -> str:

@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect
 
 from trainer.lifecycle.requests import RequestKind
-from trainer.lifecycle.states import JobState, RunState
+from trainer.lifecycle.states import JobState, RunState, SearchState
 
-HEAD = "0007"
+HEAD = "0011"
 """Newest migration. Known here so that opening a current database does not import Alembic."""
 
 
@@ -106,10 +106,15 @@ runs = sa.Table(
     sa.Column("losses", sa.Integer, nullable=False),
     sa.Column("lost_step", sa.BigInteger, nullable=False),
     sa.Column("imported_bytes", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("changes", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("parent_id", sa.Integer),
+    sa.Column("parent_step", sa.BigInteger),
+    sa.Column("tags", Json, nullable=False, server_default="[]"),
     sa.Index(None, "version"),
     sa.Index(None, "status", "place"),
     sa.Index(None, "status", "owner", "place"),
     sa.Index(None, "owner", "id"),
+    sa.Index(None, "parent_id"),
     sqlite_autoincrement=True,  # an id is never reused: folders and cursors are named by it
 )
 
@@ -168,9 +173,13 @@ comparisons = sa.Table(
     sa.Column("design", Json, nullable=False),
     sa.Column("created", Utc, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False),
+    sa.Column("search", _member_of(SearchState)),
+    sa.Column("error", sa.Text),
+    sa.Column("tags", Json, nullable=False, server_default="[]"),
     sa.Index(None, "owner", "id"),
     sqlite_autoincrement=True,
 )
+"""A search has a state of its own and, where it failed, the reason; its trials are kept in Optuna's tables (studies.py)."""
 
 members = sa.Table(
     "members",
@@ -189,7 +198,37 @@ members = sa.Table(
     sa.Column("replicate", sa.Integer, nullable=False),
     sa.UniqueConstraint("comparison_id", "arm", "replicate"),
 )
-"""Which runs belong to a comparison, and as what. A run belongs to at most one."""
+"""Which runs belong to a comparison, and as what: the arm of a search is its trial's number. A run belongs to at most one."""
+
+knob_changes = sa.Table(
+    "knob_changes",
+    metadata,
+    sa.Column(
+        "run_id",
+        sa.Integer,
+        sa.ForeignKey("runs.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("requested_by", sa.String(200), nullable=False),
+    sa.Column("requested", Utc, nullable=False),
+    sa.Column("knobs", Json, nullable=False),
+    sa.Column("step", sa.BigInteger),
+)
+"""What people changed of runs under way. The step is that after which a change holds; without one, it waits."""
+
+bookmarks = sa.Table(
+    "bookmarks",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("owner", sa.String(200), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("shows", Json, nullable=False),
+    sa.UniqueConstraint("owner", "name"),
+    sqlite_autoincrement=True,
+)
+"""What an owner's list of runs shows, under a name: filter, selection and grouping."""
 
 deletions = sa.Table(
     "deletions",

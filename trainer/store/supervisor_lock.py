@@ -32,7 +32,7 @@ class SupervisorLock(Protocol):
         """Whether any process holds the lock. Asking never makes another's attempt fail."""
 
     def still_held(self) -> bool:
-        """Whether this object still holds the lock: a broken connection to PostgreSQL loses it."""
+        """Whether this object still holds the lock: a broken connection to PostgreSQL loses it. `acquire` takes it again."""
 
 
 def supervisor_lock(database: Database) -> SupervisorLock:
@@ -50,6 +50,7 @@ class _AdvisoryLock:
         self._connection: Connection | None = None
 
     def acquire(self) -> bool:
+        self.release()  # the connection of an earlier lock, which broke
         connection = self._engine.connect()
         if connection.execute(sa.select(sa.func.pg_try_advisory_lock(_KEY))).scalar():
             self._connection = connection
