@@ -15,10 +15,11 @@ STEPS_PER_END = 5_000  # steps read at either end of a run; the epochs cover tho
 
 
 def gather(store: Store, run: Run) -> Evidence | None:
-    """Returns the evidence that the rules use; None for a run that is not judged: a probe, slow motion, or a configuration
-    that this version cannot read."""
+    """Returns the evidence that the rules use; None for a run that is not judged: a probe, slow motion, a configuration that
+    this version cannot read, or knobs that changed while it trained, as no one configuration explains its curves; nor is a
+    branch, whose curves lack their beginning."""
     config = RunConfig.from_stored(run.config)
-    if config is None or not may_be_judged(config):
+    if config is None or not run.follows_its_config or not may_be_judged(config):
         return None
     over = run.is_over
     steps = join(store.read_points(run.id, "step", limit=STEPS_PER_END), store, run.id)

@@ -81,7 +81,9 @@ def build_augmenter(
     mix = config.bound("mixing") if config.mixing.name != "none" else None
     if not changes and mix is None:
         return None
-    return Augmenter(config.seed, len(data.samples.classes), changes, mix, data.mean, data.deviation)
+    return Augmenter(
+        config.seed_for("order"), len(data.samples.classes), changes, mix, data.mean, data.deviation
+    )
 
 
 def _prepared(

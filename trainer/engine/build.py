@@ -28,9 +28,11 @@ else:
 
 @dataclass
 class BuiltRun:
-    """Everything that a run trains with. `weights` is what the optimizer updates."""
+    """Everything that a run trains with. `weights` is what the optimizer updates. `config` is the configuration now, `start`
+    the one that the run began with: they differ once hot knobs have changed."""
 
     config: RunConfig
+    start: RunConfig
     device: torch.device
     data: SplitData
     model: torch.nn.Module
@@ -77,26 +79,43 @@ def build(config: RunConfig, data_folder: Path, report: Callable[[int, int], Non
     model = build_model(config, samples.shape, data.outputs, device, len(samples.vocabulary))
     weights = flatten(model)
     classifies = predicts_classes(data.task)
-    learning_rate, schedule = config.learning_rate, config.bound("schedule")
-    torch.manual_seed(stream_seed(config.seed, "dropout"))
+    torch.manual_seed(stream_seed(config.seed_for("dropout"), "dropout"))
     return BuiltRun(
         config=config,
+        start=config,
         device=device,
         data=data,
         model=model,
         weights=weights,
-        optimizer=config.bound("optimizer")(weights.parameters, learning_rate),
+        optimizer=config.bound("optimizer")(weights.parameters, config.learning_rate),
         precision=config.bound("precision")(device.type),
-        schedule=lambda at: rates(schedule(at, learning_rate)),
-        schedule_per_step="step"
-        in (config.technique("schedule").facts["per"], config.schedule.knobs.get("moves")),
+        schedule=schedule_of(config),
+        schedule_per_step=moves_by_step(config),
         clip=config.bound("clipping"),
         patience_left=config.bound("early_stopping"),
         augment=build_augmenter(config, data, data_folder, report),
-        loss=config.bound("label_smoothing") if classifies else regression_loss,
+        loss=training_loss(config, classifies=classifies),
         evaluation_loss=classification_loss if classifies else regression_loss,
         notices=(*notices_about(config, device, len(data.train)), *samples.notices),
     )
+
+
+def schedule_of(config: RunConfig) -> Callable[[Moment], Rates]:
+    """Returns the learning rate as a function of where training is."""
+    schedule, learning_rate = config.bound("schedule"), config.learning_rate
+    return lambda at: rates(schedule(at, learning_rate))
+
+
+def moves_by_step(config: RunConfig) -> bool:
+    """Whether the learning rate changes at every step rather than between epochs."""
+    return "step" in (config.technique("schedule").facts["per"], config.schedule.knobs.get("moves"))
+
+
+def training_loss(
+    config: RunConfig, *, classifies: bool
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Returns the loss that training minimizes."""
+    return config.bound("label_smoothing") if classifies else regression_loss
 
 
 def require_start(config: RunConfig, data_folder: Path) -> None:
@@ -117,7 +136,7 @@ def load_data(config: RunConfig, folder: Path, device: torch.device) -> SplitDat
     """Returns the configured data set, split and scaled. Raises ConfigError when too few samples are left to train on."""
     data = split(
         config.bound("data")(folder),
-        seed=config.seed,
+        seed=config.seed_for("split"),
         validation_share=config.validation_share,
         test_share=config.test_share,
         device=device,

@@ -17,6 +17,8 @@ else:
     torch = lazy("torch")
 
 CURRENT, PREVIOUS, UNFINISHED = "checkpoint.pt", "checkpoint.previous.pt", "checkpoint.tmp"
+ORIGIN = "origin.pt"
+"""The checkpoint of another run at which a branch begins; it stays, so that the branch can always begin there again."""
 WEIGHTS = "weights.safetensors"
 FORMAT = 1
 
@@ -36,7 +38,7 @@ def save(folder: Path, state: Mapping[str, Any], flush: Callable[[], None] = lam
     try:
         folder.mkdir(parents=True, exist_ok=True)
         flush()
-        torch.save({"format": FORMAT, **state}, unfinished)
+        write(state, unfinished)
         if (folder / CURRENT).exists():
             (folder / CURRENT).replace(folder / PREVIOUS)
         unfinished.replace(folder / CURRENT)
@@ -45,6 +47,11 @@ def save(folder: Path, state: Mapping[str, Any], flush: Callable[[], None] = lam
         raise CheckpointError(
             f"The checkpoint in {folder} could not be written: {error}. Free some space."
         ) from error
+
+
+def write(state: Mapping[str, Any], path: Path) -> None:
+    """Writes a checkpoint's file. Raises OSError or RuntimeError, as torch does, when the disk is full."""
+    torch.save({"format": FORMAT, **state}, path)
 
 
 def save_weights(folder: Path, weights: Mapping[str, torch.Tensor]) -> None:
@@ -79,8 +86,18 @@ def load(folder: Path) -> tuple[dict[str, Any] | None, list[str]]:
             except Exception as error:  # torch raises many types for a damaged file
                 problems.append(f"{name} is damaged ({type(error).__name__}) and is skipped.")
     if problems:
-        problems.append("No intact checkpoint is left: the run starts over from its first step.")
+        problems.append("No intact checkpoint is left: the run starts over.")
     return None, problems
+
+
+def load_origin(folder: Path) -> dict[str, Any]:
+    """Returns the checkpoint at which a branch begins. Raises CheckpointError where it is gone or damaged."""
+    try:
+        return _read(folder / ORIGIN)
+    except Exception as error:  # torch raises many types for a damaged file
+        raise CheckpointError(
+            f"The checkpoint at which this run branched is missing or damaged ({type(error).__name__}). Branch again."
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any]:

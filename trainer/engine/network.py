@@ -48,7 +48,7 @@ def initialize(model: torch.nn.Module, config: RunConfig) -> None:
     """Draws every weight from a stream keyed by its name. Biases start at 0, norms as the identity."""
     for name, module in model.named_modules():
         if embeds_words(module):  # drawn as torch.nn.Embedding does
-            stream = generator(config.seed, "weights", f"{name}.weight")
+            stream = generator(config.seed_for("weights"), "weights", f"{name}.weight")
             torch.nn.init.normal_(module.weight, generator=stream)
         elif has_matrix(module):
             draw_weights(name, module, config)
@@ -85,7 +85,7 @@ def draw_weights(name: str, module: torch.nn.Module, config: RunConfig) -> None:
             bias = own.get(key.replace("weight", "bias", 1))
             if bias is not None:
                 torch.nn.init.zeros_(bias)
-            stream = generator(config.seed, "weights", f"{name}.{key}")
+            stream = generator(config.seed_for("weights"), "weights", f"{name}.{key}")
             biases = [None] * gates if bias is None else bias.chunk(gates)
             for part, part_bias in zip(weight.chunk(gates), biases, strict=True):
                 scheme(part, part_bias, stream)

@@ -29,7 +29,7 @@ class RunReporter(Protocol):
         """A sentence that the person should read."""
 
     def handled(self, request: Request) -> None:
-        """The request was answered, and the run trains on: `control` returns it no more."""
+        """The request was answered, and the run trains on: `control` returns it no more. A change of knobs has its step now."""
 
     def flush(self) -> None:
         """Returns once everything reported so far is safe."""
@@ -89,7 +89,7 @@ def results(
         device=run.device.type,
         precision=run.config.precision.name,
         error=error,
-        config=run.config.to_dict(),
+        config=run.start.to_dict(),
     )
 
 
@@ -117,6 +117,12 @@ def not_begun(config: RunConfig, reason: str) -> Results:
     )
 
 
+def total_steps(run: BuiltRun, state: State) -> int:
+    """Returns the steps of the whole run: those until this epoch, and those of all epochs from this one on."""
+    batches = len(batch_sizes(len(run.data.train), run.config.batch_size))
+    return state.step - state.batch + batches * (run.config.epochs - state.epoch)
+
+
 def facts(run: BuiltRun, state: State) -> dict[str, Any]:
     """What the page shows about a run before its first step."""
     batches = len(batch_sizes(len(run.data.train), run.config.batch_size))
@@ -125,7 +131,7 @@ def facts(run: BuiltRun, state: State) -> dict[str, Any]:
         "precision": run.config.precision.name,
         "parameters": run.parameters,
         "epochs": run.config.epochs,
-        "total_steps": batches * run.config.epochs,
+        "total_steps": total_steps(run, state),
         "steps_per_epoch": batches,
         "step": state.step,
         "epoch": state.epoch,

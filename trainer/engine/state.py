@@ -6,8 +6,12 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from trainer.config import RunConfig
+from trainer.engine import hot
 from trainer.engine.build import BuiltRun
 from trainer.lazy import lazy
+from trainer.lifecycle.branches import branch_values
+from trainer.lifecycle.hot_knobs import changed_in_training, values_of
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +21,8 @@ else:
 
 @dataclass
 class State:
-    """Counters and histories. `batch` counts the finished batches of the current epoch."""
+    """Counters and histories. `batch` counts the finished batches of the current epoch; `changes` the changes of
+    knobs that were applied."""
 
     step: int = 0
     epoch: int = 0
@@ -32,6 +37,7 @@ class State:
     outputs: list[torch.Tensor] = field(default_factory=list)
     mixed_targets: list[torch.Tensor] = field(default_factory=list)
     finished: str = ""
+    changes: int = 0
 
     @property
     def best_loss(self) -> float:
@@ -54,8 +60,20 @@ def snapshot(run: BuiltRun, state: State) -> dict[str, Any]:
     }
 
 
+def copied(value: Any) -> Any:
+    """Returns a snapshot, or a part of one, that training changes no more."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: copied(one) for key, one in value.items()}
+    return type(value)(map(copied, value)) if isinstance(value, list | tuple) else value
+
+
 def restore(run: BuiltRun, saved: dict[str, Any]) -> State:
     """Restores a snapshot into a newly built run and returns the state to continue from."""
+    state = State(**saved["state"])
+    if state.changes and (values := values_of(run.start, RunConfig.from_json(saved["config"]))):
+        hot.apply(run, changed_in_training(run.start, values))  # an imported checkpoint may say anything
     run.model.load_state_dict(saved["model"])
     run.optimizer.load_state_dict(saved["optimizer"])
     if saved["scaler"]:
@@ -63,9 +81,19 @@ def restore(run: BuiltRun, saved: dict[str, Any]) -> State:
     torch.set_rng_state(saved["random"])
     if saved["random_device"] is not None and run.device.type == "cuda":
         torch.cuda.set_rng_state(saved["random_device"])
-    state = State(**saved["state"])
     state.outputs = [part.to(run.device) for part in state.outputs]
     state.mixed_targets = [part.to(run.device) for part in state.mixed_targets]
+    return state
+
+
+def branch(run: BuiltRun, saved: dict[str, Any]) -> State:
+    """Restores another run's snapshot into a newly built run that branches there, and returns the state to continue from. What
+    a branch may set is the new run's own."""
+    config = RunConfig.from_json(saved["config"]).changed(branch_values(run.start))
+    state = restore(run, {**saved, "config": config.to_json()})
+    state.finished = ""
+    if run.start.early_stopping.name == "none":
+        state.best_weights = None
     return state
 
 

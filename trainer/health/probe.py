@@ -43,7 +43,7 @@ class Probe:
     def __init__(self, run: BuiltRun, recorder: HealthRecorder, after: int) -> None:
         """`after`: the last step that is already done."""
         self.run, self.recorder = run, recorder
-        total = len(batch_sizes(len(run.data.train), run.config.batch_size)) * run.config.epochs
+        total = len(batch_sizes(len(run.data.train), run.start.batch_size)) * run.config.epochs
         self.steps: Iterator[int] = sample_steps(total, after) if run.config.health else iter(())
         self.due = next(self.steps, 0)
         self.parameters = Parameters(run.model, run.weights)

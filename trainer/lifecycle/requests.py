@@ -14,6 +14,8 @@ class RequestKind(StrEnum):
     STOP = "stop"
     PAUSE = "pause"
     RESUME = "resume"
+    MARK = "mark"  # keep a checkpoint of this step
+    CHANGE = "change"  # hot knobs; kept in a table of its own, as there may be several
     INTERRUPT = "interrupt"  # from the machine, not from a person: save and leave; the run continues later
 
     @property
@@ -26,6 +28,8 @@ _LABELS = {
     RequestKind.STOP: "Stopping…",
     RequestKind.PAUSE: "Pausing…",
     RequestKind.RESUME: "Resuming…",
+    RequestKind.MARK: "Marking…",
+    RequestKind.CHANGE: "Changing…",
     RequestKind.INTERRUPT: "Interrupting…",
 }
 _LEAVING = frozenset({RequestKind.STOP, RequestKind.PAUSE, RequestKind.INTERRUPT})
@@ -33,7 +37,8 @@ _LEAVING = frozenset({RequestKind.STOP, RequestKind.PAUSE, RequestKind.INTERRUPT
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request: its kind, and the values that the kind takes (today's kinds take none)."""
+    """One request: its kind, and the values that the kind takes. A change has its `number`, the new `values` by flat key, and the
+    `step` after which they hold, where an earlier attempt has recorded it; else it may begin `after` a step."""
 
     kind: RequestKind
     payload: Mapping[str, Any] = field(default_factory=dict, hash=False)

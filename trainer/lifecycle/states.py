@@ -42,6 +42,15 @@ class JobState(StrEnum):
         return self in (JobState.FINISHED, JobState.FAILED)
 
 
+class SearchState(StrEnum):
+    """Where a search stands. While it is stopped, its runs are paused."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
 class Event(StrEnum):
     """What moves a run from one state to the next. Of a running run, these are the ways in which its attempt ends."""
 

@@ -75,7 +75,7 @@ def first_batch(run: BuiltRun) -> torch.Tensor:
     """Returns the indices of the training samples in the first batch."""
     samples = len(run.data.train)
     size = batch_sizes(samples, run.config.batch_size)[0]
-    return batch_order(run.config.seed, 0, samples)[:size]
+    return batch_order(run.config.seed_for("order"), 0, samples)[:size]
 
 
 def forward_backward(run: BuiltRun, batch: torch.Tensor, targets: torch.Tensor) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The kinds of inspection: what can be asked about a configuration or a technique without training it.
+"""The kinds of inspection: what can be asked about a configuration or a technique before a run.
 
 The web process never imports torch. Where a page needs what only torch can compute, it calls `store.ask(kind, question)`;
 the supervisor forks a process, which calls the function here, and the page reads the answer from the store a moment later.
@@ -12,13 +12,14 @@ from typing import Any
 
 from trainer import examples
 from trainer.preflight.dry_run import dry_run
+from trainer.preflight.duration import duration
 from trainer.settings import Settings
 
 Inspector = Callable[[Mapping[str, Any], Settings], Any]
 
-KINDS: dict[str, Inspector] = {"before": dry_run, "example": examples.answer}
+KINDS: dict[str, Inspector] = {"before": dry_run, "duration": duration, "example": examples.answer}
 """Kind → function: it takes the question and the settings, returns plain values for JSON, and raises an engine's error (a
-sentence) where there is no answer. It trains and writes nothing, and takes far less than `inspector.MAX_SECONDS`."""
+sentence) where there is no answer. It writes nothing, and takes far less than `inspector.MAX_SECONDS`."""
 
 
 class InspectionError(Exception):

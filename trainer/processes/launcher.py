@@ -27,13 +27,13 @@ _LONG_ROUND = (
 
 @dataclass
 class Child:
-    """One child process: the worker of a run, or that of a download or an inspection (with its `job_id`)."""
+    """One child process: the worker of a run, or that of a download or an inspection (with its `job_id`), or of all searches."""
 
     pid: int
     owner: str = ""
     run_id: int | None = None
     job_id: int = 0
-    job: Literal["run", "download", "inspection"] = "run"
+    job: Literal["run", "download", "inspection", "search"] = "run"
     pulse: Pulse = field(default_factory=Pulse)
     status: int | None = None
     _seen: tuple[int, float] = (-1, 0.0)
@@ -104,6 +104,11 @@ class Children:
         """Whether a download is under way."""
         return any(child.job == "download" for child in self._all())
 
+    @property
+    def searching(self) -> bool:
+        """Whether the process that drives searches is there."""
+        return any(child.job == "search" for child in self._all())
+
     def inspectors(self) -> list[Child]:
         """Returns the children that answer a question."""
         return [child for child in self._all() if child.job == "inspection"]
@@ -129,6 +134,17 @@ class Children:
         """Starts a process that answers one question."""
         pid = self._fork(lambda: inspect_job(inspection_id, self._settings))
         return self._add(Child(pid, job_id=inspection_id, job="inspection"))
+
+    def fork_searcher(self) -> Child:
+        """Starts the process that drives searches."""
+        parent = os.getpid()
+
+        def job() -> int:
+            from trainer.processes.searcher import search_job
+
+            return search_job(self._settings, parent)
+
+        return self._add(Child(self._fork(job), job="search"))
 
     def reap(self) -> list[Child]:
         """Returns the children that have ended since the last call."""

@@ -5,7 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 
-WORKER_IMPORTS = ("trainer.engine.loop", "trainer.health.observer", "trainer.processes.inspection")
+WORKER_IMPORTS = (
+    "trainer.engine.loop",
+    "trainer.engine.stack.together",
+    "trainer.health.observer",
+    "trainer.processes.inspection",
+)
 
 
 def prewarm() -> None:

@@ -28,7 +28,7 @@ from trainer.store import Batch, Store, Superseded
 from trainer.store.points import Array
 
 INTERVAL = 0.2
-"""Seconds between commits."""
+"""Seconds between commits, for each of the runs that train together: their writers share one processor with training."""
 BEAT_INTERVAL = 0.5
 """Seconds between heartbeats while there is nothing to commit."""
 CAPACITY = 20_000
@@ -73,11 +73,12 @@ class Recorder:
         self._views: dict[str, tuple[int, bytes]] = {}
         self._notices: deque[str] = deque()
         self._progress = Progress()
-        self._capacity = CAPACITY
+        self._capacity, self._interval = CAPACITY, INTERVAL
         self._eager = True
         self._wake, self._closing = threading.Event(), False
         self._waiters: deque[threading.Event] = deque()
         self._request: Request | None = None
+        self._newest_change = self._recorded = -1
         self._handled: deque[Request] = deque()
         self._failure: Exception | None = None
         self._leaving_since: float | None = None
@@ -90,6 +91,7 @@ class Recorder:
         """Reports facts of the run besides its curves: device, parameters, total_steps, epoch, … Those reported before
         stay. The points add step, seconds, steps_per_s and the metrics that have
         an aggregation."""
+        self._interval = INTERVAL * facts["together"] if "together" in facts else self._interval
         self._progress.report(facts)
 
     def step(self, point: Point) -> None:
@@ -118,7 +120,7 @@ class Recorder:
         self._notices.append(text)
 
     def handled(self, request: Request) -> None:
-        """Removes a request that the loop has answered, here and in the store."""
+        """Removes a request that the loop has answered, here and in the store, in one commit with the steps that follow."""
         self._control.handled()
         self._handled.append(request)
 
@@ -134,7 +136,13 @@ class Recorder:
             self._check()
 
     def open(self) -> Recorder:
-        """Starts the writer thread."""
+        """Starts the writer thread, once it knows what earlier attempts have recorded: their changes of knobs come again at
+        their steps, and new ones not before the last step of the curve, which would else have a part that no change explains."""
+        self._recorded = self._store.last_step(self._run_id, "step")
+        for change in self._store.knob_changes(self._run_id):
+            if change.step is not None:
+                payload = {"number": change.number, "values": change.values, "step": change.step}
+                self._control.request(Request(RequestKind.CHANGE, payload))
         self._thread.start()
         return self
 
@@ -176,7 +184,7 @@ class Recorder:
                     waiter.set()
                 if closing and not self._notices:  # the last round itself may have added one
                     return
-                self._wake.wait(INTERVAL)
+                self._wake.wait(self._interval)
                 self._wake.clear()
         except Exception as error:  # reported where training can see it
             self._failure = error
@@ -210,7 +218,8 @@ class Recorder:
     ) -> Request | None:
         """Writes until it works: what was taken from the queues must not be lost. Returns what is requested of the run."""
         began, trouble = time.monotonic(), ""
-        handled = self._handled.popleft() if self._handled else None
+        # After the steps: none is committed before the change of knobs that it was trained with.
+        handled = _take(self._handled)
         while True:
             try:
                 request = self._store.record(
@@ -254,7 +263,11 @@ class Recorder:
     def _pass_on(self, request: Request | None) -> None:
         """Passes a request on to the loop, once: the store returns it until the loop has answered."""
         if request is not None and request != self._request:
-            self._control.request(request)
+            if request.kind is not RequestKind.CHANGE:
+                self._control.request(request)
+            elif request.payload["number"] > self._newest_change:
+                self._newest_change = request.payload["number"]
+                self._control.request(Request(request.kind, {**request.payload, "after": self._recorded}))
         self._request = request
 
     def _watch_parent(self) -> None:

@@ -162,15 +162,21 @@ class Supervisor:
         if run.status is RunState.INTERRUPTED:
             self.store.requeue_interrupted(run.id)
             log.info("Run %d saved a checkpoint and is queued again.", run.id)
+        elif run.status is RunState.RUNNING and is_locked(self.settings.run_folder(run.id) / "lock"):
+            log.info("Run %d left its worker before the end, and another process trains it.", run.id)
         elif run.status is RunState.RUNNING or (run.status is RunState.QUEUED and child.failed):
             self._lose(run, child.reason)
         else:
             log.info("Run %d: %s.", run.id, run.status)
 
     def _finalize_job(self, child: Child) -> None:
-        """Fails a download or an inspection whose process ended without writing an end state."""
+        """Fails a download or an inspection whose process ended without writing an end state. Searches go on with the next
+        process."""
         if child.job == "inspection":
             self.store.finish_inspection(child.job_id, error=unanswered(child.code, child.reason))
+        elif child.job == "search":
+            if child.failed:
+                log.warning("The process that drives searches ended: %s", child.reason)
         elif not self.store.download(child.job_id).is_over:
             self.store.finish_download(child.job_id, f"The download was ended: {child.reason}")
 
@@ -181,13 +187,24 @@ class Supervisor:
     # -- hung workers, runs without a worker, the lock ------------------------------------------------------
 
     def _check_runs(self) -> None:
+        self._hold_lock()
         for child in self.children.kill_hung():
             log.warning("The worker of run %s is hung and was killed.", child.run_id)
         for run in self.store.with_status(RunState.RUNNING, RunState.INTERRUPTED):
             if run.id not in {child.run_id for child in self.children.workers()}:
                 self._adopt(run)
-        if not self.lock.still_held():
-            log.error("The lock on the database is lost; stopping, so that another supervisor can serve it.")
+        if not self.children.searching and self.store.live_searches():
+            self.children.fork_searcher()
+            log.info("Searching.")
+
+    def _hold_lock(self) -> None:
+        """Takes the lock again where its connection broke, as when PostgreSQL was restarted; the workers train on meanwhile."""
+        if self.lock.still_held():
+            return
+        if self.lock.acquire():
+            log.info("The connection to the database broke; the lock on it is taken again.")
+        else:
+            log.error("The lock on the database is lost: another supervisor serves it now. Stopping.")
             self.stopping = True
 
     def _adopt(self, run: Run) -> None:
@@ -243,6 +260,7 @@ class Supervisor:
             if trouble != self._trouble:
                 log.warning("The database reports %r; trying again.", trouble)
             self._trouble = trouble
+            self._next_check = 0.0  # the lock comes first, before any run is started
         else:
             if self._trouble:
                 log.info("The database answers again.")

@@ -1,4 +1,5 @@
-"""A worker: one process that trains one run, from its claim in the store to its end state.
+"""A worker: one process that trains one run, from its claim in the store to its end state, and with it replicates of the same
+arm that wait for a worker (see mates.py).
 
 It reads what people request of the run between two steps. On SIGTERM, and when its supervisor is gone, it saves an exact
 checkpoint and leaves; the run continues later from there.
@@ -14,7 +15,8 @@ import struct
 import threading
 import time
 import traceback
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,9 @@ from trainer.lifecycle.states import RunState
 from trainer.processes.control import Control
 from trainer.processes.limits import limit_memory, require_disk, require_memory, require_points
 from trainer.processes.log import error_sentence, log_line, ran_out_of_memory
+from trainer.processes.mates import Claim, claim_mates
 from trainer.processes.process_memory import PeakMemory
+from trainer.processes.quota import kept_room
 from trainer.processes.recorder import LEAVE_SECONDS, Recorder, RecordingError
 from trainer.settings import MEGABYTE, Settings
 from trainer.store import Store, Superseded
@@ -34,6 +38,7 @@ from trainer.store.file_lock import FileLock
 
 if TYPE_CHECKING:
     from trainer.engine.build import BuiltRun
+    from trainer.engine.loop import Trainer, Training
     from trainer.engine.report import Results
 
 BUSY = 75  # exit code: another process still holds the run's lock (EX_TEMPFAIL)
@@ -74,8 +79,8 @@ class Pulse:
 def work(run_id: int, settings: Settings, parent: int, pulse: Pulse) -> int:
     """Trains a queued run in this process, which the supervisor has forked for it, and returns the exit code."""
     folder = settings.run_folder(run_id)
-    control = Control()
-    signal.signal(signal.SIGTERM, lambda *_: control.request(Request(RequestKind.INTERRUPT)))
+    controls = Controls()
+    signal.signal(signal.SIGTERM, lambda *_: controls.interrupt())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
     os.nice(NICENESS)
     pulse.start()
@@ -88,9 +93,42 @@ def work(run_id: int, settings: Settings, parent: int, pulse: Pulse) -> int:
     attempt = store.claim(run_id)
     if attempt is None:
         return 0
-    code = train_attempt(store, run_id, attempt, settings, control, parent=parent)
+
+    def steps(claimed: Claim) -> Training[int]:
+        return attempt_steps(
+            store, claimed.run_id, claimed.attempt, settings, controls.new(), parent=parent, lock=claimed.lock
+        )
+
+    def mates(trainer: Trainer) -> Iterator[Training[int]]:
+        return map(steps, claim_mates(store, settings, run_id, trainer.run))
+
+    from trainer.engine.stack.together import train_together
+
+    code, *_ = train_together(steps(Claim(run_id, attempt, lock)), mates)
     store.close()
     return code
+
+
+class Controls:
+    """The controls of all runs that a worker trains."""
+
+    def __init__(self) -> None:
+        self._made: list[Control] = []
+        self._leaving = False
+
+    def new(self) -> Control:
+        """Returns one for another run."""
+        control = Control()
+        self._made.append(control)
+        if self._leaving:
+            control.request(Request(RequestKind.INTERRUPT))
+        return control
+
+    def interrupt(self) -> None:
+        """Tells all runs to save and leave; safe in a signal handler."""
+        self._leaving = True
+        for control in self._made:
+            control.request(Request(RequestKind.INTERRUPT))
 
 
 def train_attempt(
@@ -105,14 +143,52 @@ def train_attempt(
 ) -> int:
     """Trains a claimed run whose lock the caller holds, writes its end state, and returns the exit code. A caller that has
     the run's configuration passes it on; otherwise it is read from the store."""
+    from trainer.engine.loop import alone
+
+    return alone(attempt_steps(store, run_id, attempt, settings, control, parent=parent, config=config))
+
+
+def attempt_steps(
+    store: Store,
+    run_id: int,
+    attempt: int,
+    settings: Settings,
+    control: Control,
+    *,
+    parent: int | None = None,
+    config: RunConfig | None = None,
+    lock: FileLock | None = None,
+) -> Training[int]:
+    """What `train_attempt` does around the steps themselves. Releases the `lock` at the end, where it is given."""
+    try:
+        code = yield from _recorded_steps(store, run_id, attempt, settings, control, parent, config)
+    finally:
+        if lock is not None:
+            lock.release()
+    return code
+
+
+def _recorded_steps(
+    store: Store,
+    run_id: int,
+    attempt: int,
+    settings: Settings,
+    control: Control,
+    parent: int | None,
+    config: RunConfig | None,
+) -> Training[int]:
     folder = settings.run_folder(run_id)
     recorder = Recorder(store, run_id, attempt, control, parent, partial(require_disk, folder, settings))
     end: dict[str, Any]
     try:
         with recorder:
-            config = config or RunConfig.parse(store.run(run_id).config)
+            run = store.run(run_id)
+            config = config or RunConfig.parse(run.config)
             require_points(config, settings)
-            results = _train(config, settings, folder, recorder, control)
+            room = cache(partial(kept_room, store, settings, run))
+            results = yield from _steps(
+                config, settings, folder, recorder, control, room=room, branched=run.parent_step is not None
+            )
         end = _end_of(results)
     except Superseded:
         return 0
@@ -136,14 +212,19 @@ def _log_traceback(parent: int | None) -> None:
         log_line(traceback.format_exc())
 
 
-def _train(
-    config: RunConfig, settings: Settings, run_folder: Path, recorder: Recorder, control: Control
-) -> Results:
-    from trainer.engine.loop import train
+def _steps(
+    config: RunConfig,
+    settings: Settings,
+    run_folder: Path,
+    recorder: Recorder,
+    control: Control,
+    *,
+    room: Callable[[], int],
+    branched: bool,
+) -> Training[Results]:
+    from trainer.engine.loop import training
     from trainer.engine.lr_finder import train_range_test
     from trainer.health.observer import HealthObserver
-
-    how = train_range_test if config.technique("schedule").facts.get("probe") else train
 
     memory = PeakMemory()
 
@@ -151,14 +232,17 @@ def _train(
         require_memory(run, settings)
         return HealthObserver(run, after, recorder=recorder)
 
-    results = how(
-        config,
-        data_folder=settings.data,
-        run_folder=run_folder,
-        recorder=recorder,
-        control=control,
-        observe=observe,
-    )
+    around: dict[str, Any] = {
+        "data_folder": settings.data,
+        "run_folder": run_folder,
+        "recorder": recorder,
+        "control": control,
+        "observe": observe,
+    }
+    if config.technique("schedule").facts.get("probe"):
+        results = train_range_test(config, **around)
+    else:
+        results = yield from training(config, room=room, branched=branched, **around)
     if (taken := memory.bytes_on(results.device)) is not None:
         recorder.progress({"peak_memory": taken})
     return results

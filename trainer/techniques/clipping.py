@@ -24,6 +24,7 @@ declare_family(
     help="Limits gradients before the optimizer uses them, so that one bad batch cannot wreck the weights.",
     group="optimization",
     default="none",
+    hot=True,
 )
 
 

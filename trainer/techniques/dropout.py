@@ -20,6 +20,7 @@ declare_family(
     help="Silences random units while training so that no unit can rely on another.",
     group="techniques",
     default="dropout",
+    hot=True,
 )
 
 

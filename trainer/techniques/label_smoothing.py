@@ -18,6 +18,7 @@ declare_family(
     help="Asks for slightly less than certainty, so that logits do not grow without bound.",
     group="regularization",
     default="smoothing",
+    hot=True,
 )
 
 

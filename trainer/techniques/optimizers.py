@@ -23,7 +23,13 @@ Momentum = Annotated[
 Decay = Annotated[
     float,
     knob(
-        "Weight decay", "How strongly every weight is pulled toward zero.", ge=0, le=1, step=0.001, log=True
+        "Weight decay",
+        "How strongly every weight is pulled toward zero.",
+        ge=0,
+        le=1,
+        step=0.001,
+        log=True,
+        hot=True,
     ),
 ]
 Beta1 = Annotated[float, knob("β₁", "Decay of the running mean of the gradient.", ge=0, lt=1, step=0.01)]

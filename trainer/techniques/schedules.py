@@ -50,6 +50,7 @@ declare_family(
     help="How the learning rate changes during training.",
     group="techniques",
     default="constant",
+    hot=True,
 )
 
 
