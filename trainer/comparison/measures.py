@@ -41,14 +41,15 @@ def outcome(run: Run, design: Design, epochs: Points | None = None) -> Outcome |
     if run.status is not RunState.FINISHED:
         return None
     if design.until is None:
-        value = _at_end(run.results, design)
+        value = at_end(run.results, design.measure)
     else:
         value = _at_budget(epochs, design, design.until, run.config["batch_size"])
     return None if value is None else Outcome(value, ended)
 
 
-def _at_end(results: Mapping[str, Any], design: Design) -> float | None:
-    reading = READINGS[design.measure]
+def at_end(results: Mapping[str, Any], measure: str) -> float | None:
+    """Returns what a run's results say of a measure; None where they do not."""
+    reading = READINGS[measure]
     if reading.weights == "best":
         value = results["best"].get("val_metric" if reading.score else "val_loss")
     else:

@@ -25,6 +25,16 @@ class Claim(StrEnum):
     OPEN = "open"
 
 
+METHOD = (
+    "Each seed trains every arm on the same split, from the same initial weights, with the same batches in the same order, so "
+    "the arms differ in what was changed and in nothing else. The verdict rests on the differences between arm and baseline, "
+    "one for each seed. It may be looked at after every run, and more seeds may be added at any time: the probability of ever "
+    "claiming a difference that is not there stays at 5% or below. An arm whose loss diverges counts as worse, and is never "
+    "left out. How many more seeds would tell is estimated by continuing the differences so far at random, 200 times."
+)
+"""How a verdict is reached."""
+
+
 @dataclass(frozen=True)
 class Measure:
     """What the arms are compared by. `margin` is the largest difference that does not matter; 0: each one does."""
@@ -80,7 +90,12 @@ def verdicts(
     With several arms, the probability that any claim of better or worse is false is at most 5% for all of them together; so it is
     for the claims of no difference.
     """
-    pairs = [_pairs(baseline, arm) for arm in arms]
+    return judge([_pairs(baseline, arm) for arm in arms], measure)
+
+
+def judge(pairs: Sequence[Array], measure: Measure) -> list[Verdict]:
+    """Returns the verdict on each of several changes, given its [n, 2] values without and with it, in the order in which they
+    became known."""
     gains = [_gains(one, measure) for one in pairs]
     found = [evidence(one) for one in gains]
     sure = claimed(found)
@@ -88,7 +103,7 @@ def verdicts(
         _verdict(
             tuple(map(tuple, pairs[i].tolist())), measure, found[i], sure[i], (*found[:i], *found[i + 1 :])
         )
-        for i in range(len(arms))
+        for i in range(len(pairs))
     ]
 
 
@@ -154,15 +169,15 @@ def _claim(differences: Array, gains: Array, measure: Measure, sure: bool, arms:
     return Claim.OPEN if matters or len(differences) < len(gains) else Claim.EQUAL
 
 
-def sentence(name: str, verdict: Verdict, measure: Measure) -> str:
+def sentence(name: str, verdict: Verdict, measure: Measure, of_seeds: str = "") -> str:
     """Returns the verdict in words, such as "“Batch norm” is better: validation loss is lower by 0.012 (95% interval 0.008 to
-    0.017), in 6 of 6 seeds."."""
+    0.017), in 6 of 6 seeds.". `of_seeds` follows the number of seeds that it rests on: " of the initial weights"."""
     said = {
         Claim.BETTER: _claimed_sentence,
         Claim.WORSE: _claimed_sentence,
         Claim.EQUAL: _equal_sentence,
         Claim.OPEN: _open_sentence,
-    }[verdict.claim](name, verdict, measure)
+    }[verdict.claim](name, verdict, measure, of_seeds)
     diverged = [
         f" {count} of {whose} {verdict.pairs} {'run' if verdict.pairs == 1 else 'runs'} diverged, which counts as losing."
         for count, whose in ((verdict.diverged, "its"), (verdict.baseline_diverged, "the baseline's"))
@@ -171,28 +186,26 @@ def sentence(name: str, verdict: Verdict, measure: Measure) -> str:
     return said + "".join(diverged)
 
 
-def _claimed_sentence(name: str, verdict: Verdict, measure: Measure) -> str:
+def _claimed_sentence(name: str, verdict: Verdict, measure: Measure, of_seeds: str) -> str:
     wins = verdict.wins if verdict.claim is Claim.BETTER else verdict.pairs - verdict.wins
-    seen = f"in {wins:g} of {verdict.pairs} seeds"
+    seen = f"in {wins:g} of {verdict.pairs} seeds{of_seeds}"
     if not math.isfinite(verdict.effect):
         return f"“{name}” is {verdict.claim}: {seen}."
     direction = "lower" if verdict.effect < 0 else "higher"
-    size = f"{measure.label} is {direction} by {_amount(abs(verdict.effect), measure)}"
+    size = f"{measure.label} is {direction} by {amount(abs(verdict.effect), measure)}"
     return f"“{name}” is {verdict.claim}: {size}{_interval(verdict)}, {seen}."
 
 
-def _equal_sentence(name: str, verdict: Verdict, measure: Measure) -> str:
+def _equal_sentence(name: str, verdict: Verdict, measure: Measure, of_seeds: str) -> str:
     if verdict.low == verdict.high == 0:
-        return (
-            f"“{name}” makes no difference: {measure.label} is the same with each of {verdict.pairs} seeds."
-        )
+        return f"“{name}” makes no difference: {measure.label} is the same with each of {verdict.pairs} seeds{of_seeds}."
     return (
-        f"“{name}” makes no difference larger than {_amount(measure.margin, measure)}: {measure.label} differs by "
-        f"{_amount(verdict.effect, measure)}{_interval(verdict)} over {verdict.pairs} seeds."
+        f"“{name}” makes no difference larger than {amount(measure.margin, measure)}: {measure.label} differs by "
+        f"{amount(verdict.effect, measure)}{_interval(verdict)} over {verdict.pairs} seeds{of_seeds}."
     )
 
 
-def _open_sentence(name: str, verdict: Verdict, measure: Measure) -> str:
+def _open_sentence(name: str, verdict: Verdict, measure: Measure, of_seeds: str) -> str:
     if verdict.pairs == 0:
         return f"Cannot tell yet whether “{name}” is better: no seed has finished in both arms."
     more = verdict.more_seeds
@@ -204,8 +217,8 @@ def _open_sentence(name: str, verdict: Verdict, measure: Measure) -> str:
     if verdict.pairs < verdict.fewest:
         outlook = f"It takes at least {verdict.fewest} seeds to tell"
     seen = (
-        f"{measure.label} differs by {_amount(verdict.effect, measure)}{_interval(verdict)} over "
-        f"{verdict.pairs} {'seed' if verdict.pairs == 1 else 'seeds'}"
+        f"{measure.label} differs by {amount(verdict.effect, measure)}{_interval(verdict)} over "
+        f"{verdict.pairs} {'seed' if verdict.pairs == 1 else 'seeds'}{of_seeds}"
         if math.isfinite(verdict.effect)
         else f"{verdict.pairs} {'seed has' if verdict.pairs == 1 else 'seeds have'} finished"
     )
@@ -218,12 +231,14 @@ def _interval(verdict: Verdict) -> str:
     sizes = sorted((verdict.low, verdict.high))
     if verdict.claim in (Claim.BETTER, Claim.WORSE) and sizes[0] * sizes[1] > 0:
         sizes = sorted(abs(one) for one in sizes)
-    return f" (95% interval {_number(sizes[0])} to {_number(sizes[1])})"
+    return f" (95% interval {number(sizes[0])} to {number(sizes[1])})"
 
 
-def _amount(value: float, measure: Measure) -> str:
-    return f"{_number(value)} {measure.unit}".strip()
+def amount(value: float, measure: Measure) -> str:
+    """Returns a value of the measure with its unit."""
+    return f"{number(value)} {measure.unit}".strip()
 
 
-def _number(value: float) -> str:
-    return f"{value:.3g}".replace("-", "−")
+def number(value: float) -> str:
+    """Returns three digits; a dash where there is no finite number."""
+    return f"{value:.3g}".replace("-", "−") if math.isfinite(value) else "–"

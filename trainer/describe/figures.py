@@ -33,12 +33,12 @@ def weights_at_end(results: Mapping[str, Any]) -> str:
 
 def figures(results: Mapping[str, Any], task: str) -> list[Figure]:
     """Returns a run's figures: validation and test of the weights that it ended with, then those of its best epoch."""
-    end, best = weights_at_end(results), _part(results, "best")
+    end, best = weights_at_end(results), part_of(results, "best")
     name = "accuracy" if task == "classification" else "error"
     found = [
         Figure(f"{part.capitalize()} {name}", _metric(value, task, results), end)
         for part in ("validation", "test")
-        if (value := _part(results, part).get("metric")) is not None
+        if (value := part_of(results, part).get("metric")) is not None
     ]
     if "val_loss" in best:
         found.append(Figure("Validation loss", format_number(best["val_loss"]), _best_epoch(results)))
@@ -49,11 +49,11 @@ def figures(results: Mapping[str, Any], task: str) -> list[Figure]:
 
 
 def _best_epoch(results: Mapping[str, Any]) -> str:
-    epoch = _part(results, "best").get("epoch")
+    epoch = part_of(results, "best").get("epoch")
     return f"best epoch {epoch:.0f}" if isinstance(epoch, int | float) else "best epoch"
 
 
-def _part(results: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def part_of(results: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Returns a group of figures; of an imported run, anything may stand in its place."""
     part = results.get(name)
     return part if isinstance(part, Mapping) else {}
