@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +14,15 @@ from typing import IO, Any
 from trainer.config import RunConfig
 from trainer.data.uploads import find_manifest, upload_folder
 from trainer.describe.labels import run_title
+from trainer.describe.origin import origin, parent_of
 from trainer.engine import checkpoint
 from trainer.export.curves import frame
 from trainer.export.script import exact_script
+from trainer.lifecycle.hot_knobs import KnobChange
 from trainer.lifecycle.states import RunState
 from trainer.metrics import registry
 from trainer.settings import Settings
-from trainer.store import Run, Store
+from trainer.store import Comparison, Run, Store
 
 FORMAT, VERSION = "trainscope-run", 1
 KINDS = (*registry.KINDS, "health")
@@ -72,7 +74,9 @@ def pieces(source: bytes | Path) -> Iterator[bytes]:
 
 def contents(store: Store, settings: Settings, run: Run) -> Iterator[Content]:
     """Everything that there is of a run."""
-    yield Content("run.json", as_json(facts(run)))
+    changes = store.knob_changes(run.id)
+    told = facts(run) | changes_of(changes) | branch_of(store, run) | tags_of(run)
+    yield Content("run.json", as_json(told))
     yield Content("config.json", as_json(run.config))
     if run.results is not None:
         yield Content("results.json", as_json(run.results))
@@ -103,10 +107,33 @@ def facts(run: Run) -> dict[str, Any]:
     }
 
 
+def changes_of(changes: Sequence[KnobChange]) -> dict[str, Any]:
+    """The changes of knobs while the run trained, where there were any; those that it never applied stay behind."""
+    applied = [
+        {"step": one.step, "values": dict(one.values), "requested": one.requested.isoformat()}
+        for one in changes
+        if one.step is not None
+    ]
+    return {"changes": applied} if applied else {}
+
+
+def branch_of(store: Store, run: Run) -> dict[str, Any]:
+    """Where a branch began: the step, and in words for people, who may not have the other run."""
+    if run.parent_step is None:
+        return {}
+    said = f"{origin(run, parent_of(store, run))}."
+    return {"branched": run.parent_step, "notices": list(dict.fromkeys([*run.notices, said]))}
+
+
+def tags_of(tagged: Run | Comparison) -> dict[str, Any]:
+    """The tags of a run or a comparison, where there are any."""
+    return {"tags": list(tagged.tags)} if tagged.tags else {}
+
+
 def code(run: Run) -> Iterator[Content]:
     """The script, and what it reads beside it where the run trained on a person's own file."""
     config = RunConfig.from_stored(run.config)
-    if config is None:  # the rest of the run is complete all the same
+    if config is None or not run.follows_its_config:  # the rest of the run is complete all the same
         return
     yield Content("run.py", exact_script(config, run_title(run), run.results).encode())
     if "own" in config.technique("data").facts and find_manifest(digest := config.data.knobs["file"]):

@@ -15,6 +15,9 @@ from trainer.export.script import ShortScriptError, exact_script, short_script
 from trainer.settings import Settings
 from trainer.store import Run, Store
 
+CHANGED = "Knobs of this run changed while it trained, which no script repeats. Export its curves, weights or everything."
+BRANCHED = "This run began at a checkpoint of another, which no script has. Export its curves, weights or everything."
+
 
 class ExportError(ValueError):
     """What is asked for is not there; the text is one sentence."""
@@ -36,11 +39,21 @@ class Format:
         return f"run-{run.id}{self.suffix}"
 
 
+def unrepeatable(run: Run) -> str:
+    """Returns why no script repeats a run; empty where one does."""
+    if run.parent_step is not None:
+        return BRANCHED
+    return CHANGED if run.changes else ""
+
+
 def run_script(run: Run, write: Callable[..., str] = short_script) -> str:
     """Returns a run's script: the short one, or with `exact_script` the other.
 
-    Raises ExportError when its knobs were set in another version, or when it cannot be said in a short script.
+    Raises ExportError when its knobs were set in another version or changed while it trained, for a branch, and when it cannot
+    be said in a short script.
     """
+    if obstacle := unrepeatable(run):
+        raise ExportError(obstacle)
     try:
         return write(RunConfig.parse(run.config), run_title(run), run.results)
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""Importing a run for the web server: read in a process with limits of its own, like every file from a visitor."""
+"""Importing runs for the web server: read in a process with limits of its own, like every file from a visitor."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import json
 import resource
 import shutil
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
 from trainer.export.bundle import BundleError
-from trainer.export.unbundle import import_bundle
+from trainer.export.imported_collection import import_file
 from trainer.processes.incoming import staged
 from trainer.processes.sandboxed_reader import emit, limit_itself, run_bounded
 from trainer.settings import Settings
-from trainer.store import Store
+from trainer.store import Imported, Store
 
 MAX_MEMORY = 1_500_000_000  # bytes of address space; half of it is taken before a zip is read
 TOO_MUCH = (
@@ -23,8 +24,8 @@ TOO_MUCH = (
 )
 
 
-def receive(settings: Settings, file: IO[bytes], owner: str) -> int:
-    """Adds the run in a zip to the store from a child process and returns its id. Raises BundleError with a sentence."""
+def receive(settings: Settings, file: IO[bytes], owner: str) -> Imported:
+    """Adds what a zip holds to the store from a child process. Raises BundleError with a sentence."""
     try:
         with staged(settings) as folder:
             with (folder / "run.zip").open("wb") as copy:
@@ -38,20 +39,20 @@ def receive(settings: Settings, file: IO[bytes], owner: str) -> int:
             result = run_bounded("trainer.export.sandboxed_import", folder, owner)
     except OSError as error:
         raise BundleError(f"The zip could not be kept: {error.strerror}. Free some space.") from error
-    if "run" in result:
-        return int(result["run"])
+    if "runs" in result:
+        return Imported(**result)
     raise BundleError(str(result.get("problem", TOO_MUCH)))
 
 
 def main(folder: Path) -> int:
-    """The child: takes the run in and says its number, or what is wrong."""
+    """The child: takes the runs in and says their ids, or what is wrong."""
     # No limit on files: the database is one, and may be of any size.
     limit_itself(memory=MAX_MEMORY, file_size=resource.RLIM_INFINITY)
     order = json.loads((folder / "order.json").read_text())
     settings = Settings(**order["settings"])
     try:
         with (folder / "run.zip").open("rb") as file:
-            emit(run=import_bundle(Store(settings.url), settings, file, order["owner"]))
+            emit(**asdict(import_file(Store(settings.url), settings, file, order["owner"])))
     except BundleError as error:
         emit(problem=str(error))
     except MemoryError:

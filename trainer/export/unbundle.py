@@ -6,13 +6,13 @@ checksum must fit; numbers must be numbers. Only then a run is created.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import IO, Any
 
@@ -25,11 +25,13 @@ from trainer.engine.report import Results
 from trainer.export.bundle import FORMAT, VERSION, BundleError
 from trainer.export.imported_curves import MAX_STEP, MAX_VALUE, read_curve, shown
 from trainer.export.pickles import problem_of_checkpoint, problem_of_weights
+from trainer.export.staged_runs import Incoming, keep, stage
+from trainer.lifecycle.hot_knobs import MAX_CHANGES, KnobChange, changed_in_training, values_of
 from trainer.metrics.registry import metrics
 from trainer.processes.incoming import staged
 from trainer.processes.quota import over_quota
 from trainer.settings import Settings
-from trainer.store import ENDED, MAX_LENGTHS, Batch, Store
+from trainer.store import ENDED, MAX_LENGTHS, MAX_TAG, MAX_TAGS, Store
 
 MB = 1_000_000
 ELSEWHERE = "This run trained on a file that is not on this machine. To repeat it, upload the same file on the Your data page."
@@ -60,54 +62,41 @@ KNOWN_PROGRESS = {
 }
 
 
-@dataclass(frozen=True)
-class Incoming:
-    """A run that was read and found to be in order."""
-
-    values: dict[str, Any]
-    batches: list[Batch]
-    files: dict[str, bytes]
-
-    @property
-    def bytes(self) -> int:
-        """What the run will take on disk."""
-        return sum(batch.rows.nbytes for batch in self.batches) + sum(map(len, self.files.values()))
-
-
 def import_bundle(store: Store, settings: Settings, file: IO[bytes], owner: str) -> int:
     """Adds the run in a zip to the store and returns its id. Raises BundleError, and then nothing has changed."""
     incoming = read_bundle(file)
     if problem := over_quota(store, settings, owner, incoming.bytes):
         raise BundleError(problem)
     try:
-        # Files first, under another name: a run whose import is killed here must not resume without its checkpoint.
-        with staged(settings) as files:
-            for name, data in incoming.files.items():
-                (files / name).write_bytes(data)
-            run_id = store.import_run(owner, incoming.values, incoming.batches, incoming.bytes)
-            folder = settings.run_folder(run_id)
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                files.rename(folder)
-            except OSError:
-                store.delete(run_id, by=owner)
-                raise
+        with staged(settings) as folder:
+            return keep(store, settings, owner, [stage(incoming, folder / "run")]).runs[0]
     except OSError as error:
         raise BundleError(f"The weights could not be saved: {error.strerror}. Free some space.") from error
-    return run_id
 
 
-def read_bundle(file: IO[bytes]) -> Incoming:
-    """Reads and checks everything."""
+@contextlib.contextmanager
+def opened_zip(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
+    """Opens a zip. Raises BundleError for one that is damaged, also while it is read."""
     try:
         with zipfile.ZipFile(file) as archive:
-            contents = read_files(archive)
+            if all(one.header_offset for one in archive.infolist()) and archive.infolist():
+                # What is left of a zip that was cut may end in one of those inside it.
+                raise zipfile.BadZipFile("something stands before its first file")
+            yield archive
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError) as error:
         raise BundleError(
             f"The file is no whole zip ({str(error)[:100] or type(error).__name__})."
         ) from error
+
+
+def read_bundle(file: IO[bytes]) -> Incoming:
+    """Reads and checks everything."""
+    with opened_zip(file) as archive:
+        contents = read_files(archive)
     config = config_of(contents)
-    values = run_values(as_object(contents, "run.json"), config)
+    facts = as_object(contents, "run.json")
+    values = run_values(facts, config)
+    changes = changes_of(facts.get("changes", []), config)
     values["results"] = results_of(contents, config)
     for name, check in (
         (checkpoint.WEIGHTS, problem_of_weights),
@@ -119,7 +108,7 @@ def read_bundle(file: IO[bytes]) -> Incoming:
     # Taken out one by one: text and numbers of all together would need twice the memory.
     batches = [batch for name in tables for batch in read_curve(name[8:-4], contents.pop(name))]
     files = {name: contents[name] for name in (checkpoint.WEIGHTS, checkpoint.CURRENT) if name in contents}
-    return Incoming(values, batches, files)
+    return Incoming(values, changes, batches, files)
 
 
 def read_files(archive: zipfile.ZipFile) -> dict[str, bytes]:
@@ -135,7 +124,8 @@ def read_files(archive: zipfile.ZipFile) -> dict[str, bytes]:
         raise BundleError(f"The zip would take more than {MAX_SUM // MB:,} MB; that is too much for a run.")
     if "manifest.json" not in by_name:
         raise BundleError("The zip has no manifest.json: it is not a run that was exported here.")
-    manifest = as_object({"manifest.json": read_file(archive, by_name["manifest.json"])}, "manifest.json")
+    data = read_file(archive, by_name["manifest.json"], LIMITS["manifest.json"])
+    manifest = as_object({"manifest.json": data}, "manifest.json")
     if manifest.get("format") != FORMAT or manifest.get("version") != VERSION:
         raise BundleError(
             f"The zip is {shown(manifest.get('format'))} in version {shown(manifest.get('version'))}; "
@@ -145,15 +135,14 @@ def read_files(archive: zipfile.ZipFile) -> dict[str, bytes]:
     if not isinstance(listed, dict):
         raise BundleError("The manifest lists no files.")
     return {
-        name: verified(name, read_file(archive, entry), listed.get(name))
+        name: verified(name, read_file(archive, entry, LIMITS[name]), listed.get(name))
         for name, entry in by_name.items()
         if name != "manifest.json"
     }
 
 
-def read_file(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+def read_file(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> bytes:
     """One file, up to its limit: what an entry says of its size may be a lie."""
-    limit = LIMITS[entry.filename]
     if entry.file_size > limit:
         raise BundleError(
             f"{entry.filename} has {entry.file_size // MB:,} MB; the limit is {limit // MB:,} MB."
@@ -209,11 +198,15 @@ def run_values(facts: dict[str, Any], config: RunConfig) -> dict[str, Any]:
             raise BundleError(f"The run's {name} is {shown(text)}, but must be text.")
         values[name] = text[:longest]
     values["error"] = values["error"] or None
+    values["tags"] = tags_of(facts)
     notices = facts.get("notices")
     notices = notices if isinstance(notices, list) else []
     values["notices"] = [text[:2_000] for text in notices[:MAX_NOTICES] if isinstance(text, str)]
     if config.technique("data").facts.get("own") and find_manifest(config.data.knobs["file"]) is None:
         values["notices"].append(ELSEWHERE)
+    if (step := facts.get("branched")) is not None and (type(step) is not int or not 0 <= step <= MAX_STEP):
+        raise BundleError(f"The run is said to have branched at step {shown(step)}, which is no step.")
+    values["parent_step"] = step
     progress = facts.get("progress")
     progress = progress if isinstance(progress, dict) else {}
     values["progress"] = {
@@ -221,7 +214,36 @@ def run_values(facts: dict[str, Any], config: RunConfig) -> dict[str, Any]:
         for name, kind in KNOWN_PROGRESS.items()
         if plain(progress.get(name), kind) and usual(name, progress[name])
     }
-    return values | {name: moment(facts.get(name), name) for name in ("created", "started", "ended")}
+    return values | {
+        name: moment(facts.get(name), f"run's {name}") for name in ("created", "started", "ended")
+    }
+
+
+def tags_of(facts: dict[str, Any]) -> list[str]:
+    """The tags of a run or a comparison."""
+    tags = facts.get("tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise BundleError(f"The tags are {shown(tags)}, but must be a list of text.")
+    return [tag[:MAX_TAG] for tag in tags[:MAX_TAGS]]
+
+
+def changes_of(listed: object, config: RunConfig) -> list[KnobChange]:
+    """The changes of knobs while the run trained, each checked as when it was requested."""
+    if not isinstance(listed, list) or len(listed) > MAX_CHANGES:
+        raise BundleError(f"The run's changes are no list of at most {MAX_CHANGES:,}.")
+    found, last = [], 0
+    for number, one in enumerate(listed, start=1):
+        values, step = (one.get("values"), one.get("step")) if isinstance(one, dict) else (None, None)
+        if not isinstance(values, dict) or type(step) is not int or not last <= step <= MAX_STEP:
+            raise BundleError(f"Change {number} of the run's knobs is {shown(one)}, which is no change.")
+        try:
+            changed = changed_in_training(config, values)
+        except ConfigError as error:
+            raise BundleError(f"Change {number} of the run's knobs is not possible here: {error}") from error
+        requested = moment(one.get("requested"), f"run's change {number}")
+        found.append(KnobChange(number, values_of(config, changed), requested, step))
+        config, last = changed, step
+    return found
 
 
 def plain(value: object, kind: type) -> bool:
@@ -256,7 +278,7 @@ def moment(text: object, name: str) -> datetime:
         if time.tzinfo is None or not 2000 <= time.year < 2200:
             raise ValueError
     except ValueError:
-        raise BundleError(f"The run's {name} is {shown(text)}, which is no moment.") from None
+        raise BundleError(f"The {name} is {shown(text)}, which is no moment.") from None
     return time.astimezone(UTC)
 
 

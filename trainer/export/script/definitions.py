@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trainer.config import plain_knobs
+from trainer.config import attributes, plain_knobs
 from trainer.export.script.closure import Closure
 from trainer.export.script.folding.simplify import simplified
 from trainer.export.script.folding.splicing import spliced
@@ -91,7 +91,7 @@ def _names(closure: Closure, texts: Mapping[Item, str]) -> dict[Reference, str]:
         for other in (*specialize.references.within(text), *closure.spelled[item]):
             if isinstance(other, Import):
                 names[other] = other.bound or other.module
-    taken = set(names.values()) | {knob.upper() for knob in plain_knobs()}
+    taken = set(names.values()) | {attributes()[key].upper() for key in plain_knobs()}
     inner = set().union(*map(locals_of, texts.values()))
     for item in texts:
         name, family = item.name.removesuffix(SHORT), family_of.get(item)

@@ -68,7 +68,7 @@ def main() -> None:
         mix = config.bound("mixing") if MIXES else None
         classes = len(data.samples.classes)
         changes = CHANGES
-        augment = Augmenter(config.seed, classes, changes, mix, data.mean, data.deviation)
+        augment = Augmenter(config.seed_for("order"), classes, changes, mix, data.mean, data.deviation)
     sizes = batch_sizes(len(data.train), config.batch_size)
     step = 0
     if MOVES:
@@ -79,10 +79,10 @@ def main() -> None:
         best_loss, best_epoch, best_weights = math.inf, 0, {}
     if PROBES:
         smooth, smallest = Smooth(), math.inf
-    torch.manual_seed(stream_seed(config.seed, "dropout"))
+    torch.manual_seed(stream_seed(config.seed_for("dropout"), "dropout"))
 
     for epoch in range(config.epochs):
-        order = batch_order(config.seed, epoch, len(data.train)).to(device)
+        order = batch_order(config.seed_for("order"), epoch, len(data.train)).to(device)
         losses, predictions = [], []
         if MIXES:
             mixed_targets = []
@@ -186,7 +186,7 @@ def load_data(device: torch.device) -> SplitData:
     samples = config.bound("data")(FOLDER) if READS_FILES else config.bound("data")()
     return split(
         samples,
-        seed=config.seed,
+        seed=config.seed_for("split"),
         validation_share=config.validation_share,
         test_share=config.test_share,
         device=device,

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.metadata import packages_distributions
 from typing import Any
 
-from trainer.config import RunConfig, diff, plain_knobs
+from trainer.config import RunConfig, attributes, diff, plain_knobs
 from trainer.describe.figures import weights_at_end
 from trainer.export.script.definitions import Definitions
 from trainer.export.script.source.edits import literal
@@ -97,11 +97,11 @@ def constants(
     config: RunConfig, names: Iterable[str], found: Definitions, *, explained: bool = True
 ) -> list[str]:
     """The plain knobs that a script mentions, each with what it means, and its other constants."""
-    text, knobs = "\n".join(found.texts.values()), plain_knobs()
+    text, attribute = "\n".join(found.texts.values()), attributes()
     wanted = {name for name in names if re.search(rf"\b{name}\b", text)}
     lines = [
-        f"{name.upper()} = {literal(getattr(config, name))}" + f"  # {knobs[name].help}" * explained
-        for name in knobs
-        if name.upper() in wanted
+        f"{name.upper()} = {literal(getattr(config, name))}" + f"  # {knob.help}" * explained
+        for key, knob in plain_knobs().items()
+        if (name := attribute[key]).upper() in wanted
     ]
     return [*lines, *(found.texts[item] for item in found.constants)]

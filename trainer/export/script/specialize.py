@@ -117,15 +117,11 @@ class Specializer:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Call):
             form = evaluate(node.func, scope)
             return self._in_short(form.family, node.keywords) if isinstance(form, Form) else None
-        if (
-            isinstance(node, ast.Attribute)
-            and is_config(node.value)
-            and node.attr in type(self.config).model_fields
-        ):
-            if isinstance(getattr(self.config, node.attr), Choice):
-                return None
-            self.constants.add(node.attr.upper())
-            return node.attr.upper()
+        if (name := knob_read(self.config, node)) is not None:
+            self.constants.add(name.upper())
+            return name.upper()
+        if isinstance(node, ast.Attribute) and is_config(node.value):
+            return None
         value = evaluate(node, scope)
         return None if value is NOTHING else self._written(value)
 
@@ -172,6 +168,17 @@ class Specializer:
 def is_config(node: ast.expr) -> bool:
     """Whether an expression is the run's configuration itself."""
     return isinstance(node, ast.Name) and node.id == "config"
+
+
+def knob_read(config: RunConfig, node: ast.expr) -> str | None:
+    """The plain knob, by its attribute, that an expression reads: `config.epochs`, or `config.seed_for("order")`."""
+    match node:
+        case ast.Call(ast.Attribute(value, "seed_for"), [ast.Constant(str(purpose))]) if is_config(value):
+            own = f"{purpose}_seed"
+            return "seed" if getattr(config, own) is None else own
+        case ast.Attribute(value, name) if is_config(value) and name in type(config).model_fields:
+            return None if isinstance(getattr(config, name), Choice) else name
+    return None
 
 
 def evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:

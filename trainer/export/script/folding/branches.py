@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import textwrap
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from trainer.export.script.source.edits import Edit, Text, literal, parsed
@@ -18,13 +19,16 @@ Decide = Callable[[ast.expr], bool | None]
 
 def folded(text: str, decide: Decide, rewrite: Callable[[ast.expr], str | None] = lambda _: None) -> str:
     """A definition without the branches that `decide` rules out, with what `rewrite` makes of its expressions."""
-    while (edit := _next_edit(parsed(text), decide, rewrite)) is not None:
-        text = parsed(text).with_edits(edit)
-    return text
+    while True:
+        while (edit := _next_branch(parsed(text), decide)) is not None:
+            text = parsed(text).with_edits(edit)
+        if not (edits := _rewritten(parsed(text), rewrite)):
+            return text
+        text = parsed(text).with_edits(*edits)
 
 
-def _next_edit(text: Text, decide: Decide, rewrite: Callable[[ast.expr], str | None]) -> Edit | None:
-    """The next piece to replace. Branches come first, outer ones before inner ones."""
+def _next_branch(text: Text, decide: Decide) -> Edit | None:
+    """The next branch to leave out, outer ones before inner ones."""
     for node in text.visible:
         if isinstance(node, ast.If) and (truth := settled(node.test, decide)) is not None:
             return text.keep_branch(node, truth)
@@ -32,10 +36,19 @@ def _next_edit(text: Text, decide: Decide, rewrite: Callable[[ast.expr], str | N
             return _put(text, node, node.body if truth else node.orelse)
         if isinstance(node, ast.BoolOp) and (part := _only_open(node, decide)) is not None:
             return _put(text, node, part)
-    for node in text.visible:
-        if isinstance(node, ast.expr) and (new := rewrite(node)) is not None:
-            return Edit(*text.span(node), new)
     return None
+
+
+def _rewritten(text: Text, rewrite: Callable[[ast.expr], str | None]) -> list[Edit]:
+    """What `rewrite` makes of the expressions, and nothing of what stands within one that it has replaced."""
+    edits, found = [], deque[ast.AST]([text.tree])
+    while found:
+        node = found.popleft()
+        if isinstance(node, ast.expr) and (new := rewrite(node)) is not None:
+            edits.append(Edit(*text.span(node), new))
+        elif not isinstance(node, ast.JoinedStr):
+            found.extend(ast.iter_child_nodes(node))
+    return edits
 
 
 def _put(text: Text, node: ast.expr, part: ast.expr) -> Edit:
