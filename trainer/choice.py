@@ -68,6 +68,8 @@ def choose(family: str, value: Any) -> Choice:
 def check(key: str, knob: Knob, value: Any) -> Any:
     """Validates a knob's value, given in its own type or as text. Raises ConfigError with the key, the value and the bounds."""
     try:
+        if knob.default is None and value == "":  # as a link or the command line says nothing
+            return None
         if isinstance(value, bool) and knob.kind in ("int", "float"):  # pydantic would take it as 0 or 1
             raise ConfigError(f"{key} is {value}, but must be a number {knob.bounds}.")
         if knob.kind in ("int", "float") and isinstance(value, str) and not _NUMBER.fullmatch(value):

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
-from typing import Annotated, Any, Literal, Self, get_type_hints
+from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
 
 import orjson
 from pydantic import (
@@ -27,11 +27,16 @@ from pydantic import (
 
 from trainer.choice import Choice, ConfigError, check, choose, short_repr, unknown
 from trainer.conflicts import conflicts
-from trainer.registry import Knob, Technique, families, find, knob, make_knob
+from trainer.registry import Knob, Technique, families, find, is_used, knob, make_knob
 
 __all__ = ["Change", "Choice", "ConfigError", "RunConfig", "check", "diff", "label_of", "plain_knobs"]
 
 MAX_CONFIG_LENGTH = 100_000  # characters; a complete configuration has about 1,500
+MAX_SEED = 2**31 - 1
+
+Purpose = Literal["split", "weights", "order", "dropout"]
+"""What a run draws at random. Augmentation and mixing follow the order: like it, they decide what a step trains on."""
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,10 @@ class Change:
 
 def _default(family: str) -> Any:
     return Field(default_factory=lambda: choose(family, families()[family].default))
+
+
+def _seed_knob(label: str, draws: str) -> Any:
+    return knob(label, f"Draws {draws}. Empty: the seed does.", ge=0, le=MAX_SEED, step=1, group="seeds")
 
 
 class RunConfig(BaseModel):
@@ -96,11 +105,21 @@ class RunConfig(BaseModel):
             le=10,
             log=True,
             group="optimization",
+            hot=True,
         ),
     ] = 0.001
     batch_size: Annotated[
         int,
-        knob("Batch size", "Samples per step.", ge=1, le=8192, step=16, unit="samples", group="optimization"),
+        knob(
+            "Batch size",
+            "Samples per step.",
+            ge=1,
+            le=8192,
+            step=16,
+            unit="samples",
+            group="optimization",
+            hot=True,
+        ),
     ] = 32
     optimizer: Choice = _default("optimizer")
     clipping: Choice = _default("clipping")
@@ -127,11 +146,24 @@ class RunConfig(BaseModel):
             "Seed",
             "Determines the split, initial weights, batch order and dropout; twins share it.",
             ge=0,
-            le=2**31 - 1,
+            le=MAX_SEED,
             step=1,
             group="run",
         ),
     ] = 0
+    split_seed: Annotated[
+        int | None, _seed_knob("Split seed", "which samples are in the training, validation and test part")
+    ] = Field(None, alias="seed.split")
+    weights_seed: Annotated[int | None, _seed_knob("Weights seed", "the initial weights")] = Field(
+        None, alias="seed.weights"
+    )
+    order_seed: Annotated[
+        int | None,
+        _seed_knob("Order seed", "the batch order, and how augmentation and mixing change each batch"),
+    ] = Field(None, alias="seed.order")
+    dropout_seed: Annotated[int | None, _seed_knob("Dropout seed", "which units dropout silences")] = Field(
+        None, alias="seed.dropout"
+    )
     device: Annotated[
         Literal["auto", "cpu", "cuda"],
         knob(
@@ -165,8 +197,9 @@ class RunConfig(BaseModel):
     @field_validator("*", mode="plain")
     @classmethod
     def _choose(cls, value: Any, info: ValidationInfo) -> Any:
-        family = info.field_name or ""
-        return choose(family, value) if family in families() else check(family, plain_knobs()[family], value)
+        name = info.field_name or ""
+        key = cls.model_fields[name].alias or name
+        return choose(key, value) if key in families() else check(key, plain_knobs()[key], value)
 
     @field_serializer("*")
     def _plain(self, value: Any) -> Any:
@@ -184,8 +217,8 @@ class RunConfig(BaseModel):
         if not isinstance(value, Mapping):
             raise ConfigError(f"A configuration is a JSON object of knobs; got {type(value).__name__}.")
         for key in value:
-            if key not in cls.model_fields:
-                raise ConfigError(unknown("knob", key, cls.model_fields))
+            if key not in attributes():
+                raise ConfigError(unknown("knob", key, attributes()))
         try:
             return cls.model_validate(dict(value))
         except ValidationError as error:
@@ -218,22 +251,20 @@ class RunConfig(BaseModel):
         """Returns a copy with flat keys set. Choosing another technique resets its family's knobs. Raises ConfigError."""
         nested = self.to_dict()
         for key in sorted(values, key=lambda key: "." in key):  # the choice first, then its knobs
-            field, _, inner = key.partition(".")
-            inner_fits = field in families() and inner not in ("", "name")
-            if field not in type(self).model_fields or ("." in key and not inner_fits):
+            family, _, inner = key.partition(".")
+            if key in plain_knobs():
+                nested[key] = values[key]
+            elif family not in families() or ("." in key and inner in ("", "name")):
                 raise ConfigError(unknown("knob", key, self.flat()))
-            if inner:
-                nested[field] = {**nested[field], inner: values[key]}
-            elif field in families():
-                if values[key] != nested[field]["name"]:
-                    nested[field] = choose(field, values[key]).to_dict()
-            else:
-                nested[field] = values[key]
+            elif inner:
+                nested[family] = {**nested[family], inner: values[key]}
+            elif values[key] != nested[family]["name"]:
+                nested[family] = choose(family, values[key]).to_dict()
         return self.parse(nested)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the complete nested form."""
-        return self.model_dump()
+        """Returns the complete nested form. The seed of a purpose is in it only where it is set."""
+        return self.model_dump(by_alias=True, exclude_none=True)
 
     def to_json(self, indent: int | None = None) -> str:
         """Returns the complete nested form as JSON, with keys in declared order."""
@@ -242,14 +273,25 @@ class RunConfig(BaseModel):
     def flat(self) -> dict[str, Any]:
         """Returns every value by its flat key: techniques by name, their knobs as `family.knob`."""
         values: dict[str, Any] = {}
-        for field in type(self).model_fields:
-            value = getattr(self, field)
+        for key, attribute in attributes().items():
+            value = getattr(self, attribute)
             if isinstance(value, Choice):
-                values[field] = value.name
-                values.update({f"{field}.{name}": inner for name, inner in value.knobs.items()})
+                values[key] = value.name
+                values.update({f"{key}.{name}": inner for name, inner in value.knobs.items()})
             else:
-                values[field] = value
+                values[key] = value
         return values
+
+    def seed_for(self, purpose: Purpose) -> int:
+        """Returns the seed of one purpose: its own where it is set, else the run's."""
+        own: int | None = getattr(self, f"{purpose}_seed")
+        return self.seed if own is None else own
+
+    @property
+    def drops_out(self) -> bool:
+        """Whether dropout silences anything: a rate above 0 in a place that the network has."""
+        knobs = self.technique("dropout").knobs.values()
+        return any(self.dropout.knobs[one.name] > 0 and is_used(one, self.model.name) for one in knobs)
 
     def bound(self, family: str) -> Callable[..., Any]:
         """Returns the chosen technique's function with its knobs bound."""
@@ -287,13 +329,26 @@ def _from_stored(text: bytes) -> RunConfig | None:
 
 
 @cache
+def attributes() -> Mapping[str, str]:
+    """Returns RunConfig's attributes by their keys, in declared order. They differ where a key has a dot: "seed.split"."""
+    return {field.alias or name: name for name, field in RunConfig.model_fields.items()}
+
+
+@cache
 def plain_knobs() -> Mapping[str, Knob]:
-    """Returns RunConfig's own fields, those that are not a choice from a family, as knobs by name."""
+    """Returns RunConfig's own fields, those that are not a choice from a family, as knobs by key."""
     hints = get_type_hints(RunConfig, include_extras=True)
     fields = RunConfig.model_fields
     return {
-        name: make_knob(name, hints[name], fields[name].default) for name in fields if name not in families()
+        key: make_knob(key, hints[name], fields[name].default)
+        for key, name in attributes().items()
+        if key not in families()
     }
+
+
+def entry_of(key: str) -> str:
+    """Returns the family or plain knob that a flat key belongs to: of "schedule.final_lr" it is "schedule"."""
+    return key if key in plain_knobs() else key.partition(".")[0]
 
 
 def with_rate(config: RunConfig, rate: float) -> dict[str, Any]:
@@ -305,37 +360,41 @@ def with_rate(config: RunConfig, rate: float) -> dict[str, Any]:
     return {"learning_rate": rate} | {key: rate for key, end in ends.items() if end > rate}
 
 
-def diff(before: RunConfig, after: RunConfig) -> list[Change]:
-    """Returns what changed between two configurations, in the sidebar's order.
+def changed_knobs(before: RunConfig, after: RunConfig) -> dict[str, tuple[Any, Any]]:
+    """Returns the values before and after by flat key, in the sidebar's order, of those that make one configuration the other:
+    `before.changed` with the latter is `after`.
 
     The knobs of a newly chosen technique are listed only where they differ from their defaults.
     """
     old, new = before.flat(), after.flat()
-    changes = []
+    changes = {}
     for key, value in new.items():
         family, _, inner = key.partition(".")
         reference = old.get(key)
-        if inner and old[family] != new[family]:
+        if family in families() and inner and old[family] != new[family]:
             reference = after.technique(family).knobs[inner].default
         if reference != value:
-            changes.append(
-                Change(
-                    key,
-                    label_of(key, after),
-                    display_value(key, reference),
-                    display_value(key, value),
-                )
-            )
+            changes[key] = (reference, value)
     return changes
+
+
+def diff(before: RunConfig, after: RunConfig) -> list[Change]:
+    """Returns those changes with labels for people."""
+    return [
+        Change(key, label_of(key, after), display_value(key, old), display_value(key, new))
+        for key, (old, new) in changed_knobs(before, after).items()
+    ]
 
 
 def label_of(key: str, config: RunConfig) -> str:
     """Returns the label of a flat key, such as "Dropout rate"."""
-    field, _, inner = key.partition(".")
+    if key in plain_knobs():
+        return plain_knobs()[key].label
+    family, _, inner = key.partition(".")
     if inner:
-        own = config.technique(field).knobs[inner].label
-        return own if len(families()[field].techniques) == 1 else f"{families()[field].label} · {own}"
-    return families()[field].label if field in families() else plain_knobs()[field].label
+        own = config.technique(family).knobs[inner].label
+        return own if len(families()[family].techniques) == 1 else f"{families()[family].label} · {own}"
+    return families()[family].label
 
 
 def display_value(key: str, value: Any) -> str:
@@ -344,6 +403,8 @@ def display_value(key: str, value: Any) -> str:
         return find(key, value).label
     if isinstance(value, bool):
         return "on" if value else "off"
+    if value is None:
+        return "as the seed"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 
 def format_bytes(count: float) -> str:
-    """Returns bytes in decimal units: "512 B", "1.2 MB", "104 GB"."""
+    """Returns bytes in decimal units: "512 B", "1.2 MB", "104 GB"; a dash where the number is unknown (NaN)."""
+    if math.isnan(count):
+        return "–"
     units = ["B", "kB", "MB", "GB"]
     while count >= 999.5 and len(units) > 1:
         count, units = count / 1000, units[1:]

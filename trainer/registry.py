@@ -29,7 +29,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
@@ -56,12 +56,14 @@ def knob(
     labels: Mapping[str, str] | None = None,
     group: str = "",
     place: str = "",
+    hot: bool = False,
 ) -> Any:
     """Describes a knob inside `Annotated`: its label, one line of help, its bounds, and how a control moves it.
 
     `step` is the control's increment, `log` asks for a logarithmic one, `labels` names the members of a `Literal`.
     `group` is the sidebar section of a knob that belongs to no family; any other knob appears in its family's.
     `place` names the place in a network where the knob acts; the sidebar hides it for models that do not declare that place.
+    A knob of type `int | None` may be empty. `hot` says that the knob may change while a run trains.
     """
     extra: dict[str, Any] = {
         "unit": unit,
@@ -70,6 +72,7 @@ def knob(
         "labels": dict(labels or {}),
         "group": group,
         "place": place,
+        "hot": hot,
     }
     bounds: dict[str, Any] = {"ge": ge, "gt": gt, "le": le, "lt": lt, "pattern": pattern}
     return Field(title=label, description=help, json_schema_extra=extra, **bounds)
@@ -96,6 +99,7 @@ class Knob:
     labels: Mapping[str, str] = field(default_factory=dict)
     place: str = ""
     group: str = ""
+    hot: bool = False
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
@@ -153,6 +157,8 @@ class Family:
     help: str
     group: str
     default: str
+    hot: bool = False
+    """Whether the choice and all its knobs may change while a run trains."""
     techniques: dict[str, Technique] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Technique:
@@ -162,9 +168,12 @@ class Family:
 _families: dict[str, Family] = {}
 
 
-def declare_family(name: str, *, label: str, help: str, group: str, default: str) -> Family:
-    """Declares a family. `group` is its sidebar section; `default` is the technique that a new configuration uses."""
-    return _families.setdefault(name, Family(name, label, help, group, default))
+def declare_family(
+    name: str, *, label: str, help: str, group: str, default: str, hot: bool = False
+) -> Family:
+    """Declares a family. `group` is its sidebar section; `default` is the technique that a new configuration uses; a `hot`
+    family may change while a run trains, its choice and all its knobs."""
+    return _families.setdefault(name, Family(name, label, help, group, default, hot))
 
 
 def technique(family: str, *, label: str, name: str | None = None, **facts: Any) -> Callable[[F], F]:
@@ -221,6 +230,8 @@ def make_knob(name: str, annotation: Any, default: Any) -> Knob:
     base, info = get_args(annotation)[:2]
     extra = info.json_schema_extra
     choices = tuple(get_args(base)) if get_origin(base) is Literal else ()
+    if NoneType in get_args(base):
+        base = get_args(base)[0]
     kinds: dict[Any, Any] = {float: "float", int: "int", bool: "bool", str: "text"}
     bounds = {
         key: getattr(item, key)
@@ -249,6 +260,11 @@ def families() -> Mapping[str, Family]:
         for entry in sorted(pkgutil.iter_modules(module.__path__), key=lambda entry: entry.name):
             importlib.import_module(f"{package}.{entry.name}")
     return MappingProxyType(_families)
+
+
+def is_used(knob: Knob, model: str) -> bool:
+    """Whether the model has a place for the knob."""
+    return not knob.place or knob.place in find("model", model).facts["places"]
 
 
 def find(family: str, name: str) -> Technique:

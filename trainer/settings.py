@@ -9,6 +9,8 @@ from pathlib import Path
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+VERSION = "0.1.0"
+"""Trainscope's."""
 MEGABYTE = 1_000_000
 CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
@@ -44,7 +46,12 @@ class Settings(BaseSettings):
         100, ge=1, le=1_000_000, description="Runs of one visitor that may be queued or in training."
     )
     max_run_points: int = Field(5_000_000, ge=1, description="Steps in the curves of one run.")
-    max_run_mb: int = Field(5_000, ge=1, description="Megabytes of checkpoints that one run may keep.")
+    max_run_mb: int = Field(
+        5_000, ge=1, description="Megabytes of checkpoints that one run may keep to resume from."
+    )
+    max_kept_mb: int = Field(
+        500, ge=0, description="Megabytes of each visitor's checkpoints that are kept to branch from."
+    )
     max_worker_mb: int = Field(
         default_factory=lambda: usable_memory() // MEGABYTE,
         ge=1,

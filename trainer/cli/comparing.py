@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 import argparse
-import math
-import os
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final, get_args
+from functools import partial
+from typing import Any, get_args
 
 import orjson
-from tqdm import tqdm
 
 from trainer.cli import terminal
-from trainer.cli.configuration import add_config, read_config, read_sets, require_data, whole_number
-from trainer.cli.own_data import with_file
+from trainer.cli.configuration import add_config, read_config, read_sets, whole_number
 from trainer.comparison import analysis
 from trainer.comparison.analysis import Analysis, analyse
-from trainer.comparison.design import Design, Unit, make_design, named_arms
+from trainer.comparison.design import EVERYTHING, VARIED, Design, Unit, make_design
+from trainer.comparison.factors import LAYOUTS, combined_design, title_of
+from trainer.comparison.noise import NOT_ADDITIVE, noise_design, noise_title, share
 from trainer.comparison.readings import READINGS
+from trainer.comparison.verdicts import number
 from trainer.config import ConfigError
+from trainer.foreground.comparing import follow, require_trainable, supervised
+from trainer.foreground.interrupts import on_interrupt
+from trainer.foreground.own_data import with_file
+from trainer.foreground.progress import run_bar
 from trainer.formatting import format_bytes
 from trainer.lifecycle.requests import RequestKind
-from trainer.lifecycle.states import RunState
+from trainer.preflight.duration import duration, duration_question, duration_sentence
 from trainer.presets import PRESETS, find_preset
 from trainer.settings import Settings
-from trainer.store import COMMAND_LINE, MAX_LENGTHS, Store
-
-POLL: Final = 0.2
-"""Seconds between two polls of the runs."""
-SUPERVISOR_STOP_SECONDS: Final = 30
+from trainer.store import COMMAND_LINE, Store
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -53,10 +48,29 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         help="the knobs that an arm changes from the baseline; repeat --arm for each arm",
     )
     compare.add_argument(
+        "--layout",
+        choices=[*LAYOUTS],
+        default="alone",
+        help="how the changes of several --arm are combined: "
+        + "; ".join(f"{name}: {words}" for name, words in LAYOUTS.items()),
+    )
+    compare.add_argument(
         "--seeds",
         type=whole_number,
         metavar="N",
         help="runs for each arm; by default as many as can show an effect",
+    )
+    compare.add_argument(
+        "--vary",
+        choices=[*VARIED],
+        default=EVERYTHING,
+        help="what differs between the runs of an arm; a verdict over initial weights alone holds for their one split",
+    )
+    compare.add_argument(
+        "--noise",
+        action="store_true",
+        help="train one configuration instead of arms, and say how much of its noise comes from the split, initial weights, "
+        "batch order and dropout",
     )
     compare.add_argument(
         "--measure",
@@ -93,10 +107,12 @@ def compare_command(options: argparse.Namespace, settings: Settings) -> int:
     store = Store(settings.url)
     if options.resume is None:
         design, title = read_design(options, settings)
+        if not options.json:
+            print(expectation(design, settings), file=sys.stderr)
         comparison_id = analysis.start(store, design, COMMAND_LINE, options.title or title)
     else:
         comparison_id = options.resume
-        store.comparison(comparison_id)  # raises where there is none
+        analysis.design_of(store.comparison(comparison_id))  # raises where there is none, and for a search
         if options.seeds is not None:
             analysis.add_seeds(store, comparison_id, options.seeds, by=COMMAND_LINE)
         store.resume_all(comparison_id, by=COMMAND_LINE)
@@ -106,8 +122,13 @@ def compare_command(options: argparse.Namespace, settings: Settings) -> int:
             f"python -m trainer compare --resume {comparison_id} continues it.",
             file=sys.stderr,
         )
-    with supervised(store):
-        done = wait(store, comparison_id, quiet=options.json)
+    pause = partial(store.request_all, comparison_id, RequestKind.PAUSE, by=COMMAND_LINE)
+    with (
+        on_interrupt(pause, (signal.SIGINT, signal.SIGTERM)),
+        supervised(store),
+        run_bar(not options.json and sys.stderr.isatty()) as show,
+    ):
+        done = follow(store, comparison_id, show)
     found = analyse(store, comparison_id)
     if not options.json:
         print(text(found), file=sys.stderr)
@@ -118,83 +139,48 @@ def compare_command(options: argparse.Namespace, settings: Settings) -> int:
 def read_design(options: argparse.Namespace, settings: Settings) -> tuple[Design, str]:
     """Returns the design that the options ask for, and its title. Raises ConfigError, and DataError where data is missing."""
     sets = with_file(read_sets(options.set, options.seed), settings)
-    measure = "best_val_loss"
-    if options.preset:
+    if options.noise and (options.arm or options.vary != EVERYTHING):
+        raise ConfigError(
+            "--noise trains one configuration, and varies each source in turn; leave out --arm and --vary."
+        )
+    preset = find_preset(options.preset) if options.preset else None
+    choices = {
+        "measure": options.measure or (preset.measure if preset else "best_val_loss"),
+        "margin": options.margin,
+        "until": options.until,
+        "unit": options.unit,
+    }
+    if preset:
         if options.config or options.arm:
             raise ConfigError("--preset has arms of its own; leave out CONFIG.json and --arm.")
-        preset = find_preset(options.preset)
         arms = {name: config.changed(sets) for name, config in preset.configs().items()}
-        title, measure = preset.label, preset.measure
+        baseline, title = next(iter(arms.values())), preset.label
     else:
-        baseline = read_config(options.config).changed(sets)
+        baseline, title = read_config(options.config).changed(sets), ""
+    if options.noise:
+        design, title = noise_design(baseline, options.seeds, **choices), noise_title(title)
+    elif preset:
+        design = make_design(arms, options.seeds, options.vary, **choices)
+    else:
         changed = [baseline.changed(with_file(read_sets(arm, None), settings)) for arm in options.arm]
-        if len({one.to_json() for one in [baseline, *changed]}) <= len(changed):
-            raise ConfigError("Two arms are alike; give each arm a different change from the baseline.")
-        arms = named_arms(baseline, changed)
-        title = " / ".join(list(arms)[1:])[: MAX_LENGTHS["name"]]
-    for config in arms.values():
-        require_data(config, settings)
-    design = make_design(
-        arms,
-        options.seeds,
-        measure=options.measure or measure,
-        margin=options.margin,
-        until=options.until,
-        unit=options.unit,
-    )
+        design = combined_design(
+            baseline, changed, options.layout, options.seeds, vary=options.vary, **choices
+        )
+        title = title_of(design)
+    require_trainable(design, settings)
     return design, title
 
 
-@contextmanager
-def supervised(store: Store) -> Iterator[None]:
-    """Runs a supervisor for as long as the context, unless one serves the database already. At the end its workers save and
-    leave."""
-    if store.supervisor_status() != "absent":
-        yield
-        return
-    command = [sys.executable, "-m", "trainer.processes.supervisor", "--server", str(os.getpid())]
-    with subprocess.Popen(  # noqa: S603 our own program
-        command,
-        cwd=Path(__file__).parents[2],
-        stdin=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for this process, which pauses the runs first
-    ) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(SUPERVISOR_STOP_SECONDS)
-
-
-def wait(store: Store, comparison_id: int, quiet: bool) -> bool:
-    """Waits until every run is over, with a progress bar on a terminal. Returns False when it was interrupted: then the runs are
-    paused."""
-    interrupted = False
-
-    def interrupt(*_: Any) -> None:
-        nonlocal interrupted
-        if interrupted:
-            os._exit(130)
-        interrupted = True
-        store.request_all(comparison_id, RequestKind.PAUSE, by=COMMAND_LINE)
-
-    signal.signal(signal.SIGINT, interrupt)
-    signal.signal(signal.SIGTERM, interrupt)
-    with tqdm(unit="run", dynamic_ncols=True, leave=False, disable=quiet or not sys.stderr.isatty()) as bar:
-        while True:
-            runs = [one.run for one in store.members(comparison_id)]
-            bar.total = len(runs)
-            bar.update(sum(run.is_over for run in runs) - bar.n)
-            if all(run.is_over for run in runs):
-                return True
-            if interrupted and not any(run.status is RunState.RUNNING for run in runs):
-                return False
-            time.sleep(POLL)
+def expectation(design: Design, settings: Settings) -> str:
+    """Returns how long the comparison will take, from a moment of training."""
+    question = duration_question([arm.config for arm in design.arms])
+    return duration_sentence(duration(question, settings), design.runs, settings.max_workers)
 
 
 def text(found: Analysis) -> str:
-    """Returns the table of arms and the verdicts."""
+    """Returns the table of arms and the verdicts, or of the sources of noise."""
+    if found.design.studies_noise:
+        return "\n".join([terminal.columns(noise_rows(found)), "", found.sentences[0], NOT_ADDITIVE])
     rows = [["arm", "runs", found.measure.label, "s/run", "steps/s", "parameters", "peak memory"]]
     rows += [
         [
@@ -204,16 +190,34 @@ def text(found: Analysis) -> str:
             number(arm.seconds),
             number(arm.steps_per_second),
             f"{arm.parameters:,}" if arm.parameters else "–",
-            format_bytes(arm.peak_memory) if math.isfinite(arm.peak_memory) else "–",
+            format_bytes(arm.peak_memory),
         ]
         for arm in found.arms
     ]
-    return "\n".join([terminal.columns(rows), "", *(arm.sentence for arm in found.arms[1:])])
+    parts = [terminal.columns(rows), "", *found.sentences]
+    if found.effects:
+        parts += ["", terminal.columns(effect_rows(found))]
+    return "\n".join(parts)
 
 
-def number(value: float) -> str:
-    """Returns three digits, or a dash for NaN."""
-    return f"{value:.3g}" if math.isfinite(value) else "–"
+def effect_rows(found: Analysis) -> list[list[str]]:
+    """Returns a row for each technique of a factorial design, and for each pair."""
+    rows = [["effect", found.measure.label, "95% interval", "", "s/run"]]
+    for one in found.effects:
+        interval = f"{number(one.verdict.low)} to {number(one.verdict.high)}"
+        rows.append([one.label, number(one.verdict.effect), interval, one.words, number(one.seconds)])
+    return rows
+
+
+def noise_rows(found: Analysis) -> list[list[str]]:
+    """Returns a row for each source of noise."""
+    rows = [["varied", "runs", "diverged", "standard deviation", "from", "to", "of variance", "s/run"]]
+    for arm in found.arms:
+        one = arm.spread
+        part = "100%" if arm is found.arms[0] else str(share(one, found.arms[0].spread))
+        sizes = map(number, [one.deviation, one.low, one.high])
+        rows.append([arm.name, str(one.count), str(one.diverged), *sizes, part, number(arm.seconds)])
+    return rows
 
 
 def outcome(found: Analysis) -> dict[str, Any]:
@@ -223,6 +227,7 @@ def outcome(found: Analysis) -> dict[str, Any]:
         "title": found.comparison.title,
         "measure": found.measure,
         "seeds": found.design.seeds,
+        **({} if found.design.vary == EVERYTHING else {"vary": found.design.vary}),
         "runs": {str(state): count for state, count in found.states.items()},
         "arms": [
             {
@@ -235,7 +240,19 @@ def outcome(found: Analysis) -> dict[str, Any]:
                 "run_ids": [run.id for run in arm.runs.values()],
                 "verdict": arm.verdict,
                 "sentence": arm.sentence,
+                **(
+                    {
+                        "spread": arm.spread,
+                        "share_of_variance": share(arm.spread, found.arms[0].spread)._asdict(),
+                    }
+                    if found.design.studies_noise
+                    else {}
+                ),
             }
             for arm in found.arms
         ],
+        "effects": [
+            {"techniques": one.names, "verdict": one.verdict, "seconds": one.seconds} for one in found.effects
+        ],
+        **({"sentence": found.sentences[0]} if found.design.studies_noise else {}),
     }

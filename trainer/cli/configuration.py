@@ -8,10 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from trainer.config import ConfigError, RunConfig
-from trainer.data import DataError, missing_files
-from trainer.data.own import data_problem
-from trainer.engine.augment import missing_requirements
-from trainer.settings import Settings
 
 
 def add_config(command: argparse.ArgumentParser) -> None:
@@ -62,16 +58,3 @@ def whole_number(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
-
-
-def require_data(config: RunConfig, settings: Settings) -> None:
-    """Raises DataError when the data set's files, or what its augmentation needs, are missing."""
-    for sentence in missing_requirements(config, settings.data):
-        raise DataError(f"{sentence}.")
-    if problem := data_problem(config.data.name, config.data.knobs):
-        raise DataError(problem)
-    if missing := missing_files(config.data.name, settings.data):
-        raise DataError(
-            f"{config.data.name} is not in {settings.data} ({missing[0]} is missing). "
-            f"Fetch it with: python -m trainer download {config.data.name}"
-        )

@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 
 from trainer.cli import terminal
-from trainer.cli.configuration import require_data
-from trainer.cli.own_data import add_file
 from trainer.config import RunConfig
 from trainer.data import DataError, download, missing_files
+from trainer.foreground.own_data import add_file
+from trainer.foreground.requirements import require_data
 from trainer.registry import families
 from trainer.settings import Settings
 

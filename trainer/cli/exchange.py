@@ -9,9 +9,10 @@ from typing import Any
 
 from trainer.cli.configuration import add_config, read_config, read_sets, whole_number
 from trainer.export.bundle import BundleError
-from trainer.export.formats import FORMATS
+from trainer.export.collection import write_comparison, write_runs
+from trainer.export.formats import FORMATS, ExportError
+from trainer.export.imported_collection import import_file
 from trainer.export.script import exact_script, short_script
-from trainer.export.unbundle import import_bundle
 from trainer.settings import Settings
 from trainer.store import COMMAND_LINE, Store
 
@@ -27,14 +28,20 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     text.set_defaults(command=script_command)
 
     export = commands.add_parser(
-        "export", help="write a run's script, weights, curves, or all of it to a file"
+        "export", help="write a run's script, weights, curves, or all of it to a file; or a whole comparison"
     )
-    export.add_argument("id", type=whole_number, metavar="ID")
-    export.add_argument("--format", required=True, choices=FORMATS, help="; ".join(formats_in_words()))
-    export.add_argument("--out", type=Path, metavar="PATH", help="the file; default: run-ID.… in this folder")
+    export.add_argument("id", nargs="*", type=whole_number, metavar="ID", help="several only as zip")
+    export.add_argument("--comparison", type=whole_number, metavar="ID", help="with all its runs, as zip")
+    export.add_argument("--format", choices=FORMATS, help="; ".join(formats_in_words()))
+    export.add_argument(
+        "--out",
+        type=Path,
+        metavar="PATH",
+        help="the file; default: run-ID.…, runs.zip or comparison-ID.zip in this folder",
+    )
     export.set_defaults(command=export_command)
 
-    bring = commands.add_parser("import", help="import a run that was exported as a zip")
+    bring = commands.add_parser("import", help="import runs or a comparison that were exported as a zip")
     bring.add_argument("file", type=Path, metavar="FILE.zip")
     bring.set_defaults(command=import_command)
 
@@ -51,11 +58,30 @@ def script_command(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def export_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Writes a run in one of the formats and prints the path."""
-    store, one = Store(settings.url), FORMATS[options.format]
-    run = store.run(options.id)
-    path = options.out or Path(one.file_name(run))
-    path.write_bytes(one.write(store, settings, run))
+    """Writes a run in one of the formats, or several runs or a comparison as a zip, and prints the path."""
+    store, several = Store(settings.url), options.comparison is not None or len(options.id) > 1
+    if bool(options.id) == (options.comparison is not None):
+        raise ExportError("Name what to export: the ID of a run, those of several, or --comparison ID.")
+    if not several:
+        if options.format is None:
+            raise ExportError(f"Choose the format: --format {', '.join(FORMATS)}.")
+        run, one = store.run(options.id[0]), FORMATS[options.format]
+        path = options.out or Path(one.file_name(run))
+        path.write_bytes(one.write(store, settings, run))
+    elif options.format not in (None, "zip"):
+        raise ExportError(
+            f"Several runs are exported as zip, not as {options.format}. Export them one by one."
+        )
+    elif options.comparison is not None:
+        store.comparison(options.comparison)
+        path = options.out or Path(f"comparison-{options.comparison}.zip")
+        with path.open("wb") as out:
+            write_comparison(store, settings, options.comparison, out)
+    else:
+        runs = [store.run(one) for one in dict.fromkeys(options.id)]
+        path = options.out or Path("runs.zip")
+        with path.open("wb") as out:
+            write_runs(store, settings, runs, out)
     print(path)
     return 0
 
@@ -66,11 +92,14 @@ def formats_in_words() -> list[str]:
 
 
 def import_command(options: argparse.Namespace, settings: Settings) -> int:
-    """Imports a run and prints its id."""
+    """Imports what a zip holds and prints the ids of its runs, one a line, or that of the comparison."""
     try:
         with options.file.open("rb") as file:
-            run_id = import_bundle(Store(settings.url), settings, file, COMMAND_LINE)
+            imported = import_file(Store(settings.url), settings, file, COMMAND_LINE)
     except FileNotFoundError:
         raise BundleError(f"There is no file {options.file}.") from None
-    print(run_id)
+    if imported.comparison is not None:
+        print(f"comparison {imported.comparison}")
+    else:
+        print(*imported.runs, sep="\n")
     return 0

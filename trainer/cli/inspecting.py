@@ -8,8 +8,9 @@ from typing import Any
 import orjson
 
 from trainer.cli import terminal
-from trainer.cli.configuration import add_config, read_config, read_sets, require_data, whole_number
+from trainer.cli.configuration import add_config, read_config, read_sets, whole_number
 from trainer.diagnosis import diagnose, gather
+from trainer.foreground.requirements import require_data
 from trainer.settings import Settings
 from trainer.store import Store
 

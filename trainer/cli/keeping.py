@@ -1,4 +1,4 @@
-"""Commands about runs that are in the store: rename, archive, delete."""
+"""Commands about runs that are in the store: rename, tag, archive, delete."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     rename.add_argument("name", metavar="NAME")
     rename.set_defaults(command=rename_command)
 
+    tag = commands.add_parser("tag", help="add tags to a run, short labels that the Runs page's filter finds")
+    tag.add_argument("id", type=whole_number, metavar="ID")
+    tag.add_argument("tags", nargs="+", metavar="TAG")
+    tag.add_argument("--undo", action="store_true", help="remove them again")
+    tag.set_defaults(command=tag_command)
+
     archive = commands.add_parser("archive", help="hide a run from the usual list")
     archive.add_argument("id", type=whole_number, metavar="ID")
     archive.add_argument("--undo", action="store_true", help="show it again")
@@ -32,6 +38,14 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 def rename_command(options: argparse.Namespace, settings: Settings) -> int:
     """Renames a run."""
     Store(settings.url).rename(options.id, options.name.strip(), by=COMMAND_LINE)
+    return 0
+
+
+def tag_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Adds tags to a run, or removes them."""
+    store = Store(settings.url)
+    kept = [tag for tag in store.run(options.id).tags if tag not in options.tags]
+    store.set_tags(options.id, kept if options.undo else [*kept, *options.tags], by=COMMAND_LINE)
     return 0
 
 

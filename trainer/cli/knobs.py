@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from trainer.cli import terminal
-from trainer.config import RunConfig, label_of, plain_knobs
+from trainer.config import RunConfig, attributes, label_of, plain_knobs
 from trainer.registry import Knob, families
 from trainer.settings import Settings
 
@@ -34,7 +34,7 @@ def list_knobs(options: argparse.Namespace, settings: Settings) -> int:
 def knob_entries() -> Sequence[dict[str, Any]]:
     """Returns all knobs as plain values, in the sidebar's order: choices, then the knobs of each technique."""
     defaults, entries = RunConfig(), []
-    for name in RunConfig.model_fields:
+    for name in attributes():
         family = families().get(name)
         if family is None:
             entries.append(knob_entry(name, plain_knobs()[name], label_of(name, defaults)))

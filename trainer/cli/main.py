@@ -17,7 +17,17 @@ from typing import NoReturn
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
-from trainer.cli import comparing, datasets, exchange, inspecting, keeping, knobs, training
+from trainer.cli import (
+    comparing,
+    datasets,
+    exchange,
+    inspecting,
+    keeping,
+    knobs,
+    reporting,
+    searching,
+    training,
+)
 from trainer.config import ConfigError
 from trainer.data import DataError
 from trainer.export.bundle import BundleError
@@ -34,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = int(options.command(options, get_settings()))
         sys.stdout.flush()  # here, where a closed pipe can still be handled
         return code
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except BrokenPipeError:  # as after `| head -1`: the reader has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
@@ -79,6 +91,6 @@ def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of all commands and their options."""
     parser = OneLineParser(prog="python -m trainer", description="Train and compare without a browser.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for family in (training, comparing, keeping, inspecting, knobs, datasets, exchange):
+    for family in (training, comparing, searching, keeping, inspecting, knobs, datasets, exchange, reporting):
         family.register(commands)
     return parser

@@ -3,44 +3,22 @@
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from tqdm import tqdm
 
-from trainer.config import RunConfig, diff
+from trainer.config import diff
 from trainer.describe.figures import FINAL, weights_at_end
-from trainer.describe.labels import differences
+from trainer.describe.labels import differences_of
 from trainer.diagnosis import Evidence, Finding, evidence_label
+from trainer.engine.kept import Kept
 from trainer.formatting import format_bytes, format_duration, format_number
 from trainer.lifecycle.states import RunState
-from trainer.metrics.registry import metrics
 from trainer.preflight.findings import observations, short
 from trainer.processes.waiting import Turn
-from trainer.store import Run, Store
-
-
-def show_progress(store: Store, run_id: int, over: threading.Event) -> None:
-    """Draws a bar with rate and remaining time until `over`; only on a terminal."""
-    if not sys.stderr.isatty():
-        return
-    with tqdm(unit="step", dynamic_ncols=True, leave=False) as bar:
-        while not over.wait(0.2):
-            progress = store.run(run_id).progress
-            bar.total = progress.get("total_steps")
-            bar.set_description(
-                f"epoch {progress.get('epoch', 0)}/{progress.get('epochs', '?')}", refresh=False
-            )
-            bar.set_postfix_str(measured(progress), refresh=False)
-            bar.update(progress.get("step", 0) - bar.n)
-
-
-def measured(progress: Mapping[str, Any]) -> str:
-    """The newest values of the metrics that are shown in a run's progress."""
-    shown = (one for one in metrics("step").values() if one.name in progress and not one.axis)
-    return ", ".join(f"{one.label.lower()} {short(progress[one.name])}" for one in shown)
+from trainer.store import Run
 
 
 @contextmanager
@@ -95,17 +73,31 @@ def run_table(runs: Sequence[Run], turns: Mapping[int, Turn]) -> str:
                 f"{run.status} ({turns[run.id]})" if run.id in turns else run.status,
                 steps,
                 format_number(best.get("val_loss")),
-                str(differences(RunConfig.from_stored(run.config))),
+                str(differences_of(run)),
                 run.name,
             ]
         )
     return columns(rows)
 
 
+def checkpoint_table(found: Sequence[Kept]) -> str:
+    """Returns a line for each checkpoint: step, epochs finished, why it is kept, and its size."""
+    if not found:
+        return "No checkpoints to branch from yet."
+    rows = [["step", "epoch", "kept as", "size"]]
+    rows += [
+        [str(one.step), str(one.epoch), ", ".join(one.reasons), format_bytes(one.bytes)] for one in found
+    ]
+    return columns(rows)
+
+
 def diagnosis(run: Run, evidence: Evidence | None, found: Sequence[Finding]) -> str:
     """Returns each finding with its evidence and its fix."""
     if evidence is None:
-        return f"Run {run.id} is not judged: a probe, slow motion, or knobs that this version cannot read."
+        return (
+            f"Run {run.id} is not judged: a probe, slow motion, a branch, knobs that changed while it trained, or knobs that "
+            "this version cannot read."
+        )
     if not found:
         return f"Run {run.id}: " + ("no problems found." if evidence.long_enough else "too short to tell.")
     parts = []
@@ -124,9 +116,8 @@ def knob_table(entries: Sequence[Mapping[str, Any]]) -> str:
         allowed = entry["allowed"]
         allowed = allowed if isinstance(allowed, str) else ", ".join(allowed)
         when = f" [{entry['when']}]" if "when" in entry else ""
-        rows.append(
-            [entry["knob"], str(entry["default"]), allowed, f"{entry['label']}: {entry['help']}{when}"]
-        )
+        default = "–" if entry["default"] is None else str(entry["default"])
+        rows.append([entry["knob"], default, allowed, f"{entry['label']}: {entry['help']}{when}"])
     return columns(rows)
 
 

@@ -1,4 +1,4 @@
-"""Commands about runs: run, resume, stop, runs."""
+"""Commands about runs: run, resume, stop, change, mark, checkpoints, branch, runs."""
 
 from __future__ import annotations
 
@@ -6,26 +6,30 @@ import argparse
 import os
 import signal
 import sys
-import threading
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from trainer.cli import terminal
-from trainer.cli.configuration import add_config, read_config, read_sets, require_data, whole_number
-from trainer.cli.own_data import with_file
+from trainer.cli.configuration import add_config, read_config, read_sets, whole_number
 from trainer.config import ConfigError, RunConfig
 from trainer.describe.figures import weights_at_end
 from trainer.engine.build import require_start
+from trainer.engine.kept import kept
+from trainer.foreground.own_data import with_file
+from trainer.foreground.requirements import require_data
+from trainer.foreground.training import UnrecordedError, claim_again, reap_dead_worker, train_here
+from trainer.lifecycle.hot_knobs import KnobChange, applied_changes
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.presets import PRESETS, find_preset
+from trainer.processes.branching import branch
+from trainer.processes.changes import request_change
 from trainer.processes.control import Control
 from trainer.processes.waiting import turns
-from trainer.processes.worker import train_attempt
 from trainer.settings import Settings
-from trainer.store import COMMAND_LINE, Run, Store, StoreError
-from trainer.store.file_lock import FileLock, is_locked
+from trainer.store import COMMAND_LINE, Run, Store
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -47,6 +51,44 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     stop = commands.add_parser("stop", help="stop a run after its current step")
     stop.add_argument("id", type=whole_number, metavar="ID")
     stop.set_defaults(command=stop_command)
+
+    change = commands.add_parser("change", help="change knobs of a run under way, between two of its steps")
+    change.add_argument("id", type=whole_number, metavar="ID")
+    change.add_argument(
+        "--set",
+        action="extend",
+        nargs="+",
+        required=True,
+        metavar="KNOB=VALUE",
+        help="learning_rate, batch_size, optimizer.weight_decay, or any of schedule, clipping, dropout, label_smoothing",
+    )
+    change.set_defaults(command=change_command)
+
+    mark = commands.add_parser("mark", help="keep a checkpoint of a run's next step, to branch from")
+    mark.add_argument("id", type=whole_number, metavar="ID")
+    mark.set_defaults(command=mark_command)
+
+    checkpoints = commands.add_parser("checkpoints", help="list the checkpoints of a run to branch from")
+    checkpoints.add_argument("id", type=whole_number, metavar="ID")
+    checkpoints.add_argument("--json", action="store_true", help="print one line of JSON per checkpoint")
+    checkpoints.set_defaults(command=list_checkpoints)
+
+    branch = commands.add_parser("branch", help="train a new run here that goes on from a run's checkpoint")
+    branch.add_argument("id", type=whole_number, metavar="ID")
+    branch.add_argument(
+        "--at", type=whole_number, metavar="STEP", help="the checkpoint's step; default: the newest one"
+    )
+    branch.add_argument(
+        "--set",
+        action="extend",
+        nargs="+",
+        default=[],
+        metavar="KNOB=VALUE",
+        help="epochs, early_stopping.patience, or any knob that `change` takes",
+    )
+    branch.add_argument("--name", default="", help="a name for the new run")
+    branch.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
+    branch.set_defaults(command=branch_command)
 
     runs = commands.add_parser("runs", help="list all runs, newest first")
     runs.add_argument("--json", action="store_true", help="print one line of JSON per run")
@@ -71,7 +113,9 @@ def run_command(options: argparse.Namespace, settings: Settings) -> int:
     code = 0
     for name, config in configs.items():
         run_id = store.create_run(config, owner=COMMAND_LINE, name=name, status=RunState.RUNNING)
-        code = max(code, train_here(store, settings, run_id, attempt=1, config=config, quiet=options.json))
+        code = max(
+            code, train_and_print(store, settings, run_id, attempt=1, config=config, quiet=options.json)
+        )
         # Ctrl-C means the whole comparison.
         if store.run(run_id).status in (RunState.STOPPED, RunState.INTERRUPTED):
             break
@@ -81,23 +125,14 @@ def run_command(options: argparse.Namespace, settings: Settings) -> int:
 def resume_command(options: argparse.Namespace, settings: Settings) -> int:
     """Continues a run that was stopped, paused or killed."""
     store = Store(settings.url)
-    reap_dead_worker(store, settings, options.id)
-    store.resume(options.id, by=COMMAND_LINE)
-    attempt = store.claim(options.id)
+    attempt = claim_again(store, settings, options.id)
     if attempt is None:
         print(f"Run {options.id} is being trained by another process; it continues there.", file=sys.stderr)
         return 0
-    return train_here(store, settings, options.id, attempt, quiet=options.json)
+    return train_and_print(store, settings, options.id, attempt, quiet=options.json)
 
 
-def reap_dead_worker(store: Store, settings: Settings, run_id: int) -> None:
-    """Ends the attempt of a worker that was killed, where no supervisor did: nobody holds the run's lock."""
-    run = store.run(run_id)
-    if run.status is RunState.RUNNING and is_locked(settings.run_folder(run_id) / "lock") is False:
-        store.lost(run_id, run.attempt, "the process that trained it is gone.")
-
-
-def train_here(
+def train_and_print(
     store: Store,
     settings: Settings,
     run_id: int,
@@ -107,31 +142,26 @@ def train_here(
     quiet: bool,
 ) -> int:
     """Trains a claimed run, with a progress bar on a terminal, prints the results, and returns the exit code."""
-    lock = FileLock(settings.run_folder(run_id) / "lock")
-    if not lock.acquire():
-        raise StoreError(f"Run {run_id} is being trained by another process.")
     control = Control()
     obey_signals(control)
-    over = threading.Event()
     if not quiet:
         print(
             f"Run {run_id}. Ctrl-C stops it; python -m trainer resume {run_id} continues it.", file=sys.stderr
         )
-        threading.Thread(target=terminal.show_progress, args=(store, run_id, over), daemon=True).start()
-    code = train_attempt(store, run_id, attempt, settings, control, config=config)
-    over.set()
+    visible, unrecorded = not quiet and sys.stderr.isatty(), ""
+    try:
+        train_here(store, settings, run_id, attempt, control, config=config, visible=visible)
+    except UnrecordedError as error:
+        unrecorded = f"trainer: {error}"
     run = store.run(run_id)
     if not quiet:
         print(terminal.summary(run), file=sys.stderr)
     elif run.error:
         print(f"trainer: {run.error}", file=sys.stderr)
-    print(orjson.dumps(outcome(run), option=orjson.OPT_SERIALIZE_NUMPY).decode())
-    if code:
-        print(
-            f"trainer: The end state of run {run_id} could not be written. Resume the run once the database can be "
-            "written to.",
-            file=sys.stderr,
-        )
+    told = outcome(run, store.knob_changes(run_id))
+    print(orjson.dumps(told, option=orjson.OPT_SERIALIZE_NUMPY).decode())
+    if unrecorded:
+        print(unrecorded, file=sys.stderr)
         return 1
     return {RunState.FAILED: 1, RunState.INTERRUPTED: 130}.get(run.status, 0)
 
@@ -148,9 +178,11 @@ def obey_signals(control: Control) -> None:
     signal.signal(signal.SIGTERM, lambda *_: control.request(Request(RequestKind.INTERRUPT)))
 
 
-def outcome(run: Run) -> dict[str, Any]:
+def outcome(run: Run, changes: Sequence[KnobChange] = ()) -> dict[str, Any]:
     """Returns a run's line of JSON: what the loop reported, under the run's id and state. `weights` says which ones
-    `validation` and `test` were measured on. Numbers that are not finite become null."""
+    `validation` and `test` were measured on; `changes` stands there where knobs changed while it trained, and `branched` where
+    it began at a checkpoint of another run. Numbers that are not finite become null."""
+    applied = [{"step": one.step, "values": dict(one.values)} for one in changes if one.step is not None]
     return {
         "run": run.id,
         "name": run.name,
@@ -160,6 +192,12 @@ def outcome(run: Run) -> dict[str, Any]:
         "notices": run.notices,
         "weights": weights_at_end(run.results) if run.results else None,
         **{key: value for key, value in (run.results or {"config": run.config}).items() if key != "error"},
+        **({"changes": applied} if applied else {}),
+        **(
+            {"branched": {"run": run.parent_id, "step": run.parent_step}}
+            if run.parent_step is not None
+            else {}
+        ),
     }
 
 
@@ -168,8 +206,9 @@ def list_runs(options: argparse.Namespace, settings: Settings) -> int:
     store = Store(settings.url)
     runs = store.runs(archived=None)
     if options.json:
+        changes = store.knob_changes_of([run.id for run in runs if run.changes])
         for run in runs:
-            print(orjson.dumps(outcome(run)).decode())
+            print(orjson.dumps(outcome(run, changes.get(run.id, ()))).decode())
     else:
         print(terminal.run_table(runs, turns(runs, settings.max_workers)))
     return 0
@@ -182,3 +221,45 @@ def stop_command(options: argparse.Namespace, settings: Settings) -> int:
     state = store.request(options.id, RequestKind.STOP, by=COMMAND_LINE)
     print(f"Run {options.id}: {'stopping' if state is RunState.RUNNING else state}.", file=sys.stderr)
     return 0
+
+
+def change_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Changes hot knobs of a run that is under way."""
+    store = Store(settings.url)
+    values = read_sets(options.set, None)
+    change = request_change(store, settings, options.id, values, by=COMMAND_LINE)
+    changes = store.knob_changes(options.id)[: change.number]
+    said = applied_changes(RunConfig.parse(store.run(options.id).config), changes)[-1]
+    print(f"Run {options.id}: {said}.", file=sys.stderr)
+    return 0
+
+
+def mark_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Marks a step of a run that is training."""
+    Store(settings.url).mark(options.id, by=COMMAND_LINE)
+    print(f"Run {options.id}: marking its next step.", file=sys.stderr)
+    return 0
+
+
+def list_checkpoints(options: argparse.Namespace, settings: Settings) -> int:
+    """Prints the checkpoints of a run to branch from."""
+    Store(settings.url).run(options.id)
+    found = kept(settings.run_folder(options.id))
+    if options.json:
+        for one in found:
+            line = {"step": one.step, "epoch": one.epoch, "kept": one.reasons, "bytes": one.bytes}
+            print(orjson.dumps(line).decode())
+    else:
+        print(terminal.checkpoint_table(found))
+    return 0
+
+
+def branch_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Trains a new run in this process from a checkpoint of another run on."""
+    store = Store(settings.url)
+    values = read_sets(options.set, None)
+    if config := RunConfig.from_stored(store.run(options.id).config):
+        require_data(config, settings)
+    made = {"by": COMMAND_LINE, "name": options.name, "status": RunState.RUNNING}
+    run_id = branch(store, settings, options.id, options.at, values, **made)
+    return train_and_print(store, settings, run_id, attempt=1, quiet=options.json)
