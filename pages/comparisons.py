@@ -12,6 +12,8 @@ from pages.widgets.markup import facts_list
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import heading
 from pages.widgets.run_polling import reporting_errors
+from pages.widgets.search.form import search_form
+from pages.widgets.search.view import search_view
 from pages.widgets.text import escape_html
 from pages.widgets.what_if import what_if
 from trainer.comparison.analysis import start
@@ -24,8 +26,9 @@ from trainer.presets import PRESETS, Preset
 def page(context: PageContext) -> None:
     """Draws one comparison, where the address names one, or the page."""
     if (linked := linked_comparison()) is not None:
-        if linked in {one.id for one in context.comparisons(archived=None)}:
-            comparison_view(context, linked)
+        known = {one.id: one for one in context.comparisons(archived=None)}
+        if linked in known:
+            (search_view if known[linked].search else comparison_view)(context, linked)
             return
         st.info(f"Comparison {linked} is not among yours. It may have been deleted.", icon=":material/info:")
     heading(
@@ -34,6 +37,7 @@ def page(context: PageContext) -> None:
         "too early to tell.",
     )
     what_if(context)
+    search_form(context)
     comparison_list(context)
     st.html('<h2 class="tp-title">Ready-made</h2>')
     for name, preset in PRESETS.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -12,7 +13,7 @@ from pages.server.uploads import PendingUpload, dismiss_upload, pending_upload, 
 from pages.widgets.images_view import images_view
 from pages.widgets.markup import information, problem, waiting
 from pages.widgets.page_context import PageContext
-from pages.widgets.page_parts import empty_state, heading
+from pages.widgets.page_parts import empty_state, heading, keep_or_delete
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.table_view import table_view
 from pages.widgets.text import escape_html, escape_markdown, run_title, shorten
@@ -185,18 +186,7 @@ def _confirm_delete(store: Store, upload: Upload, owner: str) -> None:
             f"{'those runs' if len(used) > 1 else 'that run'} first, on the Runs page.",
             icon=":material/info:",
         )
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Keep it"):
-            st.rerun()
-        if st.button(
-            "Delete for good",
-            type="primary",
-            key="data-delete-confirm",
-            disabled=bool(used),
-            on_click=_delete,
-            args=(store, upload, owner),
-        ):
-            st.rerun()
+    keep_or_delete(partial(_delete, store, upload, owner), key="data-delete-confirm", possible=not used)
 
 
 @reporting_errors()

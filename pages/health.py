@@ -10,6 +10,7 @@ from pages.live.tokens import page_token
 from pages.widgets.baseline import pinned, reference
 from pages.widgets.health_panel import health_panel
 from pages.widgets.history import config_of, differences_by_run, is_probe, legend_label
+from pages.widgets.knob_changes import clip_thresholds
 from pages.widgets.linked_run import link_target, link_to, linked_run
 from pages.widgets.markup import difference_chips, information
 from pages.widgets.page_context import PageContext
@@ -81,4 +82,5 @@ def _draw_health(context: PageContext, run: Run, differs: Differences) -> None:
         )
     else:
         token = page_token(get_settings().home, context.owner, [run.id])
-        health_panel(run.id, legend_label(run, differs), config, token)
+        clips = clip_thresholds(config, context.store.knob_changes(run.id))
+        health_panel(run.id, legend_label(run, differs), config, clips, token)

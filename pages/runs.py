@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import streamlit as st
 
 from pages.widgets.baseline import pinned, reference
+from pages.widgets.bookmarks import bookmarks
+from pages.widgets.chosen_runs import chosen_runs
 from pages.widgets.history import differences_by_run, is_probe
-from pages.widgets.import_run import import_run
-from pages.widgets.linked_run import link_target, link_to, linked_run
-from pages.widgets.markup import information
+from pages.widgets.import_runs import import_runs
+from pages.widgets.linked_run import SEVERAL, link_target, link_to, linked_runs
+from pages.widgets.markup import information, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading, link_to_train
 from pages.widgets.run_detail import run_detail
@@ -20,20 +23,22 @@ from pages.widgets.text import shorten
 from trainer.describe.labels import Differences
 from trainer.store import Run
 
+SELECT_SEVERAL: Final = "Select two runs or more to see them side by side, export, archive or delete them."
+
 
 def page(context: PageContext) -> None:
     """Draws the page."""
     runs = context.runs(archived=None)
     heading("Runs")
-    linked = linked_run(runs)
-    if linked is None and (target := link_target()) is not None:
+    linked = linked_runs(runs)
+    if not linked and (target := link_target()) is not None:
         st.html(
             information(
                 f"Run {shorten(target, 40)} is not among yours. To share a run, share its knobs: "
                 "load them, then press Copy link."
             )
         )
-    import_run(context)
+    import_runs(context)
     if not runs:
         empty_state(
             "No runs yet",
@@ -46,44 +51,65 @@ def page(context: PageContext) -> None:
     _draw_runs(context, runs, linked)
 
 
-def _draw_runs(context: PageContext, runs: Sequence[Run], linked: Run | None) -> None:
-    """Draws the filter, the table, and the run that is selected in it."""
+def _draw_runs(context: PageContext, runs: Sequence[Run], linked: Sequence[Run]) -> None:
+    """Draws the filter, the table, and what is selected in it."""
     differs = differences_by_run(runs, pinned(runs))
-    shown = _filtered(runs, differs, linked)
-    linked_id = linked.id if linked else None
-    selected_id = run_table(shown, differs, linked_id, reference(runs))
-    if selected_id != linked_id:
-        link_to(selected_id)
-    selected = next((run for run in runs if run.id == selected_id), None)
-    if selected is not None:
-        run_detail(context, selected, differs[selected.id])
+    shown = _filtered(context, runs, differs, linked)
+    several = bool(st.session_state.get(SEVERAL))
+    before, listed = [run.id for run in linked], {run.id for run in shown}
+    hidden = [run for run in before if several and run not in listed]  # a filter finds more, and drops none
+    chosen = hidden + run_table(shown, differs, before, reference(runs), several=several)
+    if hidden:
+        st.html(
+            quiet(f"{len(hidden)} of the selected runs {'is' if len(hidden) == 1 else 'are'} not listed now.")
+        )
+    if set(chosen) != set(before):
+        link_to(*chosen)
+    selected = [run for run in runs if run.id in chosen]
+    if len(selected) > 1:
+        chosen_runs(context, selected)
+    elif selected:
+        run_detail(context, selected[0], differs[selected[0].id])
     elif shown:
-        st.html('<p class="tp-quiet">Select a run to name it, add notes or load its knobs.</p>')
+        st.html(quiet(SELECT_SEVERAL if several else "Select a run to name it, add notes or load its knobs."))
 
 
-def _filtered(runs: Sequence[Run], differs: dict[int, Differences], linked: Run | None) -> list[Run]:
-    """Draws the filter; returns the runs that it leaves, at first with the one that the address names."""
+def _filtered(
+    context: PageContext, runs: Sequence[Run], differs: dict[int, Differences], linked: Sequence[Run]
+) -> list[Run]:
+    """Draws the filter; returns the runs that it leaves, at first with those that the address names."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="runs-filter-bar"):
         text = st.text_input(
             "Filter",
             key="runs-filter",
-            placeholder="Name, note, state or knob",
+            bind="query-params",
+            placeholder="Name, note, tag, state or knob",
             label_visibility="collapsed",
             icon=":material/search:",
             max_chars=100,
         ).strip()
         archived = st.toggle(
             "Archived",
-            value=linked is not None and linked.archived,
+            value=any(run.archived for run in linked),
             key="runs-archived",
+            bind="query-params",
             help="Show archived runs instead.",
         )
         probes = st.toggle(
             "LR tests",
-            value=linked is not None and is_probe(linked),
+            value=any(is_probe(run) for run in linked),
             key="runs-probes",
+            bind="query-params",
             help="Show the tests of the LR finder instead.",
         )
+        st.toggle(
+            "Several",
+            value=len(linked) > 1,
+            key=SEVERAL,
+            bind="query-params",
+            help="Select several runs: to see them side by side, export, archive or delete them.",
+        )
+        bookmarks(context)
     kept = [run for run in runs if run.archived == archived and is_probe(run) == probes]
     found = matching(kept, differs, text)
     if not found and text:

@@ -40,13 +40,14 @@ TRAIN = _page(train.page, "Train", "model_training", default=True)
 COMPARISONS = _page(comparisons.page, "Comparisons", "science", url_path="experiments")
 HEALTH = _page(health.page, "Health", "monitor_heart", url_path="health")
 DATA = _page(data.page, "Your data", "upload_file", url_path="data")
+RUNS = _page(runs.page, "Runs", "table_rows", url_path="runs")
 PAGES = [
     TRAIN,
     COMPARISONS,
     _page(lr_finder.page, "LR finder", "troubleshoot", url_path="lr-finder"),
     HEALTH,
     DATA,
-    _page(runs.page, "Runs", "table_rows", url_path="runs"),
+    RUNS,
     _page(reference.page, "Reference", "menu_book", url_path="reference"),
 ]
 
@@ -63,7 +64,8 @@ def main() -> None:
         st.html(warning(sentence))
     show_link_notices()
     try:
-        st.session_state[CONTEXT] = PageContext(store(), visitor(), knobs, TRAIN, COMPARISONS, HEALTH, DATA)
+        pages = (TRAIN, COMPARISONS, HEALTH, DATA, RUNS)
+        st.session_state[CONTEXT] = PageContext(store(), visitor(), knobs, *pages)
         page.run()
     except (StoreError, SettingsError) as error:  # their messages say what to do
         st.html(problem(str(error)))
@@ -79,10 +81,16 @@ def _draw_unreachable(error: Exception) -> None:
         st.html(problem(str(error.orig)))
         _offer_retry()
         return
+    settings = get_settings()
+    check = (
+        "the PostgreSQL server runs and can be reached"
+        if settings.database_url.startswith("postgres")
+        else f"{settings.home} is writable and has free space"
+    )
     st.html(
         problem(
-            "The database cannot be reached. Nothing is lost: active runs continue and save what they record. "
-            f"Check that {get_settings().home} is writable and has free space."
+            "The database cannot be reached. Nothing is lost: active runs continue, and save what they record once it answers. "
+            f"Check that {check}."
         )
     )
     _offer_retry()

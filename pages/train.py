@@ -20,6 +20,7 @@ from pages.widgets.chart_selection import (
 from pages.widgets.download import data_is_ready
 from pages.widgets.health_panel import boundary_of
 from pages.widgets.history import config_of, differences_by_run, is_probe, legend_label, task_of
+from pages.widgets.knob_changes import MAX_SHOWN, shown_changes
 from pages.widgets.launch import launch
 from pages.widgets.live_chart import Score, ShownRun, live_panel
 from pages.widgets.markup import chips, problem, quiet
@@ -31,12 +32,14 @@ from pages.widgets.steering import overview, steering_buttons
 from pages.widgets.text import escape_html, run_title
 from trainer.config import RunConfig, diff
 from trainer.describe.labels import Differences
+from trainer.lifecycle.hot_knobs import KnobChange
 from trainer.preflight.plan import PlannedRate, planned_rate
 from trainer.settings import get_settings
 from trainer.store import Run
 
 Descriptions = Mapping[int, Differences]
 Places = Mapping[int, Place]
+Changes = Mapping[int, Sequence[KnobChange]]
 
 
 def page(context: PageContext) -> None:
@@ -48,8 +51,9 @@ def page(context: PageContext) -> None:
     _draw_controls(context, runs, ready=ready)
     poll_states(context, runs, each=lambda live: overview(context, _live(live)))
     preflight_section(context, ready=ready)
-    _draw_charts(context, runs, places, differs)
-    _draw_cards(context, runs, places, differs)
+    changes = context.store.knob_changes_of(places)
+    _draw_charts(context, runs, places, differs, changes)
+    _draw_cards(context, runs, places, differs, changes)
 
 
 def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) -> None:
@@ -95,12 +99,16 @@ def _next_run(context: PageContext, runs: Sequence[Run], *, ready: bool) -> str:
     if changes:
         lead = f"Next run changes, compared with {run_title(before)}:" if before and last else "First run:"
         return f'<span class="tp-lead">{escape_html(lead)}</span>{chips(changes)}'
-    if before and last:
+    if before and last and before.follows_its_config:
         return chips([], f"Same knobs and seed as {run_title(before)}: it would draw the same curve.")
+    if before and last:
+        return chips([], f"The knobs and seed with which {run_title(before)} began.")
     return chips([], "Default knobs: handwritten digits, a small network, Adam.")
 
 
-def _draw_charts(context: PageContext, runs: Sequence[Run], places: Places, differs: Descriptions) -> None:
+def _draw_charts(
+    context: PageContext, runs: Sequence[Run], places: Places, differs: Descriptions, changes: Changes
+) -> None:
     """Draws the live panel, which keeps its charts mounted from one script run to the next."""
     by_id = {run.id: run for run in runs}
     options = chart_options()
@@ -109,7 +117,10 @@ def _draw_charts(context: PageContext, runs: Sequence[Run], places: Places, diff
     if plan and plan.note:
         st.html(f'<p class="tp-quiet">Planned learning rate: {escape_html(plan.note)}</p>')
     live_panel(
-        [_shown(by_id[run_id], place, differs[run_id]) for run_id, place in places.items()],
+        [
+            _shown(by_id[run_id], place, differs[run_id], changes.get(run_id, ()))
+            for run_id, place in places.items()
+        ],
         page_token(get_settings().home, context.owner, places),
         planned=_drawn(plan) if plan else None,
         score=_score(config_of(by_id[max(places)]) if places else config),
@@ -125,11 +136,22 @@ def _drawn(plan: PlannedRate) -> dict[str, Any]:
     return {"steps": plan.steps, "lr": plan.lr, "steps_per_epoch": plan.steps_per_epoch}
 
 
-def _shown(run: Run, place: Place, differs: Differences) -> ShownRun:
+def _shown(run: Run, place: Place, differs: Differences, changes: Sequence[KnobChange]) -> ShownRun:
     config = config_of(run)
+    applied = shown_changes(run, changes)
     clip = config.clipping.knobs.get("max_norm") if config else None
     label = legend_label(run, differs)
-    return ShownRun(run.id, label, place.color, place.visible, clip, boundary_of(config), str(differs))
+    return ShownRun(
+        run.id,
+        label,
+        place.color,
+        place.visible,
+        clip,
+        boundary_of(config),
+        str(differs),
+        applied[-MAX_SHOWN:],
+        len(applied[:-MAX_SHOWN]),
+    )
 
 
 def _score(config: RunConfig | None) -> Score:
@@ -138,7 +160,9 @@ def _score(config: RunConfig | None) -> Score:
     return Score("Mean absolute error", percent=False)
 
 
-def _draw_cards(context: PageContext, runs: Sequence[Run], places: Places, differs: Descriptions) -> None:
+def _draw_cards(
+    context: PageContext, runs: Sequence[Run], places: Places, differs: Descriptions, changes: Changes
+) -> None:
     """Draws a card for each run on the axes, newest first."""
     if not places:
         return
@@ -148,4 +172,4 @@ def _draw_cards(context: PageContext, runs: Sequence[Run], places: Places, diffe
     st.html(f'<h2 class="tp-title">Runs on the charts</h2>{quiet(explanation)}')
     for run in runs:
         if run.id in places:
-            run_card(context, run, places[run.id], differs[run.id])
+            run_card(context, run, places[run.id], differs[run.id], changes.get(run.id, ()))

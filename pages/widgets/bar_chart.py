@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 import streamlit as st
 from numpy.typing import NDArray
 
-from pages.widgets.live_chart import PALETTE
 from pages.widgets.text import escape_html, shorten
+from trainer.curves.palette import PALETTE
 
 
 def class_bars(names: Sequence[str], counts: Sequence[int], unit: str) -> go.Figure:

@@ -14,7 +14,8 @@ _KEY = "baseline"
 
 def pinned(runs: Sequence[Run]) -> Run | None:
     """Returns the baseline, or None where none is pinned or it was deleted."""
-    return next((run for run in runs if is_pinned(run.id)), None)
+    baseline = st.session_state.get(_KEY)
+    return next((run for run in runs if run.id == baseline), None)
 
 
 def is_pinned(run_id: int) -> bool:

@@ -16,7 +16,7 @@ from pages.widgets.chart_address import (
     to_parameters,
 )
 from pages.widgets.history import config_of
-from pages.widgets.live_chart import PALETTE
+from trainer.curves.palette import PALETTE
 from trainer.store import Run
 
 COLORS = len(PALETTE["light"])

@@ -20,9 +20,10 @@ def show_problem(sentence: str) -> None:
     st.html(problem(sentence))
 
 
-def draw_knob(key: str, knob: Knob, errors: list[str]) -> Any:
-    """Draws one control with label, unit, help and bounds, and under it what is wrong with its value; returns the value."""
-    value = _control(key, knob)
+def draw_knob(key: str, knob: Knob, errors: list[str], place: str = "") -> Any:
+    """Draws one control with label, unit, help and bounds, and under it what is wrong with its value; returns the value. In a
+    `place` of its own, a control is no part of the address."""
+    value = _control(key, knob, place)
     try:
         return check(key, knob, value)
     except ConfigError as error:
@@ -31,10 +32,14 @@ def draw_knob(key: str, knob: Knob, errors: list[str]) -> Any:
         return value
 
 
-def _control(key: str, knob: Knob) -> Any:
+def _control(key: str, knob: Knob, place: str) -> Any:
     label = f"{knob.label} · {knob.unit}" if knob.unit else knob.label
     bounds = "" if knob.kind in ("choice", "bool", "text") or not knob.bounds else f" Allowed: {knob.bounds}."
-    common: dict[str, Any] = {"key": key, "bind": "query-params", "help": escape_markdown(knob.help + bounds)}
+    common: dict[str, Any] = {
+        "key": place + key,
+        "bind": None if place else "query-params",
+        "help": escape_markdown(knob.help + bounds),
+    }
     if knob.kind == "bool":
         return st.toggle(label, value=knob.default, **common)
     if knob.kind == "choice":
@@ -67,7 +72,7 @@ def _slider_stops(knob: Knob) -> tuple[Any, Any, Any] | None:
 
 
 def _number(label: str, knob: Knob, common: dict[str, Any]) -> Any:
-    kind = int if knob.kind == "int" else float
+    kind: Any = int if knob.kind == "int" else float
     low = knob.ge if knob.ge is not None else knob.gt
     high = knob.le if knob.le is not None else knob.lt
     step = knob.step or 1
@@ -77,7 +82,8 @@ def _number(label: str, knob: Knob, common: dict[str, Any]) -> Any:
         label,
         min_value=None if low is None else kind(low),
         max_value=None if high is None else kind(high),
-        value=kind(knob.default),
+        value=None if knob.default is None else kind(knob.default),
+        placeholder=None if knob.default is not None else "As the seed",
         step=kind(step),
         format="%d" if kind is int else "%g",
         **common,

@@ -34,7 +34,7 @@ def diagnosis_of(store: Store, run: Run) -> Diagnosis:
     passed = milestone(run)
     if run.status is RunState.QUEUED or not (run.is_over or passed >= 2):  # a finding takes two milestones
         return Diagnosis()
-    key = (run.id, run.status if run.is_over else "", run.ended, 0 if run.is_over else passed)
+    key = (run.id, run.changes, run.status if run.is_over else "", run.ended, 0 if run.is_over else passed)
     with _lock:
         cache = _caches.setdefault(store, OrderedDict())
         if key in cache:

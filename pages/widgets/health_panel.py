@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import plotly.colors
@@ -21,14 +22,23 @@ background's own color."""
 _component = st.components.v2.component("trainscope_health", js=loader(), isolate_styles=False)
 
 
-def health_panel(run: int, label: str, config: RunConfig, token: str, *, key: str = "health-panel") -> None:
-    """Draws the figures of a run. `token` must name it; `label` is anybody's text. Keep `key` the same on every rerun."""
+def health_panel(
+    run: int,
+    label: str,
+    config: RunConfig,
+    clips: Sequence[float],
+    token: str,
+    *,
+    key: str = "health-panel",
+) -> None:
+    """Draws the figures of a run. `token` must name it; `label` is anybody's text; `clips` are the gradient norms at which it
+    has clipped, in their order. Keep `key` the same on every rerun."""
     data = shared_data("health/health_panel", token) | {
         "scales": SCALES,
         "run": run,
         "label": label,
         "pictures": pictures_of(config),
-        "clip": config.clipping.knobs.get("max_norm"),
+        "clips": list(clips),
         "patience": config.early_stopping.knobs.get("patience"),
         "scaled": bool(config.technique("precision").facts.get("scales_loss")),
     }

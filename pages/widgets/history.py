@@ -9,7 +9,8 @@ from typing import Any
 from pages.widgets.text import run_title
 from trainer.config import RunConfig
 from trainer.describe.figures import figures
-from trainer.describe.labels import Differences, differences, run_label
+from trainer.describe.labels import Differences, differences_of, run_label
+from trainer.lifecycle import hot_knobs
 from trainer.store import Run
 
 ENDINGS = {
@@ -28,14 +29,13 @@ def config_of(run: Run) -> RunConfig | None:
 def is_probe(run: Run) -> bool:
     """Whether the run measures something, such as a learning-rate range test, rather than being one to compare."""
     config = config_of(run)
-    return config is not None and bool(config.technique("schedule").facts.get("probe"))
+    return config is not None and hot_knobs.is_probe(config)
 
 
 def differences_by_run(runs: Sequence[Run], baseline: Run | None = None) -> dict[int, Differences]:
     """Returns how each run differs from the baseline, or from the defaults where none is pinned."""
-    reference = config_of(baseline) if baseline else None
-    found = {run.id: differences(config_of(run), reference) for run in runs}
-    if baseline and reference and baseline.id in found:
+    found = {run.id: differences_of(run, baseline) for run in runs}
+    if baseline and baseline.id in found and config_of(baseline):
         found[baseline.id] = Differences([], "Baseline")
     return found
 

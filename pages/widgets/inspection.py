@@ -24,14 +24,15 @@ WAITING = {
 }
 
 
-def inspect(store: Store, kind: str, question: dict[str, Any]) -> Inspection:
+def inspect(store: Store, kind: str, question: dict[str, Any], place: str = "") -> Inspection:
     """Returns this tab's inspection of a question, and draws what it waits for or why it failed.
 
-    A new question withdraws the tab's previous one of that kind.
+    A new question withdraws the tab's previous one of that kind, in the same `place` where a page asks in several.
     """
-    inspection = _ask(store, kind, question)
+    name = place + kind
+    inspection = _ask(store, kind, question, _key(name))
     if inspection.status is JobState.FAILED:
-        _failure(kind, inspection)
+        _failure(name, inspection)
     elif not inspection.is_over:
         st.fragment(_poll, run_every=INTERVAL)(store, inspection)
     return inspection
@@ -44,20 +45,20 @@ def withdraw(store: Store, kind: str) -> None:
         store.withdraw(asked_id)
 
 
-def _key(kind: str) -> str:
-    return f"inspection:{kind}"
+def _key(name: str) -> str:
+    return f"inspection:{name}"
 
 
-def _ask(store: Store, kind: str, question: dict[str, Any]) -> Inspection:
+def _ask(store: Store, kind: str, question: dict[str, Any], key: str) -> Inspection:
     """Asks a new question only: a failed one is repeated on request, or a page that reruns would ask indefinitely."""
-    asked, asked_id = st.session_state.get(_key(kind), (None, None))
+    asked, asked_id = st.session_state.get(key, (None, None))
     if asked == question:
         try:
             return store.inspection(asked_id)
         except StoreError:  # another tab asked the same and withdrew it, or newer answers replaced it
             asked_id = None
     inspection = store.ask(kind, question, instead_of=asked_id if _pending(store, asked_id) else None)
-    st.session_state[_key(kind)] = (question, inspection.id)
+    st.session_state[key] = (question, inspection.id)
     return inspection
 
 
@@ -86,12 +87,12 @@ def _poll(store: Store, inspection: Inspection) -> None:
     st.html(waiting(WAITING[trainer]))
 
 
-def _failure(kind: str, inspection: Inspection) -> None:
+def _failure(name: str, inspection: Inspection) -> None:
     st.html(problem(inspection.message))
     st.button(
         "Try again",
-        key=f"{kind}-again",
+        key=f"{name}-again",
         icon=":material/refresh:",
         on_click=st.session_state.pop,
-        args=(_key(kind), None),
+        args=(_key(name), None),
     )

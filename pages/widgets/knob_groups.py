@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pages.widgets.link import knobs_of, switch_of
-from trainer.config import RunConfig, plain_knobs
-from trainer.registry import Knob, families, find
+from trainer.config import attributes, entry_of, plain_knobs
+from trainer.registry import families, is_used
 
 OPEN = "techniques"
 """The group that is not folded: what the lab is for."""
@@ -29,13 +29,14 @@ GROUPS = {
     "augmentation": "Augmentation",
     "text": "Text augmentation",
     "run": "Run",
+    "seeds": "Seeds by purpose",
 }
 
 
 def names_by_group() -> dict[str, list[str]]:
     """Returns names of families and plain knobs by group: the open one first, new groups last."""
     found: dict[str, list[str]] = {group: [] for group in (OPEN, *GROUPS)}
-    for name in RunConfig.model_fields:
+    for name in attributes():
         if name not in ALSO_OPEN:
             found.setdefault(declared_group(name), []).append(name)
     found[OPEN] += ALSO_OPEN
@@ -49,8 +50,8 @@ def declared_group(name: str) -> str:
 
 def home(key: str, values: Mapping[str, Any]) -> str:
     """Returns the group that a key's control stands in, given the choices in `values`."""
-    name, _, inner = key.partition(".")
-    if name in ALSO_OPEN and not inner:
+    name = entry_of(key)
+    if key in ALSO_OPEN:
         return OPEN
     if name in BEHIND_SWITCH:
         switch = switch_of(families()[name])
@@ -72,11 +73,6 @@ def changed_keys(values: Mapping[str, Any]) -> Iterator[str]:
     for key, knob in knobs_of(values):
         if values[key] != knob.default and is_used(knob, values["model"]):
             yield key
-
-
-def is_used(knob: Knob, model: str) -> bool:
-    """Whether the model has a place for the knob."""
-    return not knob.place or knob.place in find("model", model).facts["places"]
 
 
 def found_by(query: str) -> list[str]:

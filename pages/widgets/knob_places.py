@@ -11,6 +11,7 @@ import streamlit as st
 
 from pages.widgets.knob_groups import GROUPS, OPEN, found_by, group_label, home, names_by_group
 from pages.widgets.text import escape_html, shorten
+from trainer.config import entry_of
 from trainer.registry import Family
 
 SEARCH = "knob-search"
@@ -28,7 +29,7 @@ class Places:
 
     def of(self, key: str) -> Any:
         """Returns the place of a key's control."""
-        name = key.partition(".")[0]
+        name = entry_of(key)
         return self.found[name] if name in self.found else self.groups[home(key, self.known)]
 
     def of_switch(self, family: Family) -> Any:

@@ -21,7 +21,6 @@ from pages.widgets.knob_groups import (
     changed_keys,
     group_label,
     home,
-    is_used,
     knobs_elsewhere,
     names_by_group,
 )
@@ -43,7 +42,7 @@ from pages.widgets.share import copy_button
 from pages.widgets.text import escape_markdown
 from trainer.config import Choice, ConfigError, RunConfig, plain_knobs
 from trainer.conflicts import conflicts
-from trainer.registry import Family, Technique, families
+from trainer.registry import Family, Technique, families, is_used
 
 _KEPT, _PENDING = "knobs:kept", "knobs:pending"
 

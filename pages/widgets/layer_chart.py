@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from pages.widgets.live_chart import PALETTE
 from pages.widgets.text import shorten
+from trainer.curves.palette import PALETTE
 from trainer.preflight.findings import short
 
 ROW_HEIGHT = 26  # pixels for each layer
@@ -20,9 +20,14 @@ Row = tuple[str, float, str]
 """A layer's name, its number, and details for the tooltip."""
 
 
+def theme_colors() -> list[str]:
+    """Returns the palette for the visitor's theme."""
+    return PALETTE["dark" if st.context.theme.type == "dark" else "light"]
+
+
 def theme_color(index: int) -> str:
-    """Returns a color of the palette for the visitor's theme."""
-    return PALETTE["dark" if st.context.theme.type == "dark" else "light"][index]
+    """Returns a color of that palette."""
+    return theme_colors()[index]
 
 
 def draw_layer_chart(figure: go.Figure, key: str, subject: str, rows: Sequence[Row]) -> None:

@@ -14,16 +14,17 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from pages.widgets.chart_address import PREFIX
 from pages.widgets.text import shorten
-from trainer.config import ConfigError, RunConfig, check, plain_knobs
+from trainer.config import ConfigError, RunConfig, attributes, check, plain_knobs
 from trainer.registry import Family, Knob, Technique, families
 
 _PAGE_PARAMETERS = frozenset({"run", "comparison", "baseline", "fix", "technique", "embed", "embed_options"})
+_RUNS_PAGE = "runs-"
 MAX_NOTICES = 5
 
 
 def is_pages(parameter: str) -> bool:
     """Whether a parameter of the address belongs to a page, to the chart or to Streamlit, and not to the knobs."""
-    return parameter in _PAGE_PARAMETERS or parameter.startswith(PREFIX)
+    return parameter in _PAGE_PARAMETERS or parameter.startswith((PREFIX, _RUNS_PAGE))
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,12 @@ def others(family: Family) -> list[Technique]:
 
 def knobs_of(values: Mapping[str, Any]) -> Iterator[tuple[str, Knob]]:
     """Yields (flat key, knob) of every value that is not a choice, given the choices in `values`."""
-    for name in RunConfig.model_fields:
-        if name in families():
-            for inner, knob in families()[name][values[name]].knobs.items():
-                yield f"{name}.{inner}", knob
+    for key in attributes():
+        if key in families():
+            for inner, knob in families()[key][values[key]].knobs.items():
+                yield f"{key}.{inner}", knob
         else:
-            yield name, plain_knobs()[name]
+            yield key, plain_knobs()[key]
 
 
 def widget_values(values: Mapping[str, Any]) -> dict[str, Any]:

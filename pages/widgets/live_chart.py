@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import plotly
 import streamlit as st
@@ -19,17 +19,19 @@ from streamlit import config
 from pages.server.assets import assets_version
 from pages.widgets.run_states import run_states
 from trainer.curves.charts import chart_specs
-
-PALETTE: Final[dict[str, list[str]]] = {
-    "light": ["#0072B2", "#D55E00", "#009E73", "#B8588F", "#C98500", "#3D97CC", "#8C6D00", "#6B6B6B"],
-    "dark": ["#4DA3DB", "#F0803C", "#2FC39A", "#E39AC3", "#F2B632", "#8CCBF2", "#E5D84B", "#B0B0B0"],
-}
-"""Okabe and Ito's colors for color-blind eyes, darkened or lightened where one would be lost on the background.
-A run keeps its place in the list, whatever the theme; behind the end the colors begin again, and lines have marks."""
-
+from trainer.curves.palette import PALETTE
 
 Boundary = Literal["sure", "perhaps"]
 """Whether there is a picture of a run's decision boundary: of a person's own data that is seen only in training."""
+
+
+@dataclass(frozen=True)
+class ShownChange:
+    """A change of knobs while a run trained, drawn as a line at its step; `clip` is the gradient norm from there on."""
+
+    step: int
+    label: str
+    clip: float | None
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class ShownRun:
     boundary: Boundary | None = None
     differs: str = ""
     """All that makes the run different, for which its label may have no room."""
+    changes: Sequence[ShownChange] = ()
+    unshown: int = 0
+    """Earlier changes, for which the charts have no room."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from pages.widgets.live_chart import PALETTE
+from trainer.curves.palette import PALETTE
 from trainer.engine.lr_finder import Curve, Suggestion, smoothed
 
 LOSS, STEEPEST, VALLEY = (PALETTE["light"][place] for place in (0, 1, 2))

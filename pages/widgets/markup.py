@@ -13,6 +13,7 @@ from PIL import Image
 from pages.widgets.text import escape_html, shorten
 from trainer.config import Change
 from trainer.describe.labels import Differences, in_words
+from trainer.describe.markup import table_html
 
 
 def quiet(sentence: str) -> str:
@@ -70,6 +71,7 @@ def difference_chips(differs: Differences) -> str:
         f'<li class="tp-chip" title="{escape_html(change)}">{escape_html(in_words(change))}</li>'
         for change in differs.changes
     )
+    items += "".join(f'<li class="tp-chip">{escape_html(remark)}</li>' for remark in differs.remarks)
     if items:
         return f'<ul class="tp-chips">{items}</ul>'
     return f'<span class="tp-quiet">{escape_html(differs.unchanged)}</span>'
@@ -91,17 +93,8 @@ def facts_list(facts: Mapping[str, str]) -> str:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
     """Returns a table whose rows start with their header; with a caption, one as narrow as its numbers."""
-    head = "".join(f'<th scope="col">{escape_html(column)}</th>' for column in columns)
-    body = "".join(
-        f'<tr><th scope="row">{escape_html(first)}</th>{"".join(f"<td>{escape_html(cell)}</td>" for cell in rest)}</tr>'
-        for first, *rest in rows
-    )
     css = "tp-knobs tp-numbers" if caption else "tp-knobs"
-    title = f"<caption>{escape_html(caption)}</caption>" if caption else ""
-    return (
-        f'<div class="tp-scroll"><table class="{css}">{title}<thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
-    )
+    return f'<div class="tp-scroll">{table_html(columns, rows, caption, css)}</div>'
 
 
 def image(pixels: NDArray[np.uint8], alt: str) -> str:

@@ -21,6 +21,7 @@ class PageContext:
     comparisons_page: st.Page
     health_page: st.Page
     data_page: st.Page
+    runs_page: st.Page
 
     def runs(self, archived: bool | None = False) -> list[Run]:
         """Returns the visitor's runs and those of the command line, newest first; `archived` None for all of them."""

@@ -1,9 +1,12 @@
-"""Parts that every page has: its heading, what it shows while it is empty, and the way to the Train page.
+"""Parts that every page has: its heading, what it shows while it is empty, the way to the Train page,
+and the end of a question.
 
 Texts are this package's own HTML, never other people's words.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -22,3 +25,14 @@ def link_to_train(train_page: st.Page) -> None:
     """Draws the way to the page where runs start."""
     with st.container(horizontal_alignment="center"):
         st.page_link(train_page, label="Go to Train", icon=":material/arrow_forward:")
+
+
+def keep_or_delete(
+    delete: Callable[[], None], *, key: str, possible: bool = True, keep: str = "Keep it"
+) -> None:
+    """Draws the two buttons of a dialog that asks whether to delete something for good; `possible` is whether it can be."""
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button(keep):
+            st.rerun()
+        if st.button("Delete for good", type="primary", key=key, disabled=not possible, on_click=delete):
+            st.rerun()

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import streamlit as st
 
 from pages.widgets import baseline, chart_selection
+from pages.widgets.branching import branches_section
 from pages.widgets.diagnosis import diagnosis
 from pages.widgets.history import config_of, run_facts, seconds_of
+from pages.widgets.knob_changes import changes_section
 from pages.widgets.knobs import load_config
-from pages.widgets.live_chart import PALETTE
 from pages.widgets.markup import difference_chips, facts_list, notice, problem, state_pill
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import send_request
 from pages.widgets.run_states import state_label
 from pages.widgets.text import escape_html, run_title
 from pages.widgets.what_if import what_if_link
+from trainer.curves.palette import PALETTE
 from trainer.describe.labels import Differences
 from trainer.formatting import format_duration
+from trainer.lifecycle.hot_knobs import KnobChange
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.store import Run, refusal
 
 
-def run_card(context: PageContext, run: Run, place: chart_selection.Place, differs: Differences) -> None:
+def run_card(
+    context: PageContext,
+    run: Run,
+    place: chart_selection.Place,
+    differs: Differences,
+    changes: Sequence[KnobChange],
+) -> None:
     """Draws the card."""
     with st.container(border=True, key=f"card-{run.id}", gap="small"):
         with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="small"):
@@ -46,6 +55,8 @@ def run_card(context: PageContext, run: Run, place: chart_selection.Place, diffe
             st.html(notice(sentence))
         if run.error:
             show_error(run)
+        changes_section(context, run, changes)
+        branches_section(context, run)
         diagnosis(context, run)
         what_if_link(context, run)
 

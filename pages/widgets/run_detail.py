@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
+from pages.widgets.branching import branches_section
 from pages.widgets.chart_selection import show
 from pages.widgets.diagnosis import diagnosis
 from pages.widgets.export_section import export_section
 from pages.widgets.history import config_of, run_facts
+from pages.widgets.knob_changes import changes_section
 from pages.widgets.knobs import load_config
 from pages.widgets.markup import difference_chips, facts_list, notice, quiet
 from pages.widgets.page_context import PageContext
+from pages.widgets.page_parts import keep_or_delete
 from pages.widgets.run_card import run_state, show_error
 from pages.widgets.run_polling import reporting_errors
+from pages.widgets.tags import run_tags
 from pages.widgets.text import escape_html, run_title
 from pages.widgets.what_if import what_if_link
 from trainer.config import RunConfig
@@ -39,6 +44,8 @@ def run_detail(context: PageContext, run: Run, differs: Differences) -> None:
             st.html(notice(may_not))
         if run.error:
             show_error(run)
+        changes_section(context, run, context.store.knob_changes(run.id))
+        branches_section(context, run)
         diagnosis(context, run)
         left, right = st.columns(2, gap="large")
         with left:
@@ -73,6 +80,7 @@ def _name_and_notes(context: PageContext, run: Run, *, disabled: bool) -> None:
             lambda: store.set_notes(run.id, st.session_state[notes], by=context.owner)
         ),
     )
+    run_tags(context, [run], f"tags-{run.id}", disabled=disabled)
 
 
 def _facts(run: Run) -> None:
@@ -143,18 +151,9 @@ def _confirm_delete(context: PageContext, run: Run) -> None:
     )
     if run.status is RunState.RUNNING:
         st.warning("The run is training. Stop it first.", icon=":material/info:")
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Keep it"):
-            st.rerun()
-        if st.button(
-            "Delete for good",
-            type="primary",
-            key="confirm-delete",
-            disabled=run.status is RunState.RUNNING,
-            on_click=_delete,
-            args=(context, run.id),
-        ):
-            st.rerun()
+    keep_or_delete(
+        partial(_delete, context, run.id), key="confirm-delete", possible=run.status is not RunState.RUNNING
+    )
 
 
 @reporting_errors()

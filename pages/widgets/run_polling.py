@@ -99,7 +99,13 @@ def _reason(live: LiveRuns, runs: Sequence[Run]) -> str:
 def _states(store: Store, runs: Sequence[Run]) -> frozenset[tuple[Any, ...]]:
     """Returns what a page shows of the runs under way, the names of their findings included."""
     return frozenset(
-        (run.id, run.status, run.request, tuple(one.name for one in diagnosis_of(store, run).findings))
+        (
+            run.id,
+            run.status,
+            run.request,
+            run.changes,
+            tuple(one.name for one in diagnosis_of(store, run).findings),
+        )
         for run in runs
     )
 

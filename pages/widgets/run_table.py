@@ -17,7 +17,7 @@ ROW_HEIGHT, MAX_ROWS = 36, 14  # pixels; rows before the table scrolls
 
 
 def matching(runs: Sequence[Run], differs: dict[int, Differences], text: str) -> list[Run]:
-    """Returns the runs that contain every word of `text` in name, notes, state, number or what differs from the defaults."""
+    """Returns the runs that contain every word of `text` in name, notes, tags, state, number or differences."""
     words = text.casefold().split()
     if not words:
         return list(runs)
@@ -25,35 +25,40 @@ def matching(runs: Sequence[Run], differs: dict[int, Differences], text: str) ->
 
 
 def run_table(
-    runs: Sequence[Run], differs: dict[int, Differences], selected: int | None, reference: str
-) -> int | None:
-    """Draws the table and returns the id of the selected run. `reference` is what runs are described against."""
+    runs: Sequence[Run],
+    differs: dict[int, Differences],
+    selected: Sequence[int],
+    reference: str,
+    *,
+    several: bool = False,
+) -> list[int]:
+    """Draws the table and returns the ids of the selected runs: one at most, unless `several` may be selected. `reference` is
+    what runs are described against."""
     if not runs:
-        return selected
+        return []
     ids = [run.id for run in runs]
-    rows = [ids.index(selected)] if selected in ids else []
+    rows = [ids.index(one) for one in selected if one in ids]
     event: Any = st.dataframe(
         table(runs, differs),
-        key=f"runs-table-{hash((tuple(ids), selected))}",
+        key=f"runs-table-{hash((tuple(ids), several or tuple(selected)))}",
         hide_index=True,
         height=min(len(runs), MAX_ROWS) * ROW_HEIGHT + ROW_HEIGHT + 3,
         row_height=ROW_HEIGHT,
         column_config=_columns(reference),
         on_select="rerun",
-        selection_mode="single-row",
+        selection_mode="multi-row" if several else "single-row",
         selection_default={"selection": {"rows": rows, "columns": []}},
         placeholder="–",
         alt="Runs: " + ", ".join(run_title(run) for run in runs[:20]),
     )
-    chosen = event.selection.rows
-    return ids[chosen[0]] if chosen and chosen[0] < len(ids) else None
+    return [ids[row] for row in event.selection.rows if row < len(ids)]
 
 
 def table(runs: Sequence[Run], differs: dict[int, Differences]) -> pd.DataFrame:
     """Returns the rows, without columns in which no run has a value."""
     frame = pd.DataFrame([_row(run, differs[run.id]) for run in runs])
     frame["Created"] = pd.to_datetime(frame["Created"], utc=True).dt.tz_convert(_timezone())
-    return frame.drop(columns=[name for name in ("Accuracy", "Error") if frame[name].isna().all()])
+    return frame.drop(columns=[name for name in ("Tags", "Accuracy", "Error") if frame[name].isna().all()])
 
 
 def _row(run: Run, differs: Differences) -> dict[str, Any]:
@@ -65,6 +70,7 @@ def _row(run: Run, differs: Differences) -> dict[str, Any]:
         "Name": run_title(run) if run.owner == COMMAND_LINE else run.name.strip(),
         "State": run.status.label,
         "Differs": str(differs),
+        "Tags": list(run.tags) or None,
         "Best epoch": best.get("epoch"),
         "Validation loss": best.get("val_loss"),
         "Accuracy": None if value is None or not accuracy else 100 * value,
@@ -81,6 +87,7 @@ def _columns(reference: str) -> dict[str, Any]:
         "Name": column.TextColumn("Name", width=120),
         "State": column.TextColumn("State", width=80),
         "Differs": column.TextColumn(f"Differs from {reference}", width=255),
+        "Tags": column.ListColumn("Tags", width=120),
         "Best epoch": column.NumberColumn(
             "Best epoch", format="%d", width=85, help="The epoch with the lowest validation loss."
         ),
@@ -106,7 +113,7 @@ def _columns(reference: str) -> dict[str, Any]:
 
 def _searchable(run: Run, differs: Differences) -> str:
     state = (run.status, run.status.label)
-    words = [run_title(run), run.name, run.notes, *state, *differs.words]
+    words = [run_title(run), run.name, run.notes, *run.tags, *state, *differs.words]
     return " ".join(words).casefold()
 
 

@@ -6,7 +6,7 @@ finding adds its name (`&fix=dead_relu`): the sidebar then has the knobs that it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import streamlit as st
@@ -15,6 +15,7 @@ from pages.widgets import link_notices
 from pages.widgets.controls import show_problem
 from pages.widgets.diagnosis_cache import diagnosis_of
 from pages.widgets.history import config_of
+from pages.widgets.inspection import inspect
 from pages.widgets.knobs import load_config
 from pages.widgets.launch import start_once
 from pages.widgets.linked_comparison import link_to_comparison
@@ -23,13 +24,18 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import shorten
 from trainer.comparison.analysis import start
-from trainer.comparison.design import DATA_KNOBS, MAX_SEEDS, Design, default_seeds, make_design, named_arms
+from trainer.comparison.design import DATA_KNOBS, MAX_SEEDS, VARIED, Design
+from trainer.comparison.factors import LAYOUTS, Layout, by_family, combined_design, title_of
 from trainer.comparison.measures import measure_of
 from trainer.comparison.readings import READINGS
-from trainer.config import ConfigError, RunConfig, diff, display_value, label_of, plain_knobs
+from trainer.config import ConfigError, RunConfig, diff, display_value, entry_of, label_of
+from trainer.describe.run_set import knob_of
 from trainer.diagnosis import Finding
-from trainer.registry import Knob, families
-from trainer.store import MAX_LENGTHS, Run
+from trainer.lifecycle.states import JobState
+from trainer.preflight.duration import duration_question, duration_sentence
+from trainer.registry import families
+from trainer.settings import get_settings
+from trainer.store import Run
 
 PARAMETER: Final = "baseline"
 FIX: Final = "fix"
@@ -48,15 +54,17 @@ def what_if(context: PageContext) -> None:
             return
         baseline = st.session_state.get(PINNED, sidebar)
         st.html(chips(diff(RunConfig(), baseline), "The baseline has all knobs at their defaults."))
+        design = None
         try:
-            arms = _changed_arms(baseline, sidebar) or _arms(baseline)
-            design = _options(arms) if arms else None
+            changed, layout = _changed_in_sidebar(baseline, sidebar)
+            if changed := changed or _tried_values(baseline):
+                design = _options(baseline, changed, layout)
+                _duration(context, design)
         except ConfigError as error:
             show_problem(str(error))
-            design = None
         with st.container(horizontal=True, gap="small"):
             st.button(
-                f"Compare: {len(design.arms) * len(design.seeds)} runs" if design else "Compare",
+                f"Compare: {design.runs} runs" if design else "Compare",
                 key="what-if-start",
                 type="primary",
                 icon=":material/compare_arrows:",
@@ -133,19 +141,31 @@ def _take_up(context: PageContext) -> None:
     st.rerun()
 
 
-def _changed_arms(baseline: RunConfig, sidebar: RunConfig) -> dict[str, RunConfig]:
-    """The pinned baseline against the sidebar's knobs, which may differ in several; none where they do not differ."""
+def _changed_in_sidebar(baseline: RunConfig, sidebar: RunConfig) -> tuple[list[RunConfig], Layout]:
+    """What the sidebar changes of the pinned baseline, and how several changes are combined; nothing where it changes none."""
     changes = [one for one in diff(baseline, sidebar) if one.key != "seed"]
     if not changes:
         if PINNED in st.session_state:
             st.html(quiet("This baseline is pinned. Change knobs in the sidebar, or choose one here."))
-        return {}
+        return [], "alone"
     st.html(quiet("The sidebar's knobs differ from it in:") + chips(changes))
-    return named_arms(baseline, [sidebar])
+    if len({entry_of(one.key) for one in changes}) < 2:
+        return [sidebar], "alone"
+    layout: Layout | None = st.selectbox(
+        "Arms",
+        [None, *LAYOUTS],
+        key="what-if-layout",
+        format_func=lambda one: LAYOUTS[one].capitalize() if one else "All at once",
+        help="How the changes become arms. Every combination shows what each technique does on average and what two do together; "
+        "a fraction of them does so with far fewer runs, but cannot tell some pairs apart.",
+        width=320,
+    )
+    # A change may fit the others and not stand alone: it is tried alone only where that is asked for.
+    return (by_family(baseline, sidebar), layout) if layout else ([sidebar], "alone")
 
 
-def _arms(baseline: RunConfig) -> dict[str, RunConfig]:
-    """The baseline, and one arm for each value that is chosen for a knob."""
+def _tried_values(baseline: RunConfig) -> list[RunConfig]:
+    """The baseline with each value that is chosen for a knob."""
     keys = [key for key in baseline.flat() if key.partition(".")[0] not in ("seed", *DATA_KNOBS)]
     left, right = st.columns([2, 3], vertical_alignment="top")
     with left:
@@ -164,23 +184,22 @@ def _arms(baseline: RunConfig) -> dict[str, RunConfig]:
                     "Choose a knob and one or more values for it. Each value becomes an arm beside the baseline."
                 )
             )
-        return {}
+        return []
     with right:
         configs = [baseline.changed({key: value}) for value in _values(key, baseline)]
-    others = [config for number, config in enumerate(configs) if config not in (baseline, *configs[:number])]
-    return named_arms(baseline, others) if others else {}
+    return [config for number, config in enumerate(configs) if config not in (baseline, *configs[:number])]
 
 
 def _values(key: str, baseline: RunConfig) -> list[Any]:
     """The values to try, of the knob's own kind. Raises ConfigError for a text that is none."""
     now = baseline.flat()[key]
     shown: Callable[[Any], str] = lambda value: display_value(key, value)  # noqa: E731
-    if key in families():
+    knob = knob_of(key, baseline)
+    if knob is None:  # the choice of a technique
         others = [one for one in families()[key].techniques if one != now]
         return st.multiselect(
             "Values to try", others, default=others[:1], key=f"what-if-{key}", format_func=shown
         )
-    knob = _knob(key, baseline)
     if knob.kind == "bool":
         return [not now]
     if knob.kind == "choice":
@@ -205,25 +224,29 @@ def _values(key: str, baseline: RunConfig) -> list[Any]:
     return parts
 
 
-def _knob(key: str, baseline: RunConfig) -> Knob:
-    family, _, inner = key.partition(".")
-    return baseline.technique(family).knobs[inner] if inner else plain_knobs()[key]
-
-
-def _options(arms: Mapping[str, RunConfig]) -> Design:
-    """Draws how many seeds, what is compared and the margin, and returns the design."""
-    wanted = default_seeds(len(arms) - 1)
+def _options(baseline: RunConfig, changed: Sequence[RunConfig], layout: Layout) -> Design:
+    """Draws how many seeds, what they vary, what is compared and the margin, and returns the design."""
+    probe = combined_design(baseline, changed, layout, None)
+    wanted = len(probe.seeds)
     with st.container(horizontal=True, gap="small", vertical_alignment="top"):
         seeds = st.number_input(
             "Seeds",
             1,
             MAX_SEEDS,
             wanted,
-            key=f"what-if-seeds-{len(arms)}",
+            key=f"what-if-seeds-{wanted}",
             help=f"Runs of each arm. {wanted} can show a large effect; you can add more later without spoiling the verdict.",
             width=140,
         )
-        probe = make_design(arms, 1)
+        vary = st.selectbox(
+            "Vary",
+            list(VARIED),
+            key="what-if-vary",
+            format_func=lambda one: VARIED[one].capitalize(),
+            help="What differs between the runs of an arm. With the initial weights alone, say, differences are seen sooner, but "
+            "the verdict holds for one split.",
+            width=180,
+        )
         measure = st.selectbox(
             "Compare by",
             list(READINGS),
@@ -242,12 +265,18 @@ def _options(arms: Mapping[str, RunConfig]) -> Design:
             help="The largest difference that does not matter to you. With one, a verdict can also be “no difference”.",
             width=140,
         )
-    return make_design(arms, int(seeds), measure=measure, margin=margin)
+    return combined_design(baseline, changed, layout, int(seeds), vary=vary, measure=measure, margin=margin)
+
+
+def _duration(context: PageContext, design: Design) -> None:
+    """Draws how long the runs will take, as soon as the trainer has measured it."""
+    inspection = inspect(context.store, "duration", duration_question([arm.config for arm in design.arms]))
+    if inspection.status is JobState.FINISHED:
+        st.html(quiet(duration_sentence(inspection.answer, design.runs, get_settings().max_workers)))
 
 
 @reporting_errors()
 def _start(context: PageContext, design: Design) -> None:
     """Queues the runs and opens the comparison. A double click starts it once."""
-    title = shorten(" / ".join(arm.name for arm in design.arms[1:]), MAX_LENGTHS["name"])
-    comparison_id = start_once(design, lambda: start(context.store, design, context.owner, title))
+    comparison_id = start_once(design, lambda: start(context.store, design, context.owner, title_of(design)))
     link_to_comparison(comparison_id)

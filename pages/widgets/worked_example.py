@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from pages.widgets.download import with_command
 from pages.widgets.inspection import inspect
-from pages.widgets.live_chart import PALETTE
 from pages.widgets.markup import image, quiet, table
 from pages.widgets.page_context import PageContext
 from pages.widgets.text import escape_html, escape_markdown
+from trainer.curves.palette import PALETTE
 from trainer.data import missing_files
 from trainer.data.own import data_problem
 from trainer.examples import Values, answer, makers, question_of

@@ -14,6 +14,12 @@ interface PanelData extends RunWords {
   token: string;
 }
 
+interface ShownChange {
+  step: number;
+  label: string;
+  clip: number | null;
+}
+
 interface ShownRun {
   id: number;
   label: string;
@@ -24,6 +30,10 @@ interface ShownRun {
   boundary: "sure" | "perhaps" | null;
   /** All that makes the run different, for which its label may have no room. */
   differs: string;
+  /** Of its knobs, while it trained; the last of them. */
+  changes: ShownChange[];
+  /** Changes before those. */
+  unshown: number;
 }
 
 interface ChartPart {
@@ -69,7 +79,7 @@ interface HealthPanelData extends PanelData {
   run: number;
   label: string;
   pictures: string[];
-  clip: number | null;
+  clips: number[];
   patience: number | null;
   scaled: boolean;
 }
@@ -119,6 +129,7 @@ interface Progress {
   epoch?: number;
   epochs?: number;
   steps_per_s?: number;
+  steps_per_epoch?: number;
   seconds?: number;
   preparing?: [done: number, all: number];
   device?: string;

@@ -41,8 +41,11 @@ export function plannedScale(planned, mode, latest) {
 
 /** @param {Run | undefined} run */
 function epochScale(run) {
-  const { total_steps: steps = 0, epochs = 0 } = run?.status?.progress ?? {};
-  return steps > 0 && epochs > 0 ? byEpoch(steps / epochs) : between(run?.curve("epoch", "epoch"));
+  const { total_steps: steps = 0, epochs = 0, steps_per_epoch: each } = run?.status?.progress ?? {};
+  const even = each === undefined || each * epochs === steps; // else the batch size has changed
+  if (steps > 0 && epochs > 0 && even) return byEpoch(steps / epochs);
+  const curve = run?.curve("epoch", "epoch");
+  return between(curve && { steps: [0, ...curve.steps], values: [0, ...curve.values] });
 }
 
 /**
@@ -55,7 +58,7 @@ function byEpoch(stepsPerEpoch) {
 
 /**
  * Linear between known points, and straight on beyond them.
- * @param {Curve | undefined} curve
+ * @param {Pick<Curve, "steps" | "values"> | undefined} curve
  * @returns {Scale}
  */
 function between(curve) {

@@ -2,6 +2,7 @@
 
 import { setText } from "../dom.js";
 import { DrawScheduler } from "../draw_scheduler.js";
+import { changesInWords, unshownChanges } from "./changes.js";
 import { ChartCard } from "./chart_card.js";
 import { curvesOf, markNotes } from "./chart_spec.js";
 import { Crosshair } from "./hover/crosshair.js";
@@ -108,7 +109,7 @@ export class Chart {
     this.bare = this.#countPoints() === 0;
     const { traces, lines } = buildTraces(this);
     this.lines = lines;
-    this.card.showNotes(markNotes(this.spec, this.panel.visibleRuns));
+    this.card.showNotes([...markNotes(this.spec, this.panel.visibleRuns), ...unshownChanges(this.panel)]);
     this.yView.update();
     this.card.showAbove(this.yView.notes, this.panel.options.full);
     if (this.yView.top !== null) traces.push(...exitTraces(this, this.yView.top));
@@ -149,7 +150,8 @@ export class Chart {
   /** Rewrite the summary in words. */
   #tell() {
     this.toldAt = performance.now();
-    setText(this.card.summary, summaryOf(this.spec, this.panel.visibleRuns));
+    const summary = summaryOf(this.spec, this.panel.visibleRuns);
+    setText(this.card.summary, [summary, ...changesInWords(this.panel)].join(" "));
   }
 
   /** @param {import("./picture.js").Format} format */

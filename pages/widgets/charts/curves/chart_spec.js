@@ -30,10 +30,16 @@ export function curvesOf(spec, run) {
  */
 export function waitingText(spec, runs, words) {
   if (runs.some(({ status }) => status && !isOver(status, words)))
-    return spec.parts.every(({ kind }) => kind === "epoch")
-      ? "After the first epoch…"
-      : "Waiting for the first step…";
+    return firstText(spec.parts.every(({ kind }) => kind === "epoch"));
   return runs.every(({ cursors }) => cursors) ? "These runs left nothing to show here." : "Loading…";
+}
+
+/**
+ * Returns what a figure of a run under way waits for.
+ * @param {boolean} [byEpoch]
+ */
+export function firstText(byEpoch) {
+  return byEpoch ? "After the first epoch…" : "Waiting for the first step…";
 }
 
 /**

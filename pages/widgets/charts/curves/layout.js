@@ -1,6 +1,7 @@
 // How Plotly lays a chart out. It only draws: what a pointer does is up to the folders zoom and hover.
 
 import { MODES } from "./axes.js";
+import { changeShapes } from "./changes.js";
 import { tickFormat } from "./chart_spec.js";
 
 /**
@@ -44,6 +45,7 @@ export function layoutOf({ spec, panel, yView, log }, bare) {
       tickformat: tickFormat(spec, log),
       ...rangeOf(zoom.y.get(spec.name) ?? null, yView.top),
     },
+    shapes: changeShapes(panel),
     yaxis2: { overlaying: "y", range: [0, 1], visible: false, fixedrange: true },
   };
 }

@@ -35,7 +35,7 @@ export function buildTraces({ spec, panel }) {
       traces.push(...lineTraces(line, detail ? line.takeWith(detail) : line.take(), drawn));
       lines.push(line);
     }
-    if (spec.clip && shown.clip) traces.push(clipTrace(drawn, shown.clip, panel));
+    if (spec.clip && thresholds(shown).some(({ clip }) => clip)) traces.push(clipTrace(drawn, shown, panel));
     traces.push(marksTrace(spec, drawn, panel));
   }
   return { traces, lines };
@@ -97,19 +97,28 @@ function plannedTrace({ data, options, theme, runs, visibleRuns, feed }) {
 }
 
 /**
+ * Returns the gradient norms at which a run clips, each with the step from which on it does.
+ * @param {ShownRun} shown
+ */
+function thresholds({ clip, changes }) {
+  return [{ step: 0, clip }, ...changes];
+}
+
+/**
  * @param {DrawnRun} drawn
- * @param {number} clip
+ * @param {ShownRun} shown
  * @param {Chart["panel"]} panel
  */
-function clipTrace({ run, color, visible, name }, clip, { data, options }) {
+function clipTrace({ run, color, visible, name }, shown, { data, options }) {
   const end = lastStepOf(run, data);
   const last = Number.isFinite(end) ? end : run.cursors?.step || 1;
   const { toX } = scaleOf(run, options.x);
+  const levels = thresholds(shown);
   return {
     type: "scatter",
     mode: "lines",
-    x: [toX(0), toX(last)],
-    y: [clip, clip],
+    x: levels.flatMap(({ step }, i) => [toX(step), toX(levels[i + 1]?.step ?? last)]),
+    y: levels.flatMap(({ clip }) => [clip, clip]),
     visible,
     hoverinfo: "skip",
     name: `${name} · clip`,

@@ -1,5 +1,6 @@
 // The Health page: figures and pictures of one run, and its layers in numbers.
 
+import { firstText } from "../curves/chart_spec.js";
 import { element } from "../dom.js";
 import { LivePanel, mountPanel } from "../live_panel.js";
 import { isOver } from "../status_line.js";
@@ -109,9 +110,9 @@ export class HealthPanel extends LivePanel {
 
   /** @param {import("./figures.js").CardSpec} spec */
   waitingText({ byEpoch }) {
-    if (isOver(this.feed.run(this.data.run).status, this.data))
-      return this.health.begun ? "This run left nothing to show here." : "Loading…";
-    return byEpoch ? "After the first epoch…" : "Waiting for the first step…";
+    const { status } = this.feed.run(this.data.run);
+    if (status && !isOver(status, this.data)) return firstText(byEpoch);
+    return this.health.begun ? "This run left nothing to show here." : "Loading…";
   }
 
   // --- what the feed notifies of ---

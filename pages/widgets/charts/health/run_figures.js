@@ -25,13 +25,13 @@ export function gradientHistogram({ health, theme, data }) {
     customdata: bins.map(([bin]) => `${edge(bin)} … ${edge(bin + 1)}`),
     hovertemplate: "%{customdata}<br>%{y} steps<extra></extra>",
   };
-  const limit = data.clip ? [Math.log10(data.clip)] : [];
+  const limit = data.clips.map(Math.log10);
   /** @type {[number, number]} */
   const range = [Math.min(...x, ...limit) - 0.3, Math.max(...x, ...limit) + 0.3];
   const more = {
     bargap: 0,
     margin: { l: 48, r: 12, t: 24, b: 36 },
-    ...clipLine(data.clip, range, theme.colors[1]),
+    ...clipLines(data.clips, range, theme.colors[1]),
   };
   const ticks = { range, ...decades(range) };
   const layout = layoutOf(theme, ["gradient norm", ticks], ["steps", { rangemode: "tozero" }], more);
@@ -48,34 +48,36 @@ function edge(bin) {
 }
 
 /**
- * Returns the line at the norm beyond which gradients are clipped, with its caption where there is more room.
- * @param {number | null} clip
+ * Returns a line at each norm beyond which gradients were clipped, the one now in force dashed and the earlier ones dotted, with a
+ * caption where there is more room.
+ * @param {number[]} clips
  * @param {[number, number]} range
  * @param {string} color
  */
-function clipLine(clip, [low, high], color) {
-  if (!clip) return {};
-  const x = Math.log10(clip);
-  const line = {
+function clipLines(clips, [low, high], color) {
+  const now = clips.at(-1);
+  if (!now) return {};
+  const shapes = clips.map((clip) => ({
     type: "line",
-    x0: x,
-    x1: x,
+    x0: Math.log10(clip),
+    x1: Math.log10(clip),
     yref: "paper",
     y0: 0,
     y1: 1,
-    line: { color, width: 2, dash: "dash" },
-  };
+    line: { color, width: 2, dash: clip === now ? "dash" : "dot" },
+  }));
+  const x = Math.log10(now);
   const caption = {
     x,
     y: 1,
     yref: "paper",
     yanchor: "bottom",
     xanchor: low + high > 2 * x ? "left" : "right",
-    text: `clipped beyond ${digits(clip)}`,
+    text: `clipped beyond ${clips.map(digits).join(", then ")}`,
     showarrow: false,
     font: { color, size: 11 },
   };
-  return { shapes: [line], annotations: [caption] };
+  return { shapes, annotations: [caption] };
 }
 
 /**
