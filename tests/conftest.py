@@ -2,15 +2,21 @@
 
 import itertools
 import os
+import signal
 import sys
 
 os.environ.setdefault(
     "OMP_NUM_THREADS", "1"
 )  # before anything imports torch; processes that tests start inherit it
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 from postgres import find_binaries, fresh_database, running_server
+
+# A shell that runs the tests in the background has Ctrl-C ignored, by them and by what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile(
     "trainscope",
@@ -30,13 +36,18 @@ def torch_draws_the_same_whatever_ran_before():
 
 
 @pytest.fixture(scope="session")
-def postgres_socket():
-    """The folder of a running PostgreSQL server's socket. It starts with the first test that needs it."""
-    binaries = find_binaries()
-    if binaries is None:
+def postgres_binaries():
+    """The folder of PostgreSQL's programs."""
+    if (binaries := find_binaries()) is None:
         pytest.skip("PostgreSQL is not installed (on Debian and Ubuntu: apt-get install postgresql)")
-    with running_server(binaries) as folder:
-        yield folder
+    return binaries
+
+
+@pytest.fixture(scope="session")
+def postgres_socket(postgres_binaries):
+    """The folder of a running PostgreSQL server's socket. It starts with the first test that needs it."""
+    with running_server(postgres_binaries) as server:
+        yield str(server.folder)
 
 
 _numbers = itertools.count(1)
@@ -47,3 +58,12 @@ def postgres_url(postgres_socket):
     """The URL of an empty database of this test's own."""
     with fresh_database(postgres_socket, f"test{next(_numbers)}") as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """Commands that run in the tests' own process take Ctrl-C for themselves; the next test has it back."""
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for one, handler in before.items():
+        signal.signal(one, handler)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -30,46 +31,56 @@ def find_binaries() -> Path | None:
     return found[-1].parent if found else None
 
 
-@contextmanager
-def running_server(binaries: Path) -> Iterator[str]:
-    """Runs a fresh server for the time of the context; yields the folder of its socket."""
-    with tempfile.TemporaryDirectory(prefix="trainscope-postgres-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        account = ACCOUNT if os.getuid() == 0 else None
-        if account:
-            shutil.chown(folder, account)
-        data = folder / "data"
+class Server:
+    """A server with fresh data in `folder`, where its socket lies, too."""
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        self.folder, self._binaries = folder, binaries
+        self._account = ACCOUNT if os.getuid() == 0 else None
+        if self._account:
+            shutil.chown(folder, self._account)
         subprocess.run(
-            [binaries / "initdb", "-A", "trust", "-U", USER, "-N", data],
-            user=account, cwd=folder, check=True, capture_output=True,
+            [binaries / "initdb", "-A", "trust", "-U", USER, "-N", folder / "data"],
+            user=self._account, cwd=folder, check=True, capture_output=True,
         )  # fmt: skip
+
+    def start(self) -> None:
+        """Starts it, and waits until it answers."""
         settings = [f"--{key}={value}" for key, value in SETTINGS.items()]
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [binaries / "postgres", "-D", data, "-k", folder, *settings],
-                user=account, cwd=folder, stdout=log, stderr=log,
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._binaries / "postgres", "-D", self.folder / "data", "-k", self.folder, *settings],
+                user=self._account, cwd=self.folder, stdout=log, stderr=log,
             )  # fmt: skip
-        try:
-            _wait_until_ready(server, folder)
-            yield name
-        finally:
-            server.terminate()
-            server.wait(30)
+        until(self._answers, lambda: f"PostgreSQL did not become ready:\n{self._log()}")
 
+    def stop(self) -> None:
+        """Stops it as a restart of the service does: whoever is connected is cut off."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(30)
 
-def _wait_until_ready(server: subprocess.Popen[bytes], folder: Path) -> None:
-    def answers() -> bool:
+    def _answers(self) -> bool:
         try:
-            psycopg.connect(host=str(folder), user=USER, dbname="postgres").close()
+            psycopg.connect(host=str(self.folder), user=USER, dbname="postgres").close()
         except psycopg.OperationalError:
-            assert server.poll() is None, f"PostgreSQL did not start:\n{log()}"
+            assert self._process.poll() is None, f"PostgreSQL did not start:\n{self._log()}"
             return False
         return True
 
-    def log() -> str:
-        return (folder / "log").read_text()
+    def _log(self) -> str:
+        return (self.folder / "log").read_text()
 
-    until(answers, lambda: f"PostgreSQL did not become ready:\n{log()}")
+
+@contextmanager
+def running_server(binaries: Path) -> Iterator[Server]:
+    """A server that runs for the time of the context."""
+    with tempfile.TemporaryDirectory(prefix="trainscope-postgres-", ignore_cleanup_errors=True) as name:
+        server = Server(binaries, Path(name))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 @contextmanager

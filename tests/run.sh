@@ -19,6 +19,7 @@ fi
 [ -x .venv/bin/python ] || python3 -m venv .venv
 .venv/bin/python -m pip install --quiet -r tests/requirements.txt
 export PATH="$PWD/.venv/bin:$PWD/tests/js/node_modules/.bin:$PATH"
+unset PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes; one of them compiles the sources for all
 [ -n "$(command -v chromium chromium-browser google-chrome || true)" ] || playwright install chromium
 
 if [ $# -gt 0 ]; then
@@ -27,14 +28,15 @@ fi
 # package.json pins exact versions. No lock file: a mirror that lacks a package of another platform makes npm refuse one.
 [ tests/js/node_modules/.package-lock.json -nt tests/js/package.json ] ||
   npm install --prefix tests/js --no-package-lock --no-audit --no-fund --loglevel=error
-mypy & # the slowest, on a core of its own
+mypy & # takes a minute; the tests need not wait for it
 types=$!
 ruff check .
 ruff format --check .
 biome ci --error-on-warnings
 tsc -p tests/js
 node --test --test-reporter=spec tests/js/*.test.js
+# One process more than cores: much of what faults and browsers do is waited for.
+processes=$(python -c 'from trainer.settings import usable_cores; print(usable_cores() + 1)')
+python -m pytest tests/unit tests/ui tests/faults -n "$processes" --dist worksteal -rs --durations=20
 wait "$types"
-cores=$(python -c 'from trainer.settings import usable_cores; print(usable_cores())')
-python -m pytest tests/unit tests/ui tests/faults -n $((cores + 1)) --dist worksteal -rs --durations=20 # many faults are waited for
-exec python -m pytest tests/e2e -n "$cores" --dist worksteal -rs --durations=20 # each process with a server and a browser of its own
+exec python -m pytest tests/e2e -n "$processes" --dist worksteal -rs --durations=20 # each process with a server and a browser of its own

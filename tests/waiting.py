@@ -23,7 +23,7 @@ def until(
     while not (value := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(sentence if isinstance(sentence, str) else sentence())
-        time.sleep(0.01)
+        time.sleep(0.025)
     return value
 
 

@@ -1,7 +1,7 @@
 """Processes of the product that need not import torch first: forks of one that has, by the standard library's fork server.
 
-What they run, and how they end, is as with `python -m MODULE`; only the seconds that each would spend on imports are saved. Tests
-of the command itself execute it.
+What they run, and how they end, is as with `python -m MODULE` or `python FILE`; only the seconds that each would spend on
+imports are saved. Tests of the command itself execute it.
 """
 
 from __future__ import annotations
@@ -12,8 +12,15 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
+
+import pytest
+from waiting import PATIENCE, until
+
+from trainer.store import Store
 
 ROOT = Path(__file__).parents[1]
 IMPORTED = (
@@ -29,15 +36,27 @@ _forks.set_forkserver_preload([*IMPORTED, "trainer.processes.inspection", "train
 
 
 class WarmProcess:
-    """`python -m MODULE ARGUMENTS`, with the methods of `subprocess.Popen`. Output is appended to the files `out` and `err`."""
+    """A module or a file with its arguments in a folder, with the methods of `subprocess.Popen`. Output is appended to the files
+    `out` and `err`. `environment` adds to this process's own; None takes a variable out."""
 
     def __init__(
-        self, module: str, arguments: Sequence[str], environment: Mapping[str, str], out: Path, err: Path
+        self,
+        program: str | Path,
+        arguments: Sequence[str],
+        environment: Mapping[str, str | None],
+        out: Path,
+        err: Path,
+        folder: Path = ROOT,
     ) -> None:
         self.out, self.err = out, err
-        everything = {**os.environ, **environment}
-        self._process = _forks.Process(target=_run, args=(module, list(arguments), everything, out, err))
-        self._process.start()
+        both = {**os.environ, **environment}
+        known = {name: value for name, value in both.items() if value is not None}
+        started = (program, list(arguments), known, out, err, folder)
+        self._process = _forks.Process(target=_run, args=started)
+        # A started process first runs the file of `__main__`, which AppTest replaces by the page and never restores.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+            self._process.start()
         self.pid = self._process.pid or 0
 
     @property
@@ -73,14 +92,40 @@ class WarmProcess:
         self._process.kill()
 
 
-def _run(module: str, arguments: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> None:
+@contextmanager
+def warm_supervisor(home: Path) -> Iterator[None]:
+    """A supervisor that serves a home, so that a command that trains there need not start one of its own."""
+    home.mkdir(exist_ok=True)
+    log = home / "supervisor.log"
+    process = WarmProcess("trainer.processes.supervisor", [], {"TRAINSCOPE_HOME": str(home)}, log, log)
+    store = Store(f"sqlite:///{home / 'trainscope.db'}")
+    until(lambda: store.supervisor_status() == "ready", log.read_text)
+    store.close()
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def _run(
+    program: str | Path,
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    out: Path,
+    err: Path,
+    folder: Path,
+) -> None:
     for path, stream in ((out, 1), (err, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), stream)
     os.environ.clear()
     os.environ.update(environment)
-    os.chdir(ROOT)
-    sys.argv = [module, *arguments]
+    os.chdir(folder)
+    sys.argv = [str(program), *arguments]
     try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        if isinstance(program, Path):
+            runpy.run_path(str(program), run_name="__main__")
+        else:
+            runpy.run_module(program, run_name="__main__", alter_sys=True)
     finally:
         atexit._run_exitfuncs()  # which multiprocessing leaves out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-WIDTHS = "() => document.querySelector('.st-key-before-fresh .js-plotly-plot').data[0].x"
+WIDTHS = "() => document.querySelector('.st-key-before-fresh .js-plotly-plot')?.data[0].x ?? []"  # gone while it is redrawn
 
 
 def open_section(page: Page, url: str) -> None:

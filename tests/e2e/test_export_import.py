@@ -33,7 +33,7 @@ def test_a_run_is_exported_and_imported(own_site, visitor, tmp_path):
     store = Store(f"sqlite:///{own_site.home / 'trainscope.db'}")
     results = store.run(1).results
     assert f"test: loss {results['test']['loss']!r}, accuracy {results['test']['metric']!r}" in printed
-    page.get_by_text("Import a run").click()
+    page.get_by_text("Import runs or a comparison").click()
     page.locator("input[type=file]").set_input_files(tmp_path / "run.zip")
     page.wait_for_function("new URLSearchParams(location.search).get('run') === '2'")
     expect(page.get_by_text("Run 2 imported")).to_be_visible()

@@ -105,7 +105,7 @@ def test_a_file_makes_no_link(shared_site, person):
 def test_a_zip_that_is_no_run_makes_no_link(shared_site, person):
     page, _, _ = person
     page.goto(f"{shared_site.url}runs")
-    page.get_by_text("Import a run").click()
+    page.get_by_text("Import runs or a comparison").click()
     manifest = b'{"format": "www.evil.io/login help@evil.io", "version": 1, "files": {}}'
     upload(page, "run.zip", own_files.zip_bytes({"manifest.json": manifest}))
     assert_shown_without_links(page)

@@ -6,7 +6,10 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from test_journeys import button, no_sideways_scroll, start, wait_for_address
+from test_journeys import button, legend, no_sideways_scroll, start, wait_for_address
+
+from trainer.config import RunConfig
+from trainer.store import COMMAND_LINE, Store
 
 PLOT = "[...document.querySelectorAll('.js-plotly-plot')].at(-1)"
 MIDDLE = f"""() => {{
@@ -23,7 +26,8 @@ def go_to(page: Page, name: str) -> None:
 
 
 def number_field(page: Page, label: str):
-    return page.get_by_role("spinbutton", name=label)
+    # The whole label, after which a unit may stand.
+    return page.get_by_role("spinbutton", name=re.compile(rf"^{re.escape(label)}( ·|$)"))
 
 
 def test_what_if_asks_trains_says_the_verdict_and_takes_more_seeds(shared_site, visitor):
@@ -48,6 +52,8 @@ def test_what_if_asks_trains_says_the_verdict_and_takes_more_seeds(shared_site, 
     expect(page.get_by_role("heading", name="Your comparisons")).to_be_visible()
     page.locator("[class*=st-key-open-comparison]").get_by_role("button").first.click()
     expect(verdict).to_contain_text("Batch norm")
+    button(page, "Where does the noise come from?").click()
+    expect(page.get_by_role("heading", name=re.compile("Where the noise comes from"))).to_be_visible()
 
 
 def test_live_runs_are_counted_and_stopped_one_by_one_or_all_at_once(shared_site, visitor):
@@ -158,7 +164,8 @@ def test_start_is_two_keys_away_and_knobs_are_found_by_typing(shared_site, visit
     wait_for_address(page, batch_size="64")
 
     page.get_by_placeholder("Find a knob").fill("seed")
-    expect(page.get_by_text("2 knobs found")).to_be_visible()  # a data set may have a seed of its own
+    # Those of single purposes are among them, and that of a data set.
+    expect(page.get_by_text("6 knobs found")).to_be_visible()
     expect(number_field(page, "Batch size")).to_be_hidden()
     # Only when the script is done do the fields found stand where they stay.
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
@@ -186,3 +193,37 @@ def test_the_menu_of_a_phone_closes_after_a_choice_and_no_page_scrolls_sideways(
         expect(button(page, "Menu")).to_be_visible()
         expect(page.get_by_test_id("stSidebarNavItems")).not_to_be_in_viewport()
         assert no_sideways_scroll(page)
+
+
+@pytest.fixture
+def three_runs(shared_site):
+    """Runs of the command line, which every visitor sees; they are gone afterwards."""
+    store = Store(f"sqlite:///{shared_site.home / 'trainscope.db'}")
+    made = [
+        store.create_run(RunConfig.from_flat({"dropout.rate": rate}), COMMAND_LINE, f"rate {rate}")
+        for rate in (0, 0.2, 0.5)
+    ]
+    for run in made:
+        store.request(run, "stop", by=COMMAND_LINE)
+    yield made
+    for run in made:
+        store.delete(run, by=COMMAND_LINE)
+    store.close()
+
+
+def test_several_runs_are_selected_seen_side_by_side_and_linked(shared_site, visitor, three_runs):
+    page = visitor().new_page()
+    page.goto(f"{shared_site.url}runs")
+    page.get_by_text("Several", exact=True).click()
+    expect(page.get_by_text("Select two runs or more")).to_be_visible()
+    box = page.get_by_test_id("stDataFrame").bounding_box()
+    for row in range(2):
+        page.mouse.click(box["x"] + 16, box["y"] + 36 * (row + 1) + 18)
+        wait_for_address(page, run=",".join(map(str, three_runs[: -row - 2 : -1])))
+    expect(page.get_by_role("heading", name="2 runs side by side")).to_be_visible()
+    other = visitor().new_page()
+    other.goto(page.url)
+    expect(other.get_by_role("heading", name="2 runs side by side")).to_be_visible()
+    button(other, "Show on chart").click()
+    other.get_by_role("link", name="Train", exact=True).click()
+    expect(legend(other)).to_have_text(["rate 0.2", "rate 0.5"])

@@ -8,10 +8,16 @@ import signal
 import time
 
 import numpy as np
-from lab import Lab, Outcome
+import sqlalchemy as sa
+from lab import CONFIG, Lab, Outcome
 from waiting import PATIENCE
 
+from trainer.comparison.analysis import analyse, planned
+from trainer.comparison.design import make_design
+from trainer.config import RunConfig
 from trainer.store import COMMAND_LINE
+from trainer.store.knob_changes import add_changes
+from trainer.store.schema import chunks
 
 KILLS = 30
 
@@ -48,6 +54,40 @@ def test_thirty_kills_of_workers_at_random_moments(sqlite_lab: Lab, undisturbed:
             reached = max(reached, len(committed))
         assert lab.end(run_id).status == "finished", lab.store.run(run_id).error
         lab.assert_equal(run_id, undisturbed)
+
+
+def test_kills_before_and_after_knobs_are_changed(lab: Lab) -> None:
+    """Killed again and again, the run ends as one that nobody disturbed, with the same changes at the same steps."""
+    lab.start()
+    run_id = lab.create()
+    changes = [
+        {"learning_rate": 0.01, "dropout.rate": 0.5},
+        {"batch_size": 24, "optimizer.weight_decay": 0.1},
+        {"schedule": "one_cycle", "clipping": "by_norm", "label_smoothing.amount": 0.2},
+    ]
+    for number, values in enumerate(changes):
+        lab.past(run_id, 150 * (number + 1))
+        attempt = lab.store.run(run_id).attempt
+        lab.store.change_knobs(run_id, values, by=COMMAND_LINE)
+        if number:
+            lab.until(lambda changed=number: lab.store.run(run_id).changes > changed)
+        assert lab.kill_worker(run_id)
+        replaced(lab, run_id, attempt)
+    assert lab.end(run_id).status == "finished", lab.store.run(run_id).error
+    done = lab.store.knob_changes(run_id)
+    assert [dict(one.values) | values for one, values in zip(done, changes, strict=True)] == [
+        dict(one.values) for one in done
+    ]
+    twin = lab.create(pace=0)
+    lab.store.request(twin, "pause", by=COMMAND_LINE)
+    lab.until(lambda: lab.store.run(twin).status == "paused")
+    lab.settings.remove_run_folder(twin)  # what it has trained meanwhile
+    with lab.store.writing() as connection:
+        connection.execute(sa.delete(chunks).where(chunks.c.run_id == twin))
+        add_changes(connection, twin, "ada", done)
+    lab.store.resume(twin, by=COMMAND_LINE)
+    assert lab.end(twin).status == "finished", lab.store.run(twin).error
+    lab.assert_equal(run_id, lab.outcome(twin))
 
 
 def test_kill_of_the_supervisor(lab: Lab, undisturbed: Outcome) -> None:
@@ -140,6 +180,31 @@ def test_pause_and_resume_is_exact(lab: Lab, undisturbed: Outcome) -> None:
         assert lab.store.resume(run_id, by=COMMAND_LINE) == "queued"
     assert lab.end(run_id).status == "finished"
     lab.assert_equal(run_id, undisturbed)
+
+
+def test_kill_of_a_worker_that_trains_several_runs(sqlite_lab: Lab, undisturbed: Outcome) -> None:
+    """The seeds of an arm share two workers. One of the seeds is stopped, then its worker is killed: the other one ends as a
+    run that trains by itself and that nobody disturbs, and so does the first when it is taken up again."""
+    lab = sqlite_lab
+    arms = {"ours": RunConfig.parse(CONFIG | {"pace": 0}), "other": RunConfig.parse(CONFIG | {"epochs": 2})}
+    design = make_design(arms, [4, 5, 3])
+    comparison = lab.store.create_comparison(
+        design.model_dump(mode="json"), [one for one in planned(design, range(3)) if one.arm == 0], "ada"
+    )
+    first, _, ours = (one.run.id for one in lab.store.members(comparison))
+    lab.start()
+    lab.past(ours, 100)
+    lab.store.request(first, "stop", by=COMMAND_LINE)
+    assert lab.end(first).status == "stopped"
+    assert analyse(lab.store, comparison).method[-1].startswith("Up to 2 seeds of an arm trained together")
+    assert lab.store.run(ours).status == "running"
+    lab.past(ours, 200)
+    assert lab.kill_worker(ours)
+    assert lab.end(ours).status == "finished"
+    assert lab.store.run(ours).attempt == 2
+    lab.assert_equal(ours, undisturbed)
+    lab.store.resume(first, by=COMMAND_LINE)
+    lab.until(lambda: lab.store.run(first).status == "finished")
 
 
 def test_stop_and_take_up_again(sqlite_lab: Lab, undisturbed: Outcome) -> None:

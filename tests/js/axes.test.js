@@ -39,6 +39,24 @@ test("by epoch without a length, the epochs that have ended do", () => {
   assert.equal(scaleOf(run, "epoch").toX(29), 1.5);
 });
 
+test("by epoch after a change of batch size, the epochs that have ended do", () => {
+  const run = runWith(
+    segment(
+      "epoch",
+      -1,
+      50,
+      series("epoch", [
+        [40, 1],
+        [50, 2],
+      ]),
+    ),
+  );
+  const progress = { total_steps: 60, epochs: 3, steps_per_epoch: 10 };
+  run.status = { t: "status", run: 1, status: "running", progress };
+  const { toX } = scaleOf(run, "epoch");
+  assert.deepEqual([0, 20, 45, 60].map(toX), [0, 0.5, 1.5, 3]);
+});
+
 test("by time, x is linear between points and straight on beyond them", () => {
   const { toX, toStep } = scaleOf(
     runWith(

@@ -15,7 +15,7 @@ const SCENE = {
   narrow: false,
   theme: { dark: false, colors: ["c0", "c1", "c2", "c3", "c4"] },
   data: {
-    clip: 2,
+    clips: [5, 2],
     patience: 10,
     scaled: true,
     scales: {
@@ -124,7 +124,12 @@ test("the histogram says how much was clipped", () => {
   assert.deepEqual(traces[0].y, [3, 1]);
   assert.equal(summary, "20.0% of 5 steps were clipped");
   assert.deepEqual(notes, ["Norms that were not finite: 1"]);
-  assert.equal(layout.shapes[0].x0, Math.log10(2));
+  const lines = layout.shapes.map((line) => [line.x0, line.line.dash]);
+  assert.deepEqual(lines, [
+    [Math.log10(5), "dot"],
+    [Math.log10(2), "dash"],
+  ]);
+  assert.equal(layout.annotations[0].text, "clipped beyond 5, then 2");
 });
 
 test("the best epoch and the patience that is left", () => {

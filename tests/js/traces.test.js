@@ -46,6 +46,7 @@ function chart(more = {}) {
         color: id,
         visible: true,
         clip: id === 2 ? 0.5 : null,
+        changes: [],
       })),
       feed: { run: (id) => runs.get(id) },
       data: {
@@ -96,6 +97,19 @@ test("only a run that clips by norm has a clip line, as long as the run", () => 
         [0, 2],
         [0.5, 0.5],
       ],
+    ],
+  );
+});
+
+test("a clip line steps where the threshold changed, and begins where clipping did", () => {
+  const changed = chart({ clip: true });
+  changed.panel.runs[0].changes = [{ step: 1, label: "Gradient clipping by norm", clip: 0.25 }];
+  const [clips] = buildTraces(changed).traces.filter(({ name }) => name.endsWith("clip"));
+  assert.deepEqual(
+    [clips.x, clips.y],
+    [
+      [0, 1, 1, 2],
+      [null, null, 0.25, 0.25],
     ],
   );
 });

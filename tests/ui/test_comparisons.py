@@ -1,6 +1,9 @@
 """The Comparisons page: ask what a change does, start a ready-made comparison, and read what came of it."""
 
+import json
+
 import pytest
+from comparison_runs import end_all
 from page_testing import VISITOR, has, text_of, widget
 
 from trainer.comparison.analysis import start
@@ -44,6 +47,24 @@ def test_every_preset_says_what_it_asks(lab):
     for preset in PRESETS.values():
         assert preset.label in text
         assert preset.question in text
+
+
+def test_several_changes_are_combined_as_asked(lab):
+    app = widget(open_page(lab, data="two_moons", epochs="3"), "what-if-pin").click().run()
+    assert not has(app, "what-if-layout")
+    app = widget(app, "normalization").set_value("layer").run()
+    assert not has(app, "what-if-layout")  # one change is one arm
+    app = widget(app, "schedule").set_value("cosine").run()
+    assert widget(app, "what-if-layout").value is None
+    app = widget(app, "what-if-layout").set_value("fraction").run()
+    assert "none can be left out" in text_of(app)
+    assert widget(app, "what-if-start").disabled
+    app = widget(app, "what-if-layout").set_value("factorial").run()
+    app = widget(app, "what-if-start").click().run()
+    assert not app.exception
+    assert [*arms_of(lab)] == ["baseline", "Layer norm", "Cosine annealing", "all together"]
+    assert only_comparison(lab).title == "Layer norm / Cosine annealing"
+    assert "Layer norm × Cosine annealing" in text_of(app)
 
 
 def test_what_if_one_knob_had_other_values(lab):
@@ -166,3 +187,57 @@ def test_a_comparison_of_the_command_line_can_be_read_and_not_changed(lab):
     assert "From a terminal" in text_of(app)
     assert not has(app, f"comparison-{number}-stop")
     assert not has(app, f"comparison-delete-{number}")
+
+
+def test_what_the_replicates_vary_is_asked_and_said(lab):
+    app = widget(open_page(lab, data="two_moons"), "what-if-knob").set_value("learning_rate").run()
+    app = widget(app, "what-if-learning_rate").set_value("0.01").run()
+    app = widget(app, "what-if-vary").set_value("dropout").run()
+    assert "Dropout is off in all arms" in text_of(app)
+    assert widget(app, "what-if-start").disabled
+    app = widget(app, "what-if-vary").set_value("weights").run()
+    app = widget(app, "what-if-start").click().run()
+    assert not app.exception
+    assert {one["vary"] for one in only_comparison(lab).design["arms"]} == {"weights"}
+    assert (
+        "The replicates differ in the initial weights alone, so the verdict holds for this one split."
+        in text_of(app)
+    )
+
+
+def test_a_study_of_noise_starts_from_a_comparison_and_says_what_came_of_it(lab):
+    asked = start(lab.store, make_design(ARMS, 1), VISITOR, "Does <i>it</i> help?")
+    app = widget(open_page(lab, comparison=str(asked)), f"comparison-{asked}-noise").click().run()
+    assert not app.exception
+    study, _ = lab.store.comparisons([VISITOR])
+    assert app.query_params["comparison"] == str(study.id)
+    assert study.title == "Where the noise comes from: Does <i>it</i> help?"
+    assert "Does &lt;i&gt;it&lt;/i&gt; help?" in text_of(app)
+    assert {one.run.name.split(" · ")[0] for one in lab.store.members(study.id)} == {
+        "everything",
+        "split",
+        "initial weights",
+        "batch order",
+    }
+    text = text_of(app)
+    assert "It takes at least 5 runs of each source" in text
+    assert "Dropout is off: it makes no noise, exactly 0." in text
+    assert "need not add up to the whole" in text
+    assert not has(app, f"comparison-{study.id}-noise")
+    sizes = [0.1, 0.09, 0.002, 0.001]
+    end_all(
+        lab.store, study.id, lambda arm, replicate: 0.5 + sizes[arm] * (-1) ** replicate * (1 + replicate / 9)
+    )
+    app = open_page(lab, comparison=str(study.id))
+    assert "Largest source of noise in the lowest validation loss: split." in text_of(app)
+    (chart,) = app.get("plotly_chart")
+    bars = json.loads(chart.proto.spec)["data"][0]
+    assert bars["y"] == ["everything", "split", "initial weights", "batch order"]
+    widget(app, f"comparison-{study.id}-seeds").click().run()
+    assert len(lab.store.members(study.id)) > 40
+    assert "Largest source of noise" in text_of(open_page(lab))
+
+
+def test_a_study_of_somebody_elses_comparison_cannot_be_started(lab):
+    number = start(lab.store, make_design(ARMS, 1), COMMAND_LINE, "From a terminal")
+    assert not has(open_page(lab, comparison=str(number)), f"comparison-{number}-noise")

@@ -5,6 +5,7 @@ from page_testing import VISITOR, messages, text_of, widget
 
 from pages.widgets import health_panel as widgets
 from trainer.config import RunConfig
+from trainer.lifecycle.requests import Request
 
 
 @pytest.fixture
@@ -35,11 +36,24 @@ def test_the_newest_run_is_shown_first_and_another_can_be_chosen(lab, drawn):
     second = start(lab, data="digits", model="cnn", precision="fp16", early_stopping="patience")
     app = open_health(lab)
     assert (drawn[-1]["run"], drawn[-1]["pictures"]) == (second, ["mistakes", "confusion"])
-    assert (drawn[-1]["scaled"], drawn[-1]["patience"], drawn[-1]["clip"]) == (True, 10, None)
+    assert (drawn[-1]["scaled"], drawn[-1]["patience"], drawn[-1]["clips"]) == (True, 10, [])
     app = widget(app, "health-run").set_value(first).run()
     assert (drawn[-1]["run"], drawn[-1]["pictures"]) == (first, ["decision", "confusion"])
-    assert (drawn[-1]["clip"], drawn[-1]["scaled"], drawn[-1]["patience"]) == (2.5, False, None)
+    assert (drawn[-1]["clips"], drawn[-1]["scaled"], drawn[-1]["patience"]) == ([2.5], False, None)
     assert str(first) in app.query_params["run"]
+
+
+def test_every_threshold_at_which_a_run_has_clipped_is_drawn(lab, drawn):
+    run_id = start(lab, **{"clipping": "by_norm", "clipping.max_norm": 2.5})
+    for step, values in enumerate(
+        ({"clipping.max_norm": 1.0}, {"learning_rate": 0.01}, {"clipping": "none"})
+    ):
+        lab.store.change_knobs(run_id, values, by=VISITOR)
+        request = lab.store.record(run_id, 1)
+        if step < 2:  # the last one still waits
+            lab.store.record(run_id, 1, handled=[Request(request.kind, {**request.payload, "step": step})])
+    open_health(lab)
+    assert drawn[-1]["clips"] == [2.5, 1.0]
 
 
 def test_a_link_names_a_run(lab, drawn):

@@ -190,6 +190,22 @@ def test_the_address_follows_the_knobs(lab):
     assert not has(app, "normalization")  # batch norm is on: there is nothing else to choose
 
 
+def test_the_seed_of_a_purpose_may_be_set_and_is_empty_otherwise(lab):
+    app = lab.open(**{"seed": "3", "seed.split": "5"})
+    assert not app.exception
+    assert "Seeds by purpose · 1 changed" in [one.label for one in app.expander]
+    assert shown_config(app) == RunConfig.from_flat({"seed": 3, "seed.split": 5})
+    widget(app, "seed.weights").set_value(0).run()
+    assert shown_config(app).weights_seed == 0
+    widget(app, "seed.weights").set_value(None)
+    widget(app, "seed.split").set_value(None).run()
+    assert shown_config(app) == RunConfig.from_flat({"seed": 3})
+    widget(app, "seed.order").set_value(7).run()
+    app = widget(app, "reset-knobs").click().run()
+    assert shown_config(app) == RunConfig()
+    assert widget(app, "seed.order").value is None
+
+
 def test_both_spellings_mean_the_same():
     named = read_link({"schedule": "cosine", "normalization": "batch", "device": "cpu"})
     labelled = read_link({"schedule": "Cosine annealing", "normalization-batch": "true", "device": "CPU"})

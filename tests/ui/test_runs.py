@@ -1,5 +1,8 @@
 """The Runs page, with no run, a few, and five hundred."""
 
+import json
+
+import numpy as np
 import pytest
 from page_testing import VISITOR, text_of, widget
 
@@ -7,7 +10,9 @@ from pages.widgets.history import differences_by_run
 from pages.widgets.run_table import matching
 from pages.widgets.text import escape_html, escape_markdown, shorten
 from trainer.config import RunConfig
-from trainer.store import COMMAND_LINE, StoreError
+from trainer.lifecycle.requests import Request, RequestKind
+from trainer.store import COMMAND_LINE, Batch, StoreError
+from trainer.store.knob_changes import record_applied
 
 
 def make_runs(store, count):
@@ -193,3 +198,162 @@ def widget_options(app, key):
     """What a menu button offers."""
     (menu,) = (one.proto for one in app.get("menu_button") if one.proto.id.endswith(key))
     return list(menu.options)
+
+
+# -- several runs ------------------------------------------------------------------------------------------
+
+
+def open_several(lab, ids):
+    return lab.go(lab.open(run=",".join(map(str, ids))), "runs")
+
+
+def test_a_link_to_several_runs_shows_what_differs(lab):
+    ids = make_runs(lab.store, 3)
+    app = open_several(lab, ids)
+    assert not app.exception
+    assert widget(app, "runs-several").value
+    side_by_side = app.dataframe[1].value
+    assert list(side_by_side["Dropout rate"]) == [0.1, 0.05, 0.0]
+    assert "Seed" not in side_by_side
+    app = widget(app, "chosen-show").click().run()
+    assert set(app.session_state["chart-selection"]) == set(ids)
+
+
+def test_several_are_archived_and_deleted_at_once_and_others_stay(lab):
+    ids = make_runs(lab.store, 4)
+    foreign = lab.store.create_run(RunConfig(), COMMAND_LINE, name="foreign")
+    app = open_several(lab, [*ids[:2], foreign])
+    assert "1 of them were started by others" in text_of(app)
+    widget(app, "chosen-archive").click().run()
+    assert [run.id for run in lab.store.runs(VISITOR, archived=True)] == ids[1::-1]
+    app = open_several(lab, ids[2:])
+    app = widget(app, "chosen-delete").click().run()
+    app = widget(app, "confirm-delete-chosen").click().run()
+    assert not app.exception
+    assert [run.id for run in lab.store.runs(VISITOR, archived=None)] == ids[1::-1]
+    assert lab.store.run(foreign).name == "foreign"
+
+
+def test_a_run_that_trains_is_kept_when_several_are_deleted(lab):
+    ids = make_runs(lab.store, 2)
+    training = lab.store.create_run(RunConfig(), VISITOR, status="running")
+    app = widget(open_several(lab, [*ids, training]), "chosen-delete").click().run()
+    assert "1 are training and are kept" in " ".join(one.value for one in app.warning)
+    widget(app, "confirm-delete-chosen").click().run()
+    assert [run.id for run in lab.store.runs(VISITOR)] == [training]
+
+
+def test_knobs_of_another_version_are_left_out(lab):
+    ids = make_runs(lab.store, 2)
+    strange = lab.store.create_run({"warp": 9}, VISITOR)
+    app = open_several(lab, [*ids, strange])
+    assert not app.exception
+    assert "1 of them have knobs of another version" in text_of(app)
+    assert len(app.dataframe[1].value) == 2
+
+
+def measured(lab, losses, **knobs):
+    """A stopped run with these validation losses, epoch by epoch."""
+    config = RunConfig.from_flat({key.replace("__", "."): value for key, value in knobs.items()})
+    run = lab.store.create_run(config, VISITOR, status="running")
+    rows = np.array([[step, loss] for step, loss in enumerate(losses, start=1)], dtype=float)
+    lab.store.record(run, 1, [Batch("epoch", ("step", "val_loss"), rows)])
+    lab.store.finish(run, 1, "stopped")
+    return run
+
+
+def curves_of(app):
+    """The chart's lines by name, where they have one, and what is said under it."""
+    (chart,) = (one.proto for one in app.get("plotly_chart") if one.proto.id.endswith("chosen-curves"))
+    return [trace for trace in json.loads(chart.spec)["data"] if trace.get("name")]
+
+
+def test_the_curves_of_several_runs_lie_over_each_other_and_fold_into_groups(lab):
+    ids = [
+        measured(lab, [1.0, 0.5], dropout__rate=0.1),
+        measured(lab, [2.0, 1.5], dropout__rate=0.1, seed=1),
+        measured(lab, [3.0, 2.5, 2.0], learning_rate=0.1, dropout__rate=0.1),
+        measured(lab, [4.0]),
+        measured(lab, [9.0], data="two_moons"),
+        lab.store.create_run(RunConfig(), VISITOR),
+    ]
+    app = open_several(lab, ids)
+    assert [trace["name"] for trace in curves_of(app)] == ["Run 4", "Run 3", "Run 2", "Run 1"]
+    assert "1 on other data is left out. 1 has no epoch yet." in text_of(app)
+    app = widget(app, "runs-group").set_value("learning_rate").run()
+    assert not app.exception
+    assert [trace["name"] for trace in curves_of(app)] == ["0.001 (3 runs)", "0.1 (1 run)"]
+    assert "Runs of one group also differ in: Dropout rate." in text_of(app)
+    app = widget(app, "runs-group").set_value("dropout.rate").run()
+    assert [trace["name"] for trace in curves_of(app)] == ["0 (1 run)", "0.1 (3 runs)"]
+    assert "also differ in: Learning rate." in text_of(app)
+
+
+def test_a_link_opens_the_list_as_it_was(lab):
+    ids = make_runs(lab.store, 3)
+    view = {"runs-filter": "rate", "runs-several": "true", "runs-group": "Dropout rate"}
+    app = lab.go(lab.open(run=",".join(map(str, ids)), **view), "runs")
+    assert widget(app, "runs-filter").value == "rate"
+    assert widget(app, "runs-group").value == "dropout.rate"
+    assert len(app.dataframe[0].value) == 2
+    assert not any("knob" in one.value for one in app.warning)
+
+
+def test_a_table_of_knobs_says_which_runs_changed_theirs(lab):
+    ids = make_runs(lab.store, 1)
+    run = lab.store.create_run(RunConfig(), VISITOR, status="running")
+    lab.store.change_knobs(run, {"learning_rate": 0.5}, by=VISITOR)
+    with lab.store.writing() as connection:
+        record_applied(connection, run, [Request(RequestKind.CHANGE, {"number": 1, "step": 3})])
+    assert "1 changed knobs while training" in text_of(open_several(lab, [*ids, run]))
+
+
+# -- tags and bookmarks ------------------------------------------------------------------------------------
+
+
+def tags_of(app, key):
+    return next(one for one in app.multiselect if one.key and one.key.startswith(key))
+
+
+def test_tags_are_set_on_one_run_and_on_several_and_found(lab):
+    first, second = make_runs(lab.store, 2)
+    app = open_runs(lab, run=first)
+    assert "Tags" not in app.dataframe[0].value
+    app = tags_of(app, f"tags-{first}").set_value(["for the talk", "<b>"]).run()
+    assert not app.exception
+    assert lab.store.run(first).tags == ["for the talk", "<b>"]
+    shown = app.dataframe[0].value["Tags"]
+    assert (shown[0], list(shown[1])) == (None, ["for the talk", "<b>"])
+    app = widget(app, "runs-filter").set_value("talk").run()
+    assert list(app.dataframe[0].value["Run"]) == [first]
+    app = open_several(lab, [first, second])
+    app = tags_of(app, "chosen-tags").set_value(["both"]).run()
+    assert lab.store.run(first).tags == ["for the talk", "<b>", "both"]
+    assert lab.store.run(second).tags == ["both"]
+    app = tags_of(app, "chosen-tags").set_value([]).run()
+    assert (lab.store.run(first).tags, lab.store.run(second).tags) == (["for the talk", "<b>"], [])
+    app = tags_of(app, "chosen-tags").set_value(["x" * 41]).run()
+    assert "41 characters" in app.toast[0].value
+    assert lab.store.run(second).tags == []
+
+
+def test_a_bookmark_brings_back_what_the_page_showed(lab):
+    ids = make_runs(lab.store, 3)
+    app = open_several(lab, ids)
+    widget(app, "runs-group").set_value("dropout.rate")
+    app = widget(app, "runs-filter").set_value("rate").run()
+    widget(app, "bookmark-name").set_value("*rates*")
+    app = next(one for one in app.button if one.label == "Add bookmark").click().run()
+    assert list(lab.store.bookmarks(VISITOR)) == ["*rates*"]
+    app = open_runs(lab)
+    assert len(app.dataframe) == 1
+    app = widget(app, "bookmark-0").click().run()
+    assert not app.exception
+    assert widget(app, "runs-filter").value == "rate"
+    assert widget(app, "runs-several").value
+    assert widget(app, "runs-group").value == "dropout.rate"
+    assert "3 runs side by side" in text_of(app)
+    assert "1 of the selected runs is not listed now" in text_of(app)
+    app = widget(app, "bookmark-delete-0").click().run()
+    assert lab.store.bookmarks(VISITOR) == {}
+    assert not app.exception

@@ -18,16 +18,22 @@ def begin(store, arms=None, seeds=6, owner="ada", **choices):
     return start(store, make_design(arms or ARMS, seeds, **choices), owner, "A question")
 
 
-def end_run(store, run, loss, *, stopped_by="epochs", epochs=()):
-    """Ends a queued run with this lowest validation loss, after epochs with these."""
-    attempt = store.claim(run.id)
-    if len(epochs):
-        names = columns("epoch")
-        rows = [
-            [float(number) if name in ("step", "epoch", "seconds") else value for name in names]
-            for number, value in enumerate(epochs, start=1)
-        ]
+def train_epochs(store, run, epochs):
+    """Claims a queued run, and records epochs with these validation losses."""
+    attempt, names = store.claim(run.id), columns("epoch")
+    rows = [
+        [float(number) if name in ("step", "epoch", "seconds") else value for name in names]
+        for number, value in enumerate(epochs, start=1)
+    ]
+    if rows:
         store.record(run.id, attempt, [Batch("epoch", names, np.array(rows))])
+
+
+def end_run(store, run, loss, *, stopped_by="epochs", epochs=()):
+    """Ends a run with this lowest validation loss; one that is queued after epochs with these."""
+    if store.run(run.id).status == "queued":
+        train_epochs(store, run, epochs)
+    attempt = store.run(run.id).attempt
     results = {
         "stopped_by": stopped_by,
         "best": {} if loss is None else {"val_loss": loss, "val_metric": 0.9, "epoch": 3},

@@ -7,6 +7,7 @@ import torch
 from command_line import ROOT
 from script_process import Runner
 from waiting import PATIENCE
+from warm_process import warm_supervisor
 
 from trainer.cli.main import main
 
@@ -19,13 +20,20 @@ def in_float64() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def runner() -> Iterator[Runner]:
-    """A process for exported scripts, shared by the tests of a module."""
+    """A process for exported scripts, shared by all tests."""
     runner = Runner()
     yield runner
     runner.process.stdin.close()
     runner.process.wait(PATIENCE)
+
+
+@pytest.fixture
+def supervised(tmp_path) -> Iterator[None]:
+    """A supervisor of the test's home, which is its folder."""
+    with warm_supervisor(tmp_path):
+        yield
 
 
 @pytest.fixture

@@ -129,7 +129,13 @@ def go(config: RunConfig, folder: Path | None = None, control: Callable[[], Any]
     data_folder = extra.pop("data_folder", Path("no-data-here"))
     observe = partial(HealthObserver, recorder=log)
     results = train(
-        config, data_folder=data_folder, run_folder=folder, recorder=log, control=control, observe=observe
+        config,
+        data_folder=data_folder,
+        run_folder=folder,
+        recorder=log,
+        control=control,
+        observe=observe,
+        **extra,
     )
     return results, log
 

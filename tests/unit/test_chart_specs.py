@@ -3,8 +3,9 @@
 import json
 
 from pages.widgets.health_panel import SCALES
-from pages.widgets.live_chart import PALETTE, shared_data
+from pages.widgets.live_chart import shared_data
 from trainer.curves.charts import chart_specs
+from trainer.curves.palette import PALETTE
 
 
 def test_runs_keep_their_color_in_both_themes():

@@ -6,7 +6,7 @@ import signal
 import numpy as np
 import pytest
 from command_line import FAST, cli, executed, started, wait_for_steps
-from waiting import PATIENCE
+from waiting import PATIENCE, until
 
 from trainer.metrics.registry import columns
 from trainer.registry import families
@@ -75,6 +75,50 @@ def test_ctrl_c_stops_in_order_and_resume_ends_like_a_run_that_never_stopped(tmp
     assert measured(resumed) == measured(straight)
 
 
+def test_knobs_of_a_run_under_way_change(tmp_path, command):
+    process = started(tmp_path, "run", "--set", *FAST, "epochs=100000", "--json")
+    wait_for_steps(tmp_path, 50)
+    code, out, err = command("change", 1, "--set", "learning_rate=0.05", "dropout.rate=0.25")
+    said = "Dropout rate 0.2 → 0.25, Learning rate 0.001 → 0.05, between two of its next steps."
+    assert (code, out, err) == (0, "", f"Run 1: {said}\n")
+    store = Store(f"sqlite:///{tmp_path / 'trainscope.db'}")
+    until(lambda: store.run(1).changes == 1)
+    (change,) = store.knob_changes(1)
+    wait_for_steps(tmp_path, change.step + 2)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=PATIENCE)
+    assert json.loads(out)["changes"] == [
+        {"step": change.step, "values": {"dropout.rate": 0.25, "learning_rate": 0.05}}
+    ]
+    assert json.loads(out)["config"]["learning_rate"] == 0.001, "what it began with"
+    rates = store.read_points(1, "step").column("lr")
+    assert (rates[: change.step] == 0.001).all()
+    assert (rates[change.step :] == 0.05).all()
+    assert command("change", 1, "--set", "learning_rate=0.1")[2] == (
+        "trainer: This run is stopped, so its knobs stay as they are. Start a new run with its knobs instead.\n"
+    )
+    assert "changed while training" in command("runs")[1]
+
+
+def test_a_run_is_branched_in_the_terminal(tmp_path, command):
+    assert cli(tmp_path, "run", "--set", *FAST, "--json")[0] == 0
+    listed = json.loads(command("checkpoints", 1, "--json")[1].splitlines()[-1])
+    assert (listed["epoch"], "last" in listed["kept"]) == (3, True)
+    assert "last" in command("checkpoints", 1)[1]
+    assert "Set epochs to more" in command("branch", 1)[2]
+    assert command("mark", 1)[2] == "trainer: Only a run that is training can mark a step. Resume it first.\n"
+    code, out, err = cli(
+        tmp_path, "branch", 1, "--set", "epochs=5", "learning_rate=0.05", "--name", "b", "--json"
+    )
+    assert (code, err) == (0, "")
+    results = json.loads(out)
+    step = listed["step"]
+    assert results["branched"] == {"run": 1, "step": step}
+    assert results["changes"] == [{"step": step, "values": {"learning_rate": 0.05}}]
+    assert (results["run"], results["epochs"], results["name"]) == (2, 5, "b")
+    assert f"branched at step {step}" in command("runs")[1]
+
+
 def test_a_killed_run_can_be_resumed_and_stopped_without_a_supervisor(tmp_path, command):
     process = started(tmp_path, "run", "--set", *FAST, "epochs=100000")
     wait_for_steps(tmp_path, 50)
@@ -141,6 +185,8 @@ BAD = {
     "no command": ([], "required"),
     "unknown command": (["fly"], "fly"),
     "no id": (["stop", "x"], "x"),
+    "a change of nothing": (["change", "1"], "--set"),
+    "a change of no run": (["change", "7", "--set", "learning_rate=1"], "There is no run 7"),
 }
 
 
@@ -292,6 +338,10 @@ def test_the_command_line_changes_any_run(tmp_path, command):
     for owner in (COMMAND_LINE, "a visitor"):
         run = store.create_run({}, owner)
         assert command("rename", run, " better ")[0] == 0
+        assert command("tag", run, "good", " old ", "good")[0] == 0
+        assert command("tag", run, "old", "--undo")[0] == 0
+        assert command("tag", run, "x" * 41)[0] == 2
+        assert store.run(run).tags == ["good"]
         assert command("archive", run)[0] == 0
         assert (store.run(run).name, store.run(run).archived) == ("better", True)
         assert command("archive", run, "--undo")[0] == 0

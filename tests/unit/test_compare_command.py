@@ -5,6 +5,7 @@ import signal
 
 import pytest
 from command_line import FAST, cli, started, wait_for_steps
+from warm_process import warm_supervisor
 
 from trainer.store import Store
 
@@ -23,43 +24,85 @@ def test_compare_trains_all_arms_says_the_verdict_and_takes_more_seeds(tmp_path)
     assert found["arms"][1]["verdict"]["claim"] == "open"
     assert "It takes at least 6 seeds" in err
     assert found["arms"][1]["sentence"] in err
+    assert Store(f"sqlite:///{tmp_path / 'trainscope.db'}").supervisor_status() == "absent"
 
-    code, out, err = cli(tmp_path, "compare", "--resume", "1", "--seeds", "1", "--json")
-    assert code == 0, err
-    assert err == ""
+    with warm_supervisor(tmp_path):
+        code, out, err = cli(tmp_path, "compare", "--resume", "1", "--seeds", "1", "--json")
+    assert (code, err) == (0, "")
     more = result(out)
     assert more["seeds"] == [0, 1, 2]
     assert [len(arm["values"]) for arm in more["arms"]] == [3, 3]
     trained = [one.run for one in Store(f"sqlite:///{tmp_path / 'trainscope.db'}").members(1)]
     assert all(run.progress["peak_memory"] > 0 for run in trained)
     assert more["arms"][0]["values"]["0"] == found["arms"][0]["values"]["0"]
-    assert Store(f"sqlite:///{tmp_path / 'trainscope.db'}").supervisor_status() == "absent"
+
+
+def test_techniques_are_combined_and_their_effects_said(tmp_path, supervised):
+    arms = ("--arm", "normalization=batch", "--arm", "dropout.rate=0.4", "--layout", "factorial")
+    code, out, err = cli(tmp_path, "compare", "--set", *FAST, *arms, "--seeds", "1")
+    assert code == 0, err
+    assert "4 runs, " in err.splitlines()[0]  # how long they will take
+    assert "Batch norm × Dropout rate 0.4" in err
+    found = result(out)
+    assert found["title"] == "Batch norm / Dropout rate 0.4"
+    assert [one["techniques"] for one in found["effects"]] == [
+        [["Batch norm"]],
+        [["Dropout rate 0.4"]],
+        [["Batch norm", "Dropout rate 0.4"]],
+    ]
+    value = [arm["values"]["0"] for arm in found["arms"]]
+    effect = (value[1] + value[3] - value[0] - value[2]) / 2
+    assert found["effects"][0]["verdict"]["effect"] == pytest.approx(effect)
+
+
+def test_compare_over_one_source_of_noise_says_so(tmp_path, supervised):
+    arguments = ["compare", "--set", *FAST, "seed=4", "--arm", "normalization=batch", "--seeds", "2"]
+    code, out, err = cli(tmp_path, *arguments, "--vary", "weights")
+    assert code == 0, err
+    found = result(out)
+    assert found["vary"] == "weights"
+    assert "over 2 seeds of the initial weights, one split." in found["arms"][1]["sentence"]
+    configs = [one.run.config for one in Store(f"sqlite:///{tmp_path / 'trainscope.db'}").members(1)]
+    assert [(one["seed"], one["seed.weights"]) for one in configs] == [(4, 4), (4, 4), (4, 5), (4, 5)]
+
+
+def test_the_noise_of_a_configuration_is_split_among_its_sources(tmp_path, supervised):
+    code, out, err = cli(tmp_path, "compare", "--noise", "--set", *FAST, "--seeds", "2")
+    assert code == 0, err
+    found = result(out)
+    assert found["runs"] == {"finished": 10}
+    assert [arm["name"] for arm in found["arms"]] == [
+        "everything",
+        "split",
+        "initial weights",
+        "batch order",
+        "dropout",
+    ]
+    assert all(arm["spread"]["deviation"] > 0 for arm in found["arms"])
+    assert "It takes at least 5 runs" in found["sentence"]
+    code, out, err = cli(tmp_path, "compare", "--resume", "1", "--seeds", "1")
+    assert code == 0, err
+    more = result(out)
+    assert [arm["spread"]["count"] for arm in more["arms"]] == [3] * 5
+    assert "need not add up to the whole" in err
+    assert more["sentence"] in err
 
 
 def test_ctrl_c_pauses_the_comparison_and_resume_ends_it_with_the_same_numbers(tmp_path):
-    arguments = [
-        "compare",
-        "--set",
-        *FAST,
-        "epochs=40",
-        "pace=100",
-        "--arm",
-        "dropout=0.5",
-        "--seeds",
-        "1",
-        "--json",
-    ]
-    process = started(tmp_path, *arguments)
+    arguments = ["compare", "--arm", "dropout=0.5", "--seeds", "1", "--json", "--set", *FAST, "epochs=40"]
+    process = started(tmp_path, *arguments, "pace=100")
     wait_for_steps(tmp_path, 5)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     assert "finished" not in result(out)["runs"]
-    code, out, err = cli(tmp_path, "compare", "--resume", "1", "--json")
+    with warm_supervisor(tmp_path):
+        code, out, err = cli(tmp_path, "compare", "--resume", "1", "--json")
     assert code == 0, err
     assert result(out)["runs"] == {"finished": 2}
     whole = tmp_path / "whole"
-    code, again, err = cli(whole, *arguments)
+    with warm_supervisor(whole):
+        code, again, err = cli(whole, *arguments)
     assert code == 0, err
     assert [arm["values"] for arm in result(again)["arms"]] == [arm["values"] for arm in result(out)["arms"]]
 
@@ -69,10 +112,15 @@ def test_ctrl_c_pauses_the_comparison_and_resume_ends_it_with_the_same_numbers(t
     [
         (["--arm", "data=digits", "--set", "data=two_moons"], "differ in Data set"),
         ([], "at least two arms"),
+        (["--arm", "dropout=0.2", "--layout", "factorial"], "It takes two techniques or more"),
         (["--arm", "dropout=0"], "Two arms are alike"),
         (["--arm", "dropuot=0.1"], "did you mean dropout"),
         (["--preset", "optimizers", "--arm", "dropout=0.1"], "leave out CONFIG.json and --arm"),
         (["--arm", "dropout=0.1", "--seeds", "0"], "0 seeds cannot be compared"),
+        (["--noise", "--arm", "dropout=0.1"], "leave out --arm and --vary"),
+        (["--noise", "--vary", "order"], "leave out --arm and --vary"),
+        (["--vary", "dropout", "--arm", "normalization=batch"], "Dropout is off in all arms"),
+        (["--arm", "seed.split=3"], "differ in Split seed"),
         (["--resume", "7"], "There is no comparison 7"),
     ],
 )

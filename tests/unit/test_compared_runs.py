@@ -141,9 +141,11 @@ def test_names_notes_and_archive(store):
     number = begin(store, seeds=1)
     store.rename_comparison(number, "Does it help?\x00", by="ada")
     store.set_comparison_notes(number, "I expect so.", by="ada")
+    store.set_comparison_tags(number, [" talk", "talk", "a\x00b", ""], by="ada")
     store.archive_comparison(number, by="ada")
     found = store.comparison(number)
     assert (found.title, found.notes, found.archived) == ("Does it help?", "I expect so.", True)
+    assert found.tags == store.tags(["ada"])[::-1] == ["talk", "ab"]
     assert store.comparisons() == []
     assert store.runs() == []
     assert [one.id for one in store.comparisons(archived=True)] == [number]
@@ -180,6 +182,7 @@ def test_strangers_change_nothing(store):
         lambda: store.resume_all(number, by="bob"),
         lambda: store.rename_comparison(number, "mine", by="bob"),
         lambda: store.set_comparison_notes(number, "mine", by="bob"),
+        lambda: store.set_comparison_tags(number, ["mine"], by="bob"),
         lambda: store.archive_comparison(number, by="bob"),
         lambda: store.delete_comparison(number, by="bob"),
         lambda: add_seeds(store, number, 1, by="bob"),
@@ -195,9 +198,26 @@ def test_titles_and_notes_are_bounded(store):
     for attempt in (
         lambda: store.rename_comparison(number, "x" * 121, by="ada"),
         lambda: store.set_comparison_notes(number, "x" * 5001, by="ada"),
+        lambda: store.set_comparison_tags(number, ["x" * 41], by="ada"),
+        lambda: store.set_comparison_tags(number, map(str, range(21)), by="ada"),
     ):
-        with pytest.raises(StoreError, match="Shorten it"):
+        with pytest.raises(StoreError, match=r"Shorten it|use at most"):
             attempt()
+
+
+def test_bookmarks_are_their_owners_and_bounded(store, monkeypatch):
+    for name, shows in (("b", {"runs-filter": "x"}), (" a ", {}), ("b", {"runs-filter": "y"})):
+        store.save_bookmark("ada", name, shows)
+    assert store.bookmarks("ada") == {"a": {}, "b": {"runs-filter": "y"}}
+    assert store.bookmarks("bob") == {}
+    store.delete_bookmark("bob", "a")
+    monkeypatch.setattr("trainer.store.bookmarks.MAX_BOOKMARKS", 2)
+    store.save_bookmark("ada", "a", {"run": "1,2"})
+    for name, said in (("c", "2 bookmarks, the most"), ("  ", "has no name"), ("x" * 121, "Shorten it")):
+        with pytest.raises(StoreError, match=said):
+            store.save_bookmark("ada", name, {})
+    store.delete_bookmark("ada", "b")
+    assert store.bookmarks("ada") == {"a": {"run": "1,2"}}
 
 
 @pytest.mark.parametrize("number", [0, -1, 7, 2**40])

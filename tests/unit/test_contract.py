@@ -82,7 +82,8 @@ def test_round_trips(family, name):
     assert config.flat()[family] == name
     assert RunConfig.from_json(config.to_json()) == config
     assert RunConfig.from_flat(config.flat()) == config
-    assert RunConfig.from_flat({key: str(value) for key, value in config.flat().items()}) == config
+    texts = {key: "" if value is None else str(value) for key, value in config.flat().items()}
+    assert RunConfig.from_flat(texts) == config
     assert diff(config, config) == []
     changes = [change.key for change in diff(RunConfig(), config)]
     assert (family in changes) == (name != families()[family].default)

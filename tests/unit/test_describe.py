@@ -1,12 +1,13 @@
 """Runs in words: figures with their weights, and what tells a run from others."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from trainer.config import RunConfig
 from trainer.describe.figures import figures, weights_at_end
-from trainer.describe.labels import differences, run_label
+from trainer.describe.labels import differences, differences_of, run_label
 from trainer.describe.live import count_in_words, progress_in_words, seconds_left
 from trainer.engine.datasplit import steps_per_epoch
 from trainer.lifecycle.states import RunState
@@ -78,6 +79,12 @@ def test_a_label_holds_what_fits_and_counts_the_rest():
     )
     assert run_label("Run 3", long) == "Run 3 · Batch norm, Dropout rate 0.5, One cycle +2"
     assert len(run_label("x" * 60, long)) < 80
+
+
+def test_a_run_whose_knobs_changed_says_so():
+    run = replace(live(1, "running"), changes=2)
+    assert differences_of(run).words == ["Epochs 10", "changed while training"]
+    assert differences_of(live(1, "running")).words == ["Epochs 10"]
 
 
 def live(number, status, **progress) -> Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -321,6 +322,7 @@ def test_reading_a_long_run_is_bounded(tmp_path):
     assert evidence.losses[-1] == 1
     assert (np.diff(evidence.steps["step"]) > 0).all()
     assert milestone(run) == len(milestone_epochs(1000))
+    assert gather(store, replace(run, changes=1)) is None, "no one configuration explains its curves"
     assert gather(store, store.run(store.create_run({"knob_of_the_past": 1}, "somebody"))) is None
     store.close()
 

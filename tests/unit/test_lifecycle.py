@@ -24,7 +24,7 @@ CALLS: dict[str, Call] = {
     "resume": lambda store, run, attempt: store.resume(run, by=COMMAND_LINE),
     "lost": lambda store, run, attempt: store.lost(run, attempt, "killed."),
     "requeue": lambda store, run, attempt: store.requeue_interrupted(run),
-    "handled": lambda store, run, attempt: store.record(run, attempt, handled=Request(RequestKind.RESUME)),
+    "handled": lambda store, run, attempt: store.record(run, attempt, handled=[Request(RequestKind.RESUME)]),
     "finished": lambda store, run, attempt: store.finish(run, attempt, RunState.FINISHED),
     "stopped": lambda store, run, attempt: store.finish(run, attempt, RunState.STOPPED),
     "failed": lambda store, run, attempt: store.finish(run, attempt, RunState.FAILED),

@@ -16,6 +16,7 @@ from trainer.engine import loop
 from trainer.engine.build import build
 from trainer.engine.datasplit import steps_per_epoch
 from trainer.preflight.footprint import training_bytes
+from trainer.processes.changes import request_change
 from trainer.processes.control import Control
 from trainer.processes.limits import LimitError, limit_memory, require_memory, require_points
 from trainer.processes.log import error_sentence
@@ -254,3 +255,16 @@ def test_a_worker_may_take_what_its_control_group_may(
     (tmp_path / "a" / "memory.max").write_text(f"{64 * MEGABYTE}\n")
     assert usable_memory() == 64 * MEGABYTE
     assert Settings(home=tmp_path).max_worker_mb == 64
+
+
+def test_a_smaller_batch_size_is_held_to_the_points_of_a_run(store: Store, tmp_path: Path) -> None:
+    config = small(batch_size=8, epochs=10)
+    most = 10 * steps_per_epoch(config.changed({"batch_size": 4}))
+    settings = Settings(home=tmp_path, max_run_points=most)
+    run_id = store.create_run(config, "ann")
+    with pytest.raises(StoreError, match=f"a run may have {most:,}"):
+        request_change(store, settings, run_id, {"batch_size": 2}, by="ann")
+    assert store.knob_changes(run_id) == []
+    request_change(store, settings, run_id, {"batch_size": 4}, by="ann")
+    request_change(store, settings, run_id, {"learning_rate": 0.1}, by="ann")
+    assert len(store.knob_changes(run_id)) == 2

@@ -12,6 +12,7 @@ from engine_runs import STOP, Log, asks, exact, go, same_weights, small, trainer
 from trainer.config import ConfigError
 from trainer.engine import build as engine
 from trainer.engine.build import build
+from trainer.engine.kept import FOLDER
 from trainer.engine.loop import Trainer
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.streams import generator
@@ -230,8 +231,8 @@ def test_a_full_disk_is_said_and_waited_for_unless_told_to_leave(freed, tmp_path
 
     monkeypatch.setattr(checkpoint.torch, "save", full)
     monkeypatch.setattr(loop.time, "sleep", lambda seconds: None)
-    results, log = go(small(), tmp_path, lambda: INTERRUPT if len(tries) > 3 else None)
+    results, log = go(small(), tmp_path, lambda: INTERRUPT if len(tries) > 4 else None)
     assert results.stopped_by == "epochs"
     assert any("No space left on device" in notice and str(tmp_path) in notice for notice in log.notices)
-    kept = [checkpoint.CURRENT, checkpoint.WEIGHTS] if freed else []
+    kept = [checkpoint.CURRENT, FOLDER, checkpoint.WEIGHTS] if freed else []
     assert sorted(path.name for path in tmp_path.iterdir()) == kept

@@ -15,13 +15,13 @@ import torch
 from engine_runs import go, same_weights, saved_weights, small, summed, trainer_of
 from test_transfer import events_in
 
-from trainer.cli.terminal import measured
 from trainer.curves import deltas as live
 from trainer.curves.charts import chart_specs
 from trainer.engine.loop import train
 from trainer.engine.meter import Meter
 from trainer.export.formats import FORMATS
 from trainer.export.unbundle import import_bundle
+from trainer.foreground.progress import measured
 from trainer.metrics import registry
 from trainer.metrics.charts import Chart
 from trainer.metrics.registry import columns, metric, metrics, point_type

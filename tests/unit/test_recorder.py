@@ -194,3 +194,39 @@ def test_a_request_that_does_not_leave_is_answered_once_and_leaves_the_store(sto
         assert control() is None, "it is handed over once"
         store.request(run_id, RequestKind.STOP, by=COMMAND_LINE)
         until(lambda: control() == STOP)
+
+
+def test_a_change_is_committed_with_the_first_step_that_was_trained_with_it(store: Store) -> None:
+    run_id, recorder, control = begin(store)
+    change = store.change_knobs(run_id, {"learning_rate": 0.01}, by=COMMAND_LINE)
+    with recorder:
+        recorder.step(StepPoint(1))
+        until(control)
+        request = control()
+        assert request.payload == {"number": change.number, "values": {"learning_rate": 0.01}, "after": -1}
+        recorder.handled(Request(request.kind, {**request.payload, "step": 1}))
+        recorder.step(StepPoint(2))
+        until(lambda: store.last_step(run_id, "step") == 2)
+        assert store.knob_changes(run_id)[0].step == 1
+        beat = store.run(run_id).beat
+        until(lambda: store.run(run_id).beat > beat + 1)
+        assert control() is None, "it is handed over once"
+
+
+def test_a_later_attempt_gets_the_changes_of_the_earlier_ones(store: Store) -> None:
+    run_id, recorder, control = begin(store)
+    for rate in (0.01, 0.02):
+        store.change_knobs(run_id, {"learning_rate": rate}, by=COMMAND_LINE)
+    with recorder:
+        recorder.step(StepPoint(1))
+        until(control)
+        recorder.handled(Request(RequestKind.CHANGE, {**control().payload, "step": 1}))
+        recorder.step(StepPoint(2))
+    store.lost(run_id, 1, "killed")
+    control = Control()
+    with Recorder(store, run_id, store.claim(run_id), control) as recorder:
+        assert control().payload["step"] == 1, "known before the first step is trained"
+        recorder.handled(control())
+        until(control)
+        assert control().payload["values"] == {"learning_rate": 0.02}
+        assert control().payload["after"] == 2, "the curve is recorded so far without it"

@@ -19,25 +19,44 @@ MACHINE = {
     *("claim", "record", "finish", "requeue_interrupted", "lost", "set_supervisor"),
     *("start_download", "progress_download", "finish_download", "requeue_downloads"),
     *("start_inspection", "finish_inspection", "requeue_inspections"),
+    *("add_trial", "prune_trial", "end_search"),
 }
 """Writes by workers, which prove themselves by their attempt, and by the supervisor."""
-ADDS = {"create_run", "create_comparison", "import_run", "add_upload", "request_download", "ask", "withdraw"}
+ADDS = {
+    "create_run",
+    "create_branch",
+    "create_comparison",
+    "import_run",
+    "import_runs",
+    "save_bookmark",
+    "delete_bookmark",
+    "add_upload",
+    "request_download",
+    "ask",
+    "withdraw",
+}
 """Writes that change nobody's run: they add something, under the name of whoever asks, or concern everybody's questions."""
 CHANGES: dict[str, Callable[[Store, int, str], Any]] = {
     "stop": lambda store, run, by: store.request(run, "stop", by=by),
     "pause": lambda store, run, by: store.request(run, "pause", by=by),
     "resume": lambda store, run, by: store.resume(run, by=by),
+    "mark": lambda store, run, by: store.mark(run, by=by),
     "rename": lambda store, run, by: store.rename(run, "mine now", by=by),
     "set_notes": lambda store, run, by: store.set_notes(run, "mine now", by=by),
+    "set_tags": lambda store, run, by: store.set_tags(run, ["mine"], by=by),
     "archive": lambda store, run, by: store.archive(run, by=by),
     "delete": lambda store, run, by: store.delete(run, by=by),
+    "change_knobs": lambda store, run, by: store.change_knobs(run, {"learning_rate": 0.01}, by=by),
 }
-METHODS = {"request", "resume", "rename", "set_notes", "archive", "delete"}
+METHODS = {
+    *("request", "resume", "mark", "rename", "set_notes", "set_tags", "archive", "delete", "change_knobs"),
+}
 OF_COMPARISONS = {
     *("extend_comparison", "request_all", "resume_all", "delete_comparison"),
-    *("rename_comparison", "set_comparison_notes", "archive_comparison"),
+    *("rename_comparison", "set_comparison_notes", "set_comparison_tags", "archive_comparison"),
+    *("stop_search", "continue_search"),
 }
-"""Strangers call these in test_compared_runs.py."""
+"""Strangers call these in test_compared_runs.py and test_search.py."""
 OWNERS = ("ann", "bob", COMMAND_LINE)
 
 
@@ -110,7 +129,7 @@ def test_a_stranger_changes_nothing(
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("owner", OWNERS)
 def test_the_owner_and_the_command_line_change_it(store: Store, change: str, owner: str) -> None:
-    state = RunState.PAUSED if change == "resume" else RunState.QUEUED
+    state = {"resume": RunState.PAUSED, "mark": RunState.RUNNING}.get(change, RunState.QUEUED)
     for by in (owner, COMMAND_LINE):
         run_id = run_in(store, state, owner)
         before = everything(store)

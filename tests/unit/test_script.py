@@ -100,6 +100,9 @@ TOGETHER = {
               "dropout.attention_rate": 0.1, "dropout.feedforward_rate": 0.1, "schedule": "warmup_cosine"},
     "a bag of words": {"data": "reviews", "data.samples": 60, "dropout.input_rate": 0.2},
     "rows of an image": {"data": "digits", "model": "gru", "batch_size": 512, "mixing": "mixup"},
+    "a seed for each purpose": {"data": "digits", "model": "cnn", "batch_size": 512, "mixing": "mixup", "dropout.conv_rate": 0.3,
+                                "seed.split": 1, "seed.weights": 2, "seed.order": 3, "seed.dropout": 4},
+    "a split of its own": {"seed": 3, "seed.split": 2**31 - 1},
     "control weights": {"data": "reviews", "data.samples": 60, "model": "rnn", "initialization": "pytorch_default"},
 }  # fmt: skip
 

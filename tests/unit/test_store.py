@@ -15,6 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from waiting import until
 
+from trainer.comparison import analysis
+from trainer.comparison.design import make_design, named_arms
+from trainer.config import ConfigError, RunConfig
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.metrics.registry import columns
 from trainer.store import (
@@ -25,6 +28,7 @@ from trainer.store import (
     Store,
     StoreError,
     Superseded,
+    knob_changes,
 )
 from trainer.store import points as layout
 from trainer.store.schema import chunks
@@ -472,3 +476,90 @@ def test_each_owners_runs_are_numbered_from_one(store: Store) -> None:
     store.delete(mine[0], by="me")
     assert store.run(store.create_run(CONFIG, "me")).number == 3
     assert store.run(mine[1]).number == 2  # nobody is renumbered
+
+
+# -- changes of hot knobs ---------------------------------------------------------------------------------------
+
+
+def applied(change, step: int) -> Request:
+    return Request(RequestKind.CHANGE, {"number": change.number, "values": change.values, "step": step})
+
+
+def test_a_change_waits_until_the_worker_has_applied_it(store: Store) -> None:
+    run_id, attempt = training(store)
+    assert store.record(run_id, attempt) is None
+    first = store.change_knobs(run_id, {"learning_rate": "0.01"}, by="ada")
+    second = store.change_knobs(run_id, {"dropout.rate": 0.5, "learning_rate": 0.02}, by=COMMAND_LINE)
+    request = Request(RequestKind.CHANGE, {"number": first.number, "values": {"learning_rate": 0.01}})
+    assert store.record(run_id, attempt) == request, "in the order of the requests"
+    assert store.record(run_id, attempt) == request, "until it is answered"
+    following = store.record(run_id, attempt, handled=[applied(first, 12)])
+    assert following == Request(RequestKind.CHANGE, {"number": second.number, "values": second.values})
+    assert [change.step for change in store.knob_changes(run_id)] == [12, None]
+    assert store.run(run_id).changes == 1
+    assert store.record(run_id, attempt, handled=[applied(first, 40), applied(second, 40)]) is None
+    assert [change.step for change in store.knob_changes(run_id)] == [12, 40], "the first record counts"
+    assert store.run(run_id).changes == 2
+    assert store.run(run_id).config == CONFIG, "a run keeps what it began with"
+
+
+def test_stop_and_pause_come_before_changes(store: Store) -> None:
+    run_id, attempt = training(store)
+    store.change_knobs(run_id, {"learning_rate": 0.01}, by="ada")
+    store.request(run_id, RequestKind.STOP, by="ada")
+    assert store.record(run_id, attempt) == Request(RequestKind.STOP)
+
+
+def test_only_the_current_attempt_applies_a_change(store: Store) -> None:
+    run_id, attempt = training(store)
+    change = store.change_knobs(run_id, {"learning_rate": 0.01}, by="ada")
+    store.lost(run_id, attempt, "killed")
+    later = store.claim(run_id)
+    with pytest.raises(Superseded):
+        store.record(run_id, attempt, handled=[applied(change, 5)])
+    assert store.record(run_id, later).payload["number"] == change.number
+    assert store.knob_changes(run_id)[0].step is None
+
+
+def test_a_change_is_checked_against_those_before_it(store: Store) -> None:
+    run_id, _ = training(store)
+    store.change_knobs(run_id, {"schedule.final_lr": 0.0005}, by="ada")
+    with pytest.raises(ConfigError, match="Nothing would change"):
+        store.change_knobs(run_id, {"schedule.final_lr": 0.0005}, by="ada")
+    with pytest.raises(ConfigError, match="above the learning rate"):
+        store.change_knobs(run_id, {"learning_rate": 0.0002}, by="ada")
+    with pytest.raises(ConfigError, match="fixed while a run trains"):
+        store.change_knobs(run_id, {"model.width": 64}, by="ada")
+    assert len(store.knob_changes(run_id)) == 1
+
+
+@pytest.mark.parametrize("end", ["finished", "stopped", "failed"])
+def test_a_run_that_is_over_stays_as_it_is(store: Store, end: str) -> None:
+    run_id, attempt = training(store)
+    store.finish(run_id, attempt, end)
+    with pytest.raises(StoreError, match=f"is {end}, so its knobs stay"):
+        store.change_knobs(run_id, {"learning_rate": 0.01}, by="ada")
+
+
+def test_a_run_changes_so_often_and_no_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(knob_changes, "MAX_CHANGES", 2)
+    run_id, other = training(store)[0], training(store)[0]
+    for rate in (0.01, 0.02):
+        store.change_knobs(run_id, {"learning_rate": rate}, by="ada")
+    with pytest.raises(StoreError, match="2 times, the most"):
+        store.change_knobs(run_id, {"learning_rate": 0.03}, by="ada")
+    store.change_knobs(other, {"learning_rate": 0.03}, by="ada")
+    assert {run: len(found) for run, found in store.knob_changes_of([run_id, other]).items()} == {
+        run_id: 2,
+        other: 1,
+    }
+    store.finish(run_id, 1, "stopped")
+    store.delete(run_id, by="ada")
+    assert store.knob_changes(run_id) == []
+
+
+def test_the_arms_of_a_comparison_stay_as_they_are(store: Store) -> None:
+    design = make_design(named_arms(RunConfig(), [RunConfig(learning_rate=0.1)]), 2)
+    analysis.start(store, design, "ada", "rates")
+    with pytest.raises(StoreError, match="belongs to a comparison"):
+        store.change_knobs(store.runs("ada")[0].id, {"learning_rate": 0.01}, by="ada")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import math
@@ -21,6 +20,7 @@ import torch
 from engine_runs import STOP, exact, same_weights, saved_weights, small
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from safetensors.torch import load
+from zips import changed, edited, replaced
 
 from trainer.cli.main import main
 from trainer.config import RunConfig
@@ -30,10 +30,12 @@ from trainer.export.events import crc32c, event_file
 from trainer.export.formats import FORMATS, ExportError
 from trainer.export.sandboxed_import import receive
 from trainer.export.unbundle import import_bundle, read_bundle
+from trainer.lifecycle.requests import Request, RequestKind
 from trainer.processes.control import Control
 from trainer.processes.worker import train_attempt
 from trainer.settings import get_settings
 from trainer.store import COMMAND_LINE, Points, Store, StoreError
+from trainer.store.knob_changes import record_applied
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +232,66 @@ def test_a_stopped_run_goes_on_where_it_was_taken_to(home, other):
     assert exact(run.results["test"]) == exact(twin.results["test"])
 
 
+@pytest.fixture(scope="module")
+def changed_runs(tmp_path_factory):
+    """A home with a run whose knobs changed twice while it trained, finished, and one like it that was stopped."""
+    folder = tmp_path_factory.mktemp("changed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRAINSCOPE_HOME", str(folder))
+        settings = get_settings()
+        store = Store(settings.url)
+        for control in (Control(), StopAfterSteps(16)):
+            run_id = store.create_run(small(epochs=4), "me", status="running")
+            store.change_knobs(run_id, {"learning_rate": 0.01}, by="me")
+            store.change_knobs(run_id, {"batch_size": 16, "dropout.rate": 0.5}, by="me")
+            with store.writing() as connection:
+                for number, step in ((1, 3), (2, 12)):
+                    handled = Request(RequestKind.CHANGE, {"number": number, "step": step})
+                    record_applied(connection, run_id, [handled])
+            train_attempt(store, run_id, 1, settings, control)
+        yield settings, store
+        store.close()
+
+
+class StopAfterSteps(Control):
+    """Requests a stop once it was called so often; changes come first."""
+
+    def __init__(self, calls):
+        super().__init__()
+        self.left = calls
+
+    def __call__(self):
+        self.left -= 1
+        return STOP if self.left < 0 else super().__call__()
+
+
+def test_changes_of_knobs_come_over_and_come_again_on_resume(changed_runs, other):
+    (_, before), (settings, store) = changed_runs, other
+    assert [run.status for run in before.runs()] == ["stopped", "finished"]
+    new = import_bundle(store, settings, io.BytesIO(written(changed_runs, "zip", 2)), "you")
+    assert store.knob_changes(new) == before.knob_changes(2)
+    assert store.run(new).changes == 2
+    store.resume(new, by="you")
+    later = store.change_knobs(new, {"learning_rate": 0.02}, by="you")
+    train_attempt(store, new, store.claim(new), settings, Control())
+    assert store.run(new).status == "finished"
+    applied = store.knob_changes(new)[-1]
+    assert applied.number == later.number == 3
+    assert applied.step >= before.last_step(2, "step")
+    whole, resumed = before.read_points(1, "step"), store.read_points(new, "step")
+    rates = resumed.column("lr").tolist()
+    assert rates[: applied.step] == whole.column("lr").tolist()[: applied.step]
+    assert set(rates[applied.step :]) == {0.02}
+
+
+@pytest.mark.parametrize("name", ["short", "script"])
+def test_no_script_repeats_changes_of_knobs(changed_runs, name):
+    with pytest.raises(ExportError, match="changed while it trained"):
+        written(changed_runs, name)
+    with zipfile.ZipFile(io.BytesIO(written(changed_runs, "zip"))) as archive:
+        assert "run.py" not in archive.namelist()
+
+
 def test_a_run_on_a_file_that_is_elsewhere_says_so(home):
     def foreign(files):
         config = RunConfig.from_flat({"data": "csv", "data.file": "ab" * 32, "data.target": "price"})
@@ -277,44 +339,6 @@ def test_a_run_without_a_metric_that_all_runs_have_is_refused(home, other):
         import_bundle(other[1], other[0], io.BytesIO(changed(written(home, "zip"), without)), "you")
 
 
-def changed(data, change=lambda files: None, sign=True, **entries):
-    """The zip with other contents, its manifest made to fit unless `sign` is off."""
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        files = {name: archive.read(name) for name in archive.namelist()}
-    files |= {name.replace("__", "."): value for name, value in entries.items()}
-    change(files)
-    if sign:
-        manifest = json.loads(files["manifest.json"])
-        manifest["files"] = {
-            name: {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-            for name, body in files.items()
-            if name != "manifest.json"
-        }
-        files["manifest.json"] = json.dumps(manifest).encode()
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, body in files.items():
-            archive.writestr(name, body)
-    return out.getvalue()
-
-
-def edited(name, /, **values):
-    """A change of some keys in a JSON file."""
-
-    def change(files):
-        files[name] = json.dumps({**json.loads(files[name]), **values}).encode()
-
-    return change
-
-
-def replaced(name, old, new):
-    def change(files):
-        assert old in files[name]
-        files[name] = files[name].replace(old, new, 1)
-
-    return change
-
-
 def with_value(name, column, value):
     """A change of one cell, in the second row of a table."""
 
@@ -356,7 +380,13 @@ HOSTILE = {
     "an impossible knob": (edited("config.json", learning_rate=-1), "learning_rate is -1"),
     "an unknown knob": (edited("config.json", evil=1), "evil"),
     "a live run": (edited("run.json", status="running"), "only one that is over"),
+    "changes that are no list": (edited("run.json", changes={}), "no list of at most"),
+    "too many changes": (edited("run.json", changes=[{}] * 1001), "no list of at most"),
+    "a change of nothing": (edited("run.json", changes=[{"values": {"epochs": 4}, "step": 1}]), "Change 1 of the run"),
+    "a change that may not be": (edited("run.json", changes=[{"values": {"seed": 1}, "step": 1}]), "is fixed while"),
+    "a change before all steps": (edited("run.json", changes=[{"values": {"learning_rate": 1}, "step": -1}]), "no change"),
     "a name that is no text": (edited("run.json", name=["x"]), "must be text"),
+    "tags that are no list": (edited("run.json", tags={"a": 1}), "must be a list of text"),
     "a moment that is none": (edited("run.json", created="0001-01-01T00:00:00+00:00"), "no moment"),
     "results that are none": (edited("results.json", best=[1]), "results.json does not fit"),
     "results of another kind": (edited("results.json", train={"loss": "x" * 9}), "does not fit"),
@@ -439,7 +469,7 @@ def test_progress_that_pages_count_with_is_numbers(home):
 def test_a_page_takes_a_run_in_through_a_bounded_process(home, other, monkeypatch):
     settings, store = other
     data = written(home, "zip")
-    assert store.run(receive(settings, io.BytesIO(data), "you")).owner == "you"
+    assert store.run(receive(settings, io.BytesIO(data), "you").runs[0]).owner == "you"
     with pytest.raises(BundleError, match="no whole zip"):
         receive(settings, io.BytesIO(data[:-30]), "you")
     monkeypatch.setattr("trainer.processes.sandboxed_reader.MAX_SECONDS", 0.0)
@@ -452,7 +482,7 @@ def test_a_page_takes_a_run_in_through_a_bounded_process(home, other, monkeypatc
 def test_an_imported_run_counts_as_kept_until_it_is_deleted(home, other, monkeypatch):
     settings, store = other
     data = written(home, "zip")
-    run = receive(settings, io.BytesIO(data), "you")
+    (run,) = receive(settings, io.BytesIO(data), "you").runs
     kept = store.kept_bytes("you")
     points = sum(store.read_points(run, kind).array.nbytes for kind in ("step", "epoch", "health"))
     assert kept == points + (settings.run_folder(run) / "weights.safetensors").stat().st_size
@@ -460,7 +490,7 @@ def test_an_imported_run_counts_as_kept_until_it_is_deleted(home, other, monkeyp
     store.add_upload("you", "ab" * 32, "large.csv", "table", 1_000_000 - kept)
     with pytest.raises(BundleError, match="you may keep 1 MB"):
         receive(get_settings(), io.BytesIO(data), "you")
-    assert store.run(receive(get_settings(), io.BytesIO(data), "somebody")).owner == "somebody"
+    assert store.run(receive(get_settings(), io.BytesIO(data), "somebody").runs[0]).owner == "somebody"
     store.delete(run, by="you")
     assert store.kept_bytes("you") == 1_000_000 - kept
 
@@ -472,12 +502,12 @@ def test_the_limit_on_files_does_not_hold_for_the_database(tmp_path):
     (tmp_path / "order.json").write_text(json.dumps({"settings": settings, "owner": "you"}))
     look = (
         "import resource, sys; from pathlib import Path; from trainer.export import sandboxed_import as child\n"
-        "child.import_bundle = lambda *_: resource.getrlimit(resource.RLIMIT_FSIZE)[0]\n"
+        "child.import_file = lambda *_: child.Imported([resource.getrlimit(resource.RLIMIT_FSIZE)[0]])\n"
         "child.main(Path(sys.argv[1]))"
     )
     command = [sys.executable, "-c", look, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
-    assert json.loads(done.stdout) == {"run": resource.RLIM_INFINITY}
+    assert json.loads(done.stdout) == {"runs": [resource.RLIM_INFINITY], "comparison": None}
 
 
 def test_a_run_on_somebody_elses_file_goes_on_and_leaves_only_with_a_right_to_it(other):

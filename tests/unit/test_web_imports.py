@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-HEAVY = ("torch", "torchvision", "sklearn", "scipy")
+HEAVY = ("torch", "torchvision", "sklearn", "scipy", "optuna")
 LOOK = """
 import importlib, pathlib, sys
 for path in sorted(pathlib.Path("pages").rglob("*.py")):

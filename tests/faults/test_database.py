@@ -1,0 +1,65 @@
+"""PostgreSQL is restarted, or cuts connections: the supervisor and its workers go on, and nothing is lost."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from lab import Lab, Outcome
+from postgres import USER, Server, running_server
+
+RESTARTS = 10
+CUT_OTHERS = """select pg_terminate_backend(pid) from pg_stat_activity
+                where backend_type = 'client backend' and pid <> pg_backend_pid()"""
+
+
+@pytest.fixture
+def server(postgres_binaries):
+    """A PostgreSQL server of the test's own, which it may treat badly."""
+    with running_server(postgres_binaries) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_lab(tmp_path, server: Server):
+    """Four workers on that server."""
+    lab = Lab(tmp_path, f"postgresql://{USER}@/postgres?host={server.folder}", workers=4)
+    yield lab
+    lab.close()
+
+
+def test_ten_restarts_interrupt_no_run(postgres_lab: Lab, server: Server, undisturbed: Outcome) -> None:
+    lab = postgres_lab
+    supervisor = lab.start()
+    ids = [lab.create(pace=60) for _ in range(4)]
+    for number in range(RESTARTS):
+        for run_id in ids:
+            lab.past(run_id, 60 * number + 1)
+        noticed = lab.log().count("trying again")
+        server.stop()
+        lab.until(lambda noticed=noticed: lab.log().count("trying again") > noticed)
+        server.start()
+    for run_id in ids:
+        run = lab.end(run_id)
+        assert (run.status, run.attempt) == ("finished", 1)
+        lab.assert_equal(run_id, undisturbed)
+    assert supervisor.poll() is None
+    assert lab.log().count("the lock on it is taken again") == RESTARTS
+    assert lab.store.supervisor_status() == "ready"
+
+
+def test_connections_that_are_cut_are_opened_again(
+    postgres_lab: Lab, server: Server, undisturbed: Outcome
+) -> None:
+    lab = postgres_lab
+    supervisor = lab.start()
+    run_id = lab.create()
+    with psycopg.connect(
+        host=str(server.folder), user=USER, dbname="postgres", autocommit=True
+    ) as connection:
+        for step in (100, 400, 700):
+            lab.past(run_id, step)
+            connection.execute(CUT_OTHERS)
+    run = lab.end(run_id)
+    assert (run.status, run.attempt) == ("finished", 1)
+    lab.assert_equal(run_id, undisturbed)
+    assert supervisor.poll() is None
