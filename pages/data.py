@@ -24,7 +24,8 @@ from trainer.data.tables import MAX_COLUMNS, MAX_ROWS
 from trainer.data.uploads import find_manifest, remove_upload
 from trainer.formatting import format_bytes
 from trainer.settings import get_settings
-from trainer.store import COMMAND_LINE, Store, Upload
+from trainer.spaces import COMMAND_LINE
+from trainer.store import Store, Upload
 
 REDRAW_INTERVAL = 0.4  # seconds, while a file is uploaded
 CHOSEN, FIELD = "data-upload", "data-field"
@@ -50,7 +51,7 @@ def page(context: PageContext) -> None:
         "so that it can be repeated.",
     )
     _draw_upload(context)
-    uploads = context.store.uploads((context.owner, COMMAND_LINE))
+    uploads = context.store.uploads((context.space, COMMAND_LINE))
     if not uploads:
         empty_state(
             "No files yet",
@@ -152,8 +153,8 @@ def _choose(context: PageContext, uploads: Sequence[Upload]) -> Upload:
             "Delete",
             key="data-delete",
             icon=":material/delete:",
-            disabled=upload.owner != context.owner,
-            help="Added from the command line, for everybody." if upload.owner != context.owner else None,
+            disabled=(may_not := context.refusal(upload, "file")) is not None,
+            help=may_not,
         ):
             _confirm_delete(context.store, upload, context.owner)
     return upload
@@ -174,7 +175,7 @@ def _contents(manifest: Mapping[str, Any]) -> str:
 
 @st.dialog("Delete this file?")
 def _confirm_delete(store: Store, upload: Upload, owner: str) -> None:
-    used = store.runs_using(upload.digest, upload.owner)
+    used = store.runs_using(upload.digest, upload.space)
     st.html(
         f"<p><strong>{escape_html(shorten(upload.name, 60))}</strong> will be removed from your list.</p>"
     )

@@ -18,7 +18,7 @@ from trainer.config import ConfigError, RunConfig, with_rate
 from trainer.engine.lr_finder import NAME, Suggestion, finder_config, suggest
 from trainer.lifecycle.requests import RequestKind
 from trainer.registry import find
-from trainer.store import Run, refusal
+from trainer.store import Run
 
 REDRAW_INTERVAL = 0.5  # seconds, while the test runs
 TAKEN = "lr-taken"
@@ -70,7 +70,7 @@ def _draw_range(context: PageContext) -> RunConfig | None:
 
 def _draw_controls(context: PageContext, config: RunConfig | None, run: Run | None) -> None:
     """Draws Find, and Stop while a test is under way."""
-    own = run is not None and refusal(run, context.owner) is None
+    own = run is not None and context.refusal(run) is None
     active = run if run and own and not run.is_over else None
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(

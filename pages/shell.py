@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
-from pages import comparisons, data, health, lr_finder, reference, runs, train
+from pages import comparisons, data, health, lr_finder, reference, runs, spaces, train
 from pages.server.security import exposure
 from pages.server.store import store
 from pages.server.visitor import visitor
@@ -21,6 +21,7 @@ from pages.widgets.knobs import draw_knobs
 from pages.widgets.link_notices import show_link_notices
 from pages.widgets.markup import problem, warning
 from pages.widgets.page_context import PageContext
+from pages.widgets.space_choice import choose_space
 from trainer.settings import SettingsError, get_settings
 from trainer.store import DatabaseReplacedError, StoreError
 
@@ -41,6 +42,7 @@ COMPARISONS = _page(comparisons.page, "Comparisons", "science", url_path="experi
 HEALTH = _page(health.page, "Health", "monitor_heart", url_path="health")
 DATA = _page(data.page, "Your data", "upload_file", url_path="data")
 RUNS = _page(runs.page, "Runs", "table_rows", url_path="runs")
+SPACES = _page(spaces.page, "Spaces", "groups", url_path="spaces")
 PAGES = [
     TRAIN,
     COMPARISONS,
@@ -48,6 +50,7 @@ PAGES = [
     HEALTH,
     DATA,
     RUNS,
+    SPACES,
     _page(reference.page, "Reference", "menu_book", url_path="reference"),
 ]
 
@@ -64,8 +67,11 @@ def main() -> None:
         st.html(warning(sentence))
     show_link_notices()
     try:
-        pages = (TRAIN, COMPARISONS, HEALTH, DATA, RUNS)
-        st.session_state[CONTEXT] = PageContext(store(), visitor(), knobs, *pages)
+        place = choose_space(store(), visitor())
+        pages = (TRAIN, COMPARISONS, HEALTH, DATA, RUNS, SPACES)
+        st.session_state[CONTEXT] = PageContext(
+            place.store, visitor(), place.space, place.roles, knobs, *pages
+        )
         page.run()
     except (StoreError, SettingsError) as error:  # their messages say what to do
         st.html(problem(str(error)))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
 
+from pages.server.store import store
 from trainer.lifecycle.states import RunState
 from trainer.processes.waiting import Sizes, Turn, turns, waiting_for
 from trainer.settings import get_settings
@@ -53,18 +54,18 @@ class LiveRuns:
     def __init__(self, store: Store) -> None:
         self._store, self._lock = store, Lock()
         self._runs: dict[int, Run] = {}
-        self._of_owner: defaultdict[str, dict[int, Run]] = defaultdict(dict)
+        self._of_space: defaultdict[str, dict[int, Run]] = defaultdict(dict)
         self._version, self._read_at = -1, 0.0
         self._sizes: Sizes = {}
         self._queue: Queue | None = None
         self._queue_at = 0.0
 
-    def of(self, owners: Collection[str], at_least: int = 0) -> list[Run]:
-        """Returns the runs of these owners that are not over, as they were a moment ago, or since the change stamp
+    def of(self, spaces: Collection[str], at_least: int = 0) -> list[Run]:
+        """Returns the runs in these spaces that are not over, as they were a moment ago, or since the change stamp
         `at_least`."""
         with self._lock:
             self._refresh(at_least)
-            return [run for owner in sorted(owners) for run in self._of_owner.get(owner, {}).values()]
+            return [run for space in sorted(spaces) for run in self._of_space.get(space, {}).values()]
 
     def queue(self) -> Queue:
         """Returns the queue as it was a second ago at most."""
@@ -99,19 +100,23 @@ class LiveRuns:
         before = self._runs.get(run.id)
         if before is None or before.status is not run.status:
             self._queue = None
-        self._runs[run.id] = self._of_owner[run.owner][run.id] = run
+        self._runs[run.id] = self._of_space[run.space][run.id] = run
 
     def _drop(self, run_id: int) -> None:
         if (run := self._runs.pop(run_id, None)) is not None:
             self._queue = None
             self._sizes.pop(run_id, None)
-            owned = self._of_owner[run.owner]
+            owned = self._of_space[run.space]
             del owned[run_id]
             if not owned:
-                del self._of_owner[run.owner]
+                del self._of_space[run.space]
+
+
+def live_runs() -> LiveRuns:
+    """Returns the one reader of the server's store."""
+    return _following(store())
 
 
 @lru_cache(maxsize=1)
-def live_runs(store: Store) -> LiveRuns:
-    """Returns the one reader of the server's store."""
-    return LiveRuns(store)
+def _following(opened: Store) -> LiveRuns:
+    return LiveRuns(opened)

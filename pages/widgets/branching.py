@@ -24,7 +24,7 @@ from trainer.lifecycle.branches import branch_knobs, branched
 from trainer.lifecycle.states import RunState
 from trainer.processes.branching import branch, state_at
 from trainer.settings import get_settings
-from trainer.store import Run, may_read, refusal
+from trainer.store import Run
 
 MAX_LISTED = 8  # branches of one run that have a link
 HELP = (
@@ -52,12 +52,11 @@ def branches_section(context: PageContext, run: Run) -> None:
 
 def _lineage(context: PageContext, run: Run) -> None:
     parent = parent_of(context.store, run)
-    parent = parent if parent and may_read(parent, context.owner) else None
     if parent:
         _link(context, parent, origin(run, parent))
     elif run.parent_step is not None:
         st.html(quiet(f"{origin(run, None)}."))
-    own = [one for one in context.store.branches_of(run.id) if may_read(one, context.owner)]
+    own = context.store.branches_of(run.id)
     for one in own[:MAX_LISTED]:
         _link(context, one, f"{run_title(one)} branched here at step {one.parent_step:,}")
     if len(own) > MAX_LISTED:
@@ -79,7 +78,7 @@ def _checkpoints(context: PageContext, run: Run) -> None:
         st.html(_listed(run, found))
     else:
         st.html(quiet("None yet. A run keeps its last checkpoint, and while it trains at most one a second."))
-    if run.status is RunState.RUNNING and refusal(run, context.owner) is None:
+    if run.status is RunState.RUNNING and context.refusal(run) is None:
         st.button(
             "Mark this step",
             key=f"mark-{run.id}",

@@ -27,7 +27,7 @@ from trainer.describe.run_set import differing_knobs, knob_columns
 from trainer.export.collection import write_runs
 from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
-from trainer.store import Run, Store, refusal
+from trainer.store import Run, Store
 from trainer.store.removal import delete_with_files
 
 MAX_KNOBS: Final = 12
@@ -36,7 +36,7 @@ MAX_KNOBS: Final = 12
 
 def chosen_runs(context: PageContext, runs: Sequence[Run]) -> None:
     """Draws the panel for two runs or more."""
-    own = [run for run in runs if refusal(run, context.owner) is None]
+    own = [run for run in runs if context.refusal(run) is None]
     with st.container(border=True, key="chosen-runs"):
         st.html(f'<h2 class="tp-title">{len(runs)} runs side by side</h2>')
         _actions(context, runs, own)

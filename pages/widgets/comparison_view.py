@@ -29,7 +29,6 @@ from trainer.formatting import format_duration
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
-from trainer.store import refusal
 
 INTERVAL: Final = 1.5
 """Seconds between two polls of a comparison that is under way."""
@@ -41,7 +40,7 @@ def comparison_view(context: PageContext, comparison_id: int) -> None:
     found = analyse(context.store, comparison_id)
     comparison_heading(found.comparison)
     following = not found.is_over
-    may_change = refusal(found.comparison, context.owner) is None
+    may_change = context.refusal(found.comparison, "comparison") is None
 
     def follow() -> None:
         now = analyse(context.store, comparison_id)

@@ -30,7 +30,7 @@ def data_is_ready(context: PageContext) -> bool:
             st.info(with_command(sentence), icon=":material/deployed_code_alert:")
         return False
     # The refusal first: what is wrong with a file may tell what is in it.
-    if obstacle := store.data_refusal(config.to_dict(), context.owner) or data_problem(
+    if obstacle := store.data_refusal(config.to_dict(), context.space) or data_problem(
         config.data.name, config.data.knobs
     ):
         _upload_problem(obstacle, context.data_page)

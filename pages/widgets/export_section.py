@@ -91,7 +91,7 @@ def _obstacle(store: Store, run: Run, one: Format) -> str:
     if one.name in ("short", "script", "zip") and config_of(run) is None:
         return "The run's knobs were set in another version."
     if one.name in ("short", "script"):
-        return unrepeatable(run) or store.data_refusal(run.config, run.owner)
+        return unrepeatable(run) or store.data_refusal(run.config, run.space)
     if one.name in ("csv", "parquet", "tensorboard") and not run.progress.get("step"):
         return "The run has no points yet."
     return ""

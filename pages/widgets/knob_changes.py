@@ -29,7 +29,7 @@ from trainer.lifecycle.hot_knobs import (
 )
 from trainer.processes.changes import request_change
 from trainer.settings import get_settings
-from trainer.store import Run, refusal
+from trainer.store import Run
 
 LISTED = 5  # changes on a card; the charts draw more
 MAX_SHOWN = 40
@@ -46,7 +46,7 @@ def changes_section(context: PageContext, run: Run, changes: Sequence[KnobChange
     if start is None:
         return
     _list(start, changes, over=run.is_over)
-    if run.is_over or refusal(run, context.owner) or is_probe(start):
+    if run.is_over or context.refusal(run) or is_probe(start):
         return
     if reason := context.store.change_refusal(run):
         st.html(quiet(reason))

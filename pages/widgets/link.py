@@ -17,7 +17,8 @@ from pages.widgets.text import shorten
 from trainer.config import ConfigError, RunConfig, attributes, check, plain_knobs
 from trainer.registry import Family, Knob, Technique, families
 
-_PAGE_PARAMETERS = frozenset({"run", "comparison", "baseline", "fix", "technique", "embed", "embed_options"})
+_OF_PAGES = {"run", "comparison", "baseline", "fix", "technique"}
+_PAGE_PARAMETERS = frozenset({*_OF_PAGES, "space", "key", "join", "embed", "embed_options"})
 _RUNS_PAGE = "runs-"
 MAX_NOTICES = 5
 

@@ -7,26 +7,52 @@ from dataclasses import dataclass
 import streamlit as st
 
 from pages.widgets.knobs import Knobs
-from trainer.store import COMMAND_LINE, Comparison, Run, Store
+from trainer.spaces import COMMAND_LINE, Owned, Roles, refusal
+from trainer.store import Comparison, Run, Store
 
 
 @dataclass(frozen=True)
 class PageContext:
-    """The store, the visitor's id, the sidebar's configuration, and the pages that others link to."""
+    """The store as the visitor may see it, the visitor's id, the space that they are in and their roles, the sidebar's
+    configuration, and the pages that others link to."""
 
     store: Store
     owner: str
+    space: str
+    roles: Roles
     knobs: Knobs
     train_page: st.Page
     comparisons_page: st.Page
     health_page: st.Page
     data_page: st.Page
     runs_page: st.Page
+    spaces_page: st.Page
+
+    @property
+    def spaces(self) -> tuple[str, ...]:
+        """The spaces whose things are listed: beside a visitor's own ones stand those of the command line."""
+        return (self.space, COMMAND_LINE) if self.space == self.owner else (self.space,)
+
+    @property
+    def pages(self) -> tuple[st.Page, ...]:
+        """The pages that links lead to."""
+        return (
+            self.train_page,
+            self.comparisons_page,
+            self.health_page,
+            self.data_page,
+            self.runs_page,
+            self.spaces_page,
+        )
+
+    def refusal(self, thing: Owned, kind: str = "run") -> str | None:
+        """Returns why the visitor may not change a run or another `kind` of thing, as a sentence; None where they may."""
+        return refusal(thing, self.owner, self.roles, kind)
 
     def runs(self, archived: bool | None = False) -> list[Run]:
-        """Returns the visitor's runs and those of the command line, newest first; `archived` None for all of them."""
-        return self.store.runs((self.owner, COMMAND_LINE), archived)
+        """Returns the runs that are listed, newest first; `archived` None for all of them."""
+        return self.store.runs(self.spaces, archived)
 
     def comparisons(self, archived: bool | None = False) -> list[Comparison]:
-        """Returns the visitor's comparisons and those of the command line, newest first; `archived` None for all of them."""
-        return self.store.comparisons((self.owner, COMMAND_LINE), archived)
+        """Returns the comparisons that are listed, newest first; `archived` None for all of them."""
+        return self.store.comparisons(self.spaces, archived)

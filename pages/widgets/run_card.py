@@ -25,7 +25,7 @@ from trainer.formatting import format_duration
 from trainer.lifecycle.hot_knobs import KnobChange
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState
-from trainer.store import Run, refusal
+from trainer.store import Run
 
 
 def run_card(
@@ -49,7 +49,7 @@ def run_card(
             _menu(context, run, place)
         if facts := run_facts(run):
             st.html(facts_list(facts))
-        if not run.is_over and (may_not := refusal(run, context.owner)):
+        if not run.is_over and (may_not := context.refusal(run)):
             st.html(notice(may_not))
         for sentence in run.notices:
             st.html(notice(sentence))
@@ -99,7 +99,7 @@ def _menu(context: PageContext, run: Run, place: chart_selection.Place) -> None:
         actions["Pin as baseline"] = lambda: baseline.pin(run.id)
     if (config := config_of(run)) is not None:
         actions["Load these knobs"] = lambda: load_config(config)
-    for kind in _possible_requests(run) if refusal(run, context.owner) is None else ():
+    for kind in _possible_requests(run) if context.refusal(run) is None else ():
         actions[kind.capitalize()] = partial(send_request, context, run.id, kind)
     key = f"menu-{run.id}"
 

@@ -27,7 +27,7 @@ from trainer.describe.labels import Differences
 from trainer.formatting import format_bytes
 from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
-from trainer.store import MAX_LENGTHS, Run, refusal
+from trainer.store import MAX_LENGTHS, Run
 from trainer.store.removal import delete_with_files
 
 
@@ -38,7 +38,7 @@ def run_detail(context: PageContext, run: Run, differs: Differences) -> None:
             f'<div class="tp-run"><strong class="tp-name">{escape_html(run_title(run))}</strong>{run_state(run)}'
             f"{difference_chips(differs)}</div>"
         )
-        may_not = refusal(run, context.owner)
+        may_not = context.refusal(run)
         _actions(context, run, disabled=may_not is not None)
         if may_not:
             st.html(notice(may_not))

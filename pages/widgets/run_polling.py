@@ -20,7 +20,7 @@ from trainer.formatting import format_bytes
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
-from trainer.store import COMMAND_LINE, Run, Store, StoreError
+from trainer.store import Run, Store, StoreError
 
 LOG = logging.getLogger(__name__)
 INTERVAL = 1.0  # seconds between two polls of the states; curves and progress come over the WebSocket
@@ -63,17 +63,17 @@ def poll_states(
     """Reruns the page when a run changes state, polling only while one of those that it shows is active; shows what
     queued runs wait for, and what `each` poll draws of the visitor's runs that are not over. All tabs read one answer of
     the server (`LiveRuns`)."""
-    store, live = context.store, live_runs(context.store)
-    owners = {context.owner, COMMAND_LINE}
+    store, live = context.store, live_runs()
+    spaces = set(context.spaces)
     active = any(run.status in (RunState.QUEUED, RunState.RUNNING, RunState.INTERRUPTED) for run in runs)
     drawn = {run.id: run for run in runs if not run.is_over}
     stamp = store.change_stamp()  # the answer must not be older than what the page has drawn
-    others = {run.id: run for run in live.of(owners, at_least=stamp) if run.id not in drawn}
+    others = {run.id: run for run in live.of(spaces, at_least=stamp) if run.id not in drawn}
     states = _states(store, [*drawn.values(), *others.values()])
 
     def poll() -> None:
         try:
-            now = live.of(owners, at_least=stamp)
+            now = live.of(spaces, at_least=stamp)
             reason = _reason(live, [run for run in now if run.owner == context.owner]) if show_queue else ""
         except DBAPIError:  # the next poll may succeed
             st.html(waiting("The database does not answer just now; trying again…"))

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
-from trainer.store import COMMAND_LINE, MAX_TAG, Run
+from trainer.store import MAX_TAG, Run
 
 
 def tags_field(
@@ -32,7 +32,7 @@ def tags_field(
             if wanted != list(tags):
                 save(place, wanted)
 
-    known = context.store.tags((context.owner, COMMAND_LINE))
+    known = context.store.tags(context.spaces)
     st.multiselect(
         "Tags",
         sorted({*known, *common}, key=str.casefold),

@@ -53,7 +53,7 @@ def _missing(context: PageContext, item: Technique, knobs: dict[str, Any]) -> st
     if needs and (sentence := needs(settings.data, **knobs)):
         return with_command(sentence)
     if "own" in item.facts:
-        refusal = context.store.data_refusal({"data": knobs}, context.owner)
+        refusal = context.store.data_refusal({"data": knobs}, context.space)
         return escape_markdown(refusal or data_problem(item.name, knobs))
     if item.family == "data" and missing_files(item.name, settings.data):
         return "Its first samples are shown here once it has been downloaded: choose it in the sidebar, on the Train page."

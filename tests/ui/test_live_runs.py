@@ -121,4 +121,4 @@ def test_a_run_that_changes_is_drawn_again(lab, monkeypatch):
 
 
 def test_the_server_has_one_reader(lab):
-    assert live_runs(lab.store) is live_runs(lab.store)
+    assert live_runs() is live_runs()

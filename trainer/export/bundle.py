@@ -89,7 +89,7 @@ def contents(store: Store, settings: Settings, run: Run) -> Iterator[Content]:
         (checkpoint.WEIGHTS,) if run.status is RunState.FINISHED else (checkpoint.WEIGHTS, checkpoint.CURRENT)
     )
     yield from (Content(name, folder / name) for name in names if (folder / name).is_file())
-    if not store.data_refusal(run.config, run.owner):
+    if not store.data_refusal(run.config, run.space):
         yield from code(run)
 
 

@@ -74,7 +74,7 @@ def _exact(store: Store, settings: Settings, run: Run) -> bytes:
 
 def _require_data(store: Store, run: Run) -> None:
     """Raises ExportError when the script would tell of data that belongs to someone else."""
-    if refusal := store.data_refusal(run.config, run.owner):
+    if refusal := store.data_refusal(run.config, run.space):
         raise ExportError(refusal)
 
 

@@ -24,7 +24,7 @@ TOO_MUCH = (
 )
 
 
-def receive(settings: Settings, file: IO[bytes], owner: str) -> Imported:
+def receive(settings: Settings, file: IO[bytes], owner: str, space: str) -> Imported:
     """Adds what a zip holds to the store from a child process. Raises BundleError with a sentence."""
     try:
         with staged(settings) as folder:
@@ -34,6 +34,7 @@ def receive(settings: Settings, file: IO[bytes], owner: str) -> Imported:
             order = {
                 "settings": settings.model_dump(mode="json") | {"database_url": settings.url},
                 "owner": owner,
+                "space": space,
             }
             (folder / "order.json").write_text(json.dumps(order))
             result = run_bounded("trainer.export.sandboxed_import", folder, owner)
@@ -52,7 +53,8 @@ def main(folder: Path) -> int:
     settings = Settings(**order["settings"])
     try:
         with (folder / "run.zip").open("rb") as file:
-            emit(**asdict(import_file(Store(settings.url), settings, file, order["owner"])))
+            store = Store(settings.url).acting_for(order["owner"], order["space"])
+            emit(**asdict(import_file(store, settings, file, order["owner"])))
     except BundleError as error:
         emit(problem=str(error))
     except MemoryError:

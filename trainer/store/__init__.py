@@ -7,6 +7,7 @@ import socket
 
 import sqlalchemy as sa
 
+from trainer.spaces import COMMAND_LINE, refusal
 from trainer.store.attempts import MAX_LOSSES, AttemptStore, Superseded
 from trainer.store.bookmarks import BookmarkStore
 from trainer.store.branches import BranchStore
@@ -16,12 +17,14 @@ from trainer.store.downloads import Download, DownloadStore
 from trainer.store.imports import EndedRun, Imported, ImportedComparison, ImportStore
 from trainer.store.inspections import Inspection, InspectionStore
 from trainer.store.knob_changes import KnobChangeStore
+from trainer.store.moving import MoveStore
 from trainer.store.points import Batch, Points
 from trainer.store.queue import QueuedRun, QueueStore
-from trainer.store.rights import COMMAND_LINE, Limits, may_read, refusal
+from trainer.store.rights import Limits
 from trainer.store.runs import ENDED, LIVE, MAX_LENGTHS, MAX_TAG, MAX_TAGS, Changes, Run
 from trainer.store.schema import supervisor
 from trainer.store.searches import SearchStore
+from trainer.store.spaces import SpaceStore
 from trainer.store.supervisor_lock import supervisor_lock
 from trainer.store.uploads import Upload, UploadStore
 from trainer.store.views import View, ViewStore
@@ -54,7 +57,6 @@ __all__ = [
     "Superseded",
     "Upload",
     "View",
-    "may_read",
     "refusal",
 ]
 
@@ -68,7 +70,9 @@ class Store(
     ImportStore,
     InspectionStore,
     KnobChangeStore,
+    MoveStore,
     QueueStore,
+    SpaceStore,
     UploadStore,
     ViewStore,
 ):

@@ -16,7 +16,8 @@ from sqlalchemy.engine import Connection
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.lifecycle.states import TRANSITIONS, Event, RunState
 from trainer.store import points
-from trainer.store.database import Database, tick
+from trainer.store.access import Access
+from trainer.store.database import tick
 from trainer.store.knob_changes import next_change, record_applied
 from trainer.store.points import Batch, Points
 from trainer.store.runs import clean, find_run, get_run, move
@@ -40,7 +41,7 @@ class Superseded(Exception):  # noqa: N818 - a state of affairs that ends a work
     """A newer attempt has the run, or the run is over or deleted: this worker must leave and write nothing."""
 
 
-class AttemptStore(Database):
+class AttemptStore(Access):
     """What workers and the supervisor do with runs, and the points. Each method is one transaction."""
 
     def claim(self, run_id: int) -> int | None:
@@ -143,17 +144,20 @@ class AttemptStore(Database):
     def read_points(self, run_id: int, kind: str, after_step: int = -1, limit: int | None = None) -> Points:
         """Returns the points with step > after_step, oldest first. The cost is that of what is new, not of the history."""
         with self.reading() as connection:
+            self.require_visible(connection, runs, run_id)
             return points.read(connection, run_id, kind, after_step, limit)
 
     def read_tails(self, cursors: Mapping[tuple[int, str], int]) -> dict[tuple[int, str], Points]:
         """Returns `read_points` for many {(run id, kind): after_step} in one transaction; only those with new points."""
         with self.reading() as connection:
+            self.require_visible(connection, runs, *(run_id for run_id, _ in cursors))
             found = {key: points.read(connection, *key, after) for key, after in cursors.items()}
         return {key: block for key, block in found.items() if len(block)}
 
     def last_step(self, run_id: int, kind: str) -> int:
         """Returns the step of the newest committed point of a kind, or -1."""
         with self.reading() as connection:
+            self.require_visible(connection, runs, run_id)
             return points.last_step(connection, run_id, kind)
 
 

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from trainer.config import RunConfig
 from trainer.lifecycle.hot_knobs import KnobChange
 from trainer.lifecycle.states import RunState
+from trainer.spaces import COMMAND_LINE
+from trainer.store.access import roles_of
 from trainer.store.database import StoreError, tick
 from trainer.store.knob_changes import add_changes
-from trainer.store.rights import may_read
 from trainer.store.runs import RUN_COLUMNS, Run, RunStore, as_run, get_run, insert_run, new_run
 from trainer.store.schema import runs
 
@@ -36,19 +37,20 @@ class BranchStore(RunStore):
         see the run. Raises StoreError as `create_run` does, and for a run that the owner may not read."""
         with self.writing() as connection:
             version = tick(connection)
-            if not may_read(get_run(connection, of), owner):
+            if get_run(connection, of).space not in roles_of(connection, owner) and owner != COMMAND_LINE:
                 raise StoreError("This run belongs to another visitor, so only they can branch it.")
             self.require_room(connection, owner)
+            space = self.target(connection, owner)
             applied = sum(change.step is not None for change in changes)
             fork = {"parent_id": of, "parent_step": step, "changes": applied}
-            run_id = insert_run(connection, new_run(config, owner, name, "", status) | fork, version)
+            run_id = insert_run(connection, new_run(config, owner, space, name, "", status) | fork, version)
             add_changes(connection, run_id, owner, changes)
             place(run_id)
             return run_id
 
     def branches_of(self, run_id: int) -> list[Run]:
         """Returns the runs that branched from a run, in the order of their steps."""
-        statement = sa.select(*RUN_COLUMNS).where(runs.c.parent_id == run_id)
+        statement = sa.select(*RUN_COLUMNS).where(runs.c.parent_id == run_id, self.visible(runs))
         with self.reading() as connection:
             rows = connection.execute(statement.order_by(runs.c.parent_step, runs.c.id))
             return [as_run(row) for row in rows]

@@ -12,10 +12,10 @@ from sqlalchemy.engine import Connection
 
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState, SearchState
+from trainer.spaces import refusal
+from trainer.store.access import MAX_ID, roles_of
 from trainer.store.database import StoreError, tick
-from trainer.store.rights import refusal
 from trainer.store.runs import (
-    MAX_ID,
     RUN_COLUMNS,
     Run,
     RunStore,
@@ -39,6 +39,7 @@ class Comparison:
 
     id: int
     owner: str
+    space: str
     title: str
     notes: str
     archived: bool
@@ -82,10 +83,11 @@ class ComparisonStore(RunStore):
         """Adds a comparison with its runs, all queued, and returns its id. Raises StoreError, and adds none, where the owner
         would have too many runs under way. `search` is the state of one that is a search."""
         with self.writing() as connection:
+            space = self.target(connection, owner)
             comparison_id = insert_comparison(
-                connection, owner, design, title, notes, datetime.now(UTC), search=search
+                connection, owner, space, design, title, notes, datetime.now(UTC), search=search
             )
-            self.add_members(connection, comparison_id, planned, owner)
+            self.add_members(connection, comparison_id, planned, owner, space)
             return comparison_id
 
     def extend_comparison(
@@ -100,20 +102,22 @@ class ComparisonStore(RunStore):
                     "This comparison has just got more seeds. Look again, and add more if it needs them."
                 )
             update_comparison(connection, comparison_id, version, design=dict(design))
-            self.add_members(connection, comparison_id, planned, comparison.owner)
+            self.add_members(connection, comparison_id, planned, comparison.owner, comparison.space)
 
     def comparison(self, comparison_id: int) -> Comparison:
         """Returns one comparison. Raises StoreError when there is none with this id."""
         with self.reading() as connection:
+            self.require_visible(connection, comparisons, comparison_id)
             return get_comparison(connection, comparison_id)
 
     def comparisons(
-        self, owners: Iterable[str] | None = None, archived: bool | None = False
+        self, among: Iterable[str] | None = None, archived: bool | None = False
     ) -> list[Comparison]:
-        """Returns comparisons, newest first: of some owners or of all; not archived, archived (True), or both (None)."""
-        statement = sa.select(*COMPARISON_COLUMNS).order_by(comparisons.c.id.desc())
-        if owners is not None:
-            statement = statement.where(comparisons.c.owner.in_(list(owners)))
+        """Returns comparisons, newest first: of some spaces or of all; not archived, archived (True), or both (None)."""
+        statement = sa.select(*COMPARISON_COLUMNS).where(self.visible(comparisons))
+        statement = statement.order_by(comparisons.c.id.desc())
+        if among is not None:
+            statement = statement.where(comparisons.c.space.in_(list(among)))
         if archived is not None:
             statement = statement.where(comparisons.c.archived == archived)
         with self.reading() as connection:
@@ -122,6 +126,7 @@ class ComparisonStore(RunStore):
     def members(self, comparison_id: int) -> list[Member]:
         """Returns a comparison's runs, by replicate and then by arm: the order in which they were queued."""
         with self.reading() as connection:
+            self.require_visible(connection, comparisons, comparison_id)
             return members_of(connection, comparison_id)
 
     def request_all(self, comparison_id: int, kind: RequestKind, *, by: str) -> int:
@@ -180,13 +185,13 @@ class ComparisonStore(RunStore):
             return [run.id for run in found]
 
     def add_members(
-        self, connection: Connection, comparison_id: int, planned: Sequence[Planned], owner: str
+        self, connection: Connection, comparison_id: int, planned: Sequence[Planned], owner: str, space: str
     ) -> None:
         """Queues more runs of a comparison inside a transaction. Raises StoreError where the owner has too many under way."""
         self.require_room(connection, owner, len(planned))
         for one in planned:
             # Each has a version, and so a place in the queue, of its own.
-            run_id = insert_run(connection, new_run(one.config, owner, one.name), tick(connection))
+            run_id = insert_run(connection, new_run(one.config, owner, space, one.name), tick(connection))
             insert_member(connection, comparison_id, run_id, one.arm, one.replicate)
 
     def _set_comparison(self, comparison_id: int, by: str, **values: Any) -> None:
@@ -199,6 +204,7 @@ class ComparisonStore(RunStore):
 def insert_comparison(
     connection: Connection,
     owner: str,
+    space: str,
     design: Mapping[str, Any],
     title: str,
     notes: str,
@@ -209,6 +215,7 @@ def insert_comparison(
     """Adds a comparison without runs inside a transaction, and returns its id."""
     values = {
         "owner": clean(owner),
+        "space": clean(space),
         "title": bounded("name", title),
         "notes": bounded("notes", notes),
         "archived": False,
@@ -248,7 +255,7 @@ def members_of(connection: Connection, comparison_id: int) -> list[Member]:
 def own_comparison(connection: Connection, comparison_id: int, by: str) -> Comparison:
     """Returns the comparison that `by` asks to change. Raises StoreError when there is none, or they may not."""
     comparison = get_comparison(connection, comparison_id)
-    if reason := refusal(comparison, by, "comparison"):
+    if reason := refusal(comparison, by, roles_of(connection, by), "comparison"):
         raise StoreError(reason)
     return comparison
 

@@ -12,8 +12,9 @@ from sqlalchemy.engine import Connection
 
 from trainer.lifecycle.hot_knobs import KnobChange
 from trainer.store import points
+from trainer.store.access import Access
 from trainer.store.comparisons import insert_comparison, insert_member
-from trainer.store.database import Database, tick
+from trainer.store.database import tick
 from trainer.store.knob_changes import add_changes
 from trainer.store.points import Batch
 from trainer.store.runs import ENDED, bounded_tags, clean, next_number
@@ -54,7 +55,7 @@ class Imported:
     comparison: int | None = None
 
 
-class ImportStore(Database):
+class ImportStore(Access):
     """Imports runs."""
 
     def import_run(
@@ -74,12 +75,14 @@ class ImportStore(Database):
         """Adds runs that are over, with their points and changes of knobs, and the comparison that they belong to, in one
         transaction. Raises ValueError for a run that is not over, and for points that do not fit together."""
         with self.writing() as connection:
-            found = [_add(connection, clean(owner), run) for run in runs]
+            space = self.target(connection, owner)
+            found = [_add(connection, clean(owner), space, run) for run in runs]
             if comparison is None:
                 return Imported(found)
             number = insert_comparison(
                 connection,
                 owner,
+                space,
                 comparison.design,
                 comparison.title,
                 comparison.notes,
@@ -91,7 +94,7 @@ class ImportStore(Database):
             return Imported(found, number)
 
 
-def _add(connection: Connection, owner: str, run: EndedRun) -> int:
+def _add(connection: Connection, owner: str, space: str, run: EndedRun) -> int:
     values = run.values
     if values["status"] not in ENDED:
         raise ValueError(f"Only a run that is over can be imported, not one that is {values['status']}.")
@@ -101,8 +104,9 @@ def _add(connection: Connection, owner: str, run: EndedRun) -> int:
         **{name: clean(values[name]) for name in ("name", "notes")},
         "error": None if values["error"] is None else clean(values["error"]),
         "notices": [clean(notice) for notice in values["notices"]],
-        "number": next_number(connection, owner),
+        "number": next_number(connection, space),
         "owner": owner,
+        "space": space,
         "archived": False,
         "attempt": 1,
         "beat": 0,

@@ -19,12 +19,13 @@ from trainer.lifecycle.hot_knobs import (
     values_of,
 )
 from trainer.lifecycle.requests import Request, RequestKind
-from trainer.store.database import Database, StoreError, tick
+from trainer.store.access import Access
+from trainer.store.database import StoreError, tick
 from trainer.store.runs import Run, own_run, update_run
 from trainer.store.schema import knob_changes, members, runs
 
 
-class KnobChangeStore(Database):
+class KnobChangeStore(Access):
     """Requests changes and reads them; `AttemptStore.record` writes at which step they were applied."""
 
     def change_knobs(self, run_id: int, values: Mapping[str, Any], *, by: str) -> KnobChange:
@@ -64,6 +65,7 @@ class KnobChangeStore(Database):
         """Returns the changes of several runs by run."""
         found: dict[int, list[KnobChange]] = defaultdict(list)
         with self.reading() as connection:
+            self.require_visible(connection, runs, *run_ids)
             for run_id, change in _changes(connection, run_ids):
                 found[run_id].append(change)
         return found

@@ -1,39 +1,8 @@
-"""Who may change a run or a comparison, and how many runs each may have under way: the one place that decides it. Every
-change that a person asks for names who asks (`by`)."""
+"""How many runs each visitor may have under way."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
-
-COMMAND_LINE = "command line"
-"""Owner of the runs that are started in a terminal, and the name under which a terminal asks for changes. Pages show these
-runs to every visitor; no visitor's id has a space."""
-
-
-class Owned(Protocol):
-    """What belongs to somebody."""
-
-    @property
-    def owner(self) -> str: ...
-
-
-def refusal(thing: Owned, by: str, kind: str = "run") -> str | None:
-    """Returns why `by` may not change a run or another `kind` of thing, as a sentence; None where they may: the owner, and
-    the command line, whose user could change the database itself."""
-    if by in (thing.owner, COMMAND_LINE):
-        return None
-    if thing.owner == COMMAND_LINE:
-        return (
-            f"This {kind} was started from the command line: everybody can see it here, and only the command line can "
-            "change it."
-        )
-    return f"This {kind} belongs to another visitor, so only they can change it."
-
-
-def may_read(thing: Owned, by: str) -> bool:
-    """Whether `by` may see a run: their own, or one of the command line, which itself sees all."""
-    return COMMAND_LINE in (thing.owner, by) or thing.owner == by
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ from sqlalchemy.engine import Connection
 from trainer.config import RunConfig
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import TRANSITIONS, Event, RunState
+from trainer.spaces import COMMAND_LINE, refusal
+from trainer.store.access import MAX_ID, Access, roles_of
 from trainer.store.data_rights import data_refusal
-from trainer.store.database import Database, StoreError, tick
-from trainer.store.rights import COMMAND_LINE, Limits, refusal
+from trainer.store.database import StoreError, tick
+from trainer.store.rights import Limits
 from trainer.store.schema import clock, comparisons, deletions, runs
 
 LIVE = tuple(state for state in RunState if not state.is_over)
@@ -27,18 +29,17 @@ MAX_LENGTHS = {"name": 120, "notes": 5_000}
 MAX_TAG, MAX_TAGS = 40, 20
 """Characters of a tag, and tags of one run or comparison."""
 
-MAX_ID = 2**31 - 1  # what the column holds on PostgreSQL
-
 
 @dataclass(frozen=True)
 class Run:
-    """One run as the store knows it. Times are aware datetimes in UTC. `number` counts its owner's runs from 1; `request` is
-    what its worker has still to answer, and `changes` how often its hot knobs have changed. A branch begins at `parent_step` of
-    the run `parent_id`, which may have been deleted."""
+    """One run as the store knows it. Times are aware datetimes in UTC. `owner` started it in `space`, whose runs `number`
+    counts from 1; `request` is what its worker has still to answer, and `changes` how often its hot knobs have changed. A
+    branch begins at `parent_step` of the run `parent_id`, which may have been deleted."""
 
     id: int
     number: int
     owner: str
+    space: str
     name: str
     notes: str
     archived: bool
@@ -82,9 +83,9 @@ class Changes:
     deleted: list[int]
 
 
-class RunStore(Database):
+class RunStore(Access):
     """What people do with runs. Each method is one transaction. A change names who asks for it, `by`, and raises StoreError
-    where they may not change the run (rights.py)."""
+    where they may not change the run (trainer/spaces/rights.py)."""
 
     limits: Limits | None = None
 
@@ -105,19 +106,20 @@ class RunStore(Database):
         with self.writing() as connection:
             version = tick(connection)
             self.require_room(connection, owner)
-            return insert_run(connection, new_run(config, owner, name, notes, status), version)
+            space = self.target(connection, owner)
+            return insert_run(connection, new_run(config, owner, space, name, notes, status), version)
 
     def run(self, run_id: int) -> Run:
         """Returns one run. Raises StoreError when there is none with this id."""
         with self.reading() as connection:
+            self.require_visible(connection, runs, run_id)
             return get_run(connection, run_id)
 
-    def runs(self, owner: str | Collection[str] | None = None, archived: bool | None = False) -> list[Run]:
-        """Returns runs, newest first: of one owner, of some or of all; not archived, archived (True), or both (None)."""
-        statement = sa.select(*RUN_COLUMNS).order_by(runs.c.id.desc())
-        if owner is not None:
-            owners = [owner] if isinstance(owner, str) else owner
-            statement = statement.where(runs.c.owner.in_(owners))
+    def runs(self, space: str | Collection[str] | None = None, archived: bool | None = False) -> list[Run]:
+        """Returns runs, newest first: of one space, of some or of all; not archived, archived (True), or both (None)."""
+        statement = sa.select(*RUN_COLUMNS).where(self.visible(runs)).order_by(runs.c.id.desc())
+        if space is not None:
+            statement = statement.where(runs.c.space.in_([space] if isinstance(space, str) else space))
         if archived is not None:
             statement = statement.where(runs.c.archived == archived)
         return self._select(statement)
@@ -125,12 +127,14 @@ class RunStore(Database):
     def run_ids(self, owner: str) -> list[int]:
         """Returns the ids of an owner's runs, oldest first."""
         with self.reading() as connection:
-            found = connection.execute(sa.select(runs.c.id).where(runs.c.owner == owner).order_by(runs.c.id))
+            own = sa.select(runs.c.id).where(runs.c.owner == owner, self.visible(runs))
+            found = connection.execute(own.order_by(runs.c.id))
             return [int(one) for one in found.scalars()]
 
     def with_status(self, *states: RunState) -> list[Run]:
         """Returns the runs in any of these states, in the order in which they were queued."""
-        return self._select(sa.select(*RUN_COLUMNS).where(runs.c.status.in_(states)).order_by(runs.c.place))
+        statement = sa.select(*RUN_COLUMNS).where(runs.c.status.in_(states), self.visible(runs))
+        return self._select(statement.order_by(runs.c.place))
 
     def queued(self) -> list[Run]:
         """Returns the runs that wait for a worker, first come first."""
@@ -138,14 +142,16 @@ class RunStore(Database):
 
     def live(self, owner: str | None = None) -> list[Run]:
         """Returns the runs that are not over: queued, running, paused or interrupted; of one owner or of all."""
-        statement = sa.select(*RUN_COLUMNS).where(runs.c.status.in_(LIVE)).order_by(runs.c.place)
-        return self._select(statement if owner is None else statement.where(runs.c.owner == owner))
+        statement = sa.select(*RUN_COLUMNS).where(runs.c.status.in_(LIVE), self.visible(runs))
+        statement = statement if owner is None else statement.where(runs.c.owner == owner)
+        return self._select(statement.order_by(runs.c.place))
 
     def changed_since(self, version: int) -> Changes:
         """Returns the runs changed or deleted after `version` (0: all). Pass the answer's `version` next time."""
         with self.reading() as connection:
             now = int(connection.execute(_CLOCK).scalar_one())
-            changed = connection.execute(_CHANGED, {"after": version}).all()
+            seen = _CHANGED if self.sees_all else _CHANGED.where(self.visible(runs))
+            changed = connection.execute(seen, {"after": version}).all()
             deleted = connection.execute(_DELETED, {"after": version}).scalars().all()
         return Changes(now, [as_run(row) for row in changed], list(deleted))
 
@@ -192,12 +198,14 @@ class RunStore(Database):
         """Sets the tags."""
         self._set(run_id, by, tags=bounded_tags(tags))
 
-    def tags(self, owners: Collection[str]) -> list[str]:
-        """Returns the tags of these owners' runs and comparisons, each once."""
+    def tags(self, among: Collection[str]) -> list[str]:
+        """Returns the tags of the runs and comparisons in these spaces, each once."""
         with self.reading() as connection:
             found = [
                 connection.execute(
-                    sa.select(table.c.tags).where(table.c.owner.in_(owners), table.c.tags != [])
+                    sa.select(table.c.tags).where(
+                        table.c.space.in_(among), table.c.tags != [], self.visible(table)
+                    )
                 )
                 for table in (runs, comparisons)
             ]
@@ -237,6 +245,7 @@ class RunStore(Database):
 def new_run(
     config: RunConfig | Mapping[str, Any],
     owner: str,
+    space: str,
     name: str,
     notes: str = "",
     status: RunState = RunState.QUEUED,
@@ -244,6 +253,7 @@ def new_run(
     claimed, now = status is RunState.RUNNING, datetime.now(UTC)
     return {
         "owner": clean(owner),
+        "space": clean(space),
         "name": bounded("name", name),
         "notes": bounded("notes", notes),
         "archived": False,
@@ -261,15 +271,15 @@ def new_run(
 
 
 def insert_run(connection: Connection, values: Mapping[str, Any], version: int) -> int:
-    _require_data(connection, values["config"], values["owner"])
-    number = next_number(connection, values["owner"])
+    _require_data(connection, values["config"], values["owner"], values["space"])
+    number = next_number(connection, values["space"])
     row = {**values, "number": number, "version": version, "place": version}
     return int(connection.execute(sa.insert(runs).returning(runs.c.id), row).scalar_one())
 
 
-def next_number(connection: Connection, owner: str) -> int:
-    """Returns the number of an owner's next run. Numbers grow with ids; only that of a deleted newest run is given again."""
-    return int(connection.execute(_NEWEST_NUMBER, {"owner": owner}).scalar() or 0) + 1
+def next_number(connection: Connection, space: str) -> int:
+    """Returns the number of a space's next run. Only that of a deleted run with the highest one is given again."""
+    return int(connection.execute(_HIGHEST_NUMBER, {"space": space}).scalar() or 0) + 1
 
 
 def find_run(connection: Connection, run_id: int) -> Run | None:
@@ -290,14 +300,14 @@ def get_run(connection: Connection, run_id: int) -> Run:
 def own_run(connection: Connection, run_id: int, by: str) -> Run:
     """Returns the run that `by` asks to change. Raises StoreError when there is none, or they may not."""
     run = get_run(connection, run_id)
-    if reason := refusal(run, by):
+    if reason := refusal(run, by, roles_of(connection, by)):
         raise StoreError(reason)
     return run
 
 
-def _require_data(connection: Connection, config: Mapping[str, Any], owner: str) -> None:
-    """Raises StoreError when the run would train on data that belongs to someone else. The command line may use all."""
-    if owner != COMMAND_LINE and (reason := data_refusal(connection, config, (owner, COMMAND_LINE))):
+def _require_data(connection: Connection, config: Mapping[str, Any], owner: str, space: str) -> None:
+    """Raises StoreError when the run would train on data that its space does not have. The command line may use all."""
+    if owner != COMMAND_LINE and (reason := data_refusal(connection, config, (space, COMMAND_LINE))):
         raise StoreError(reason)
 
 
@@ -314,7 +324,7 @@ def resume_run(connection: Connection, run: Run, version: int) -> RunState:
     """Queues a run again inside a transaction; see `RunStore.resume`."""
     if run.status is RunState.FINISHED:
         raise StoreError("This run is finished; start a new run with its knobs instead.")
-    _require_data(connection, run.config, run.owner)
+    _require_data(connection, run.config, run.owner, run.space)
     if run.status is RunState.RUNNING and run.request is not None:
         update_run(connection, run.id, version, request=RequestKind.RESUME)
     if run.status in (RunState.QUEUED, RunState.RUNNING):
@@ -378,9 +388,7 @@ def clean(text: str) -> str:
 
 RUN_COLUMNS = [runs.c[field.name] for field in fields(Run)]
 _GET = sa.select(*RUN_COLUMNS).where(runs.c.id == sa.bindparam("run"))
-_NEWEST_NUMBER = (
-    sa.select(runs.c.number).where(runs.c.owner == sa.bindparam("owner")).order_by(runs.c.id.desc()).limit(1)
-)
+_HIGHEST_NUMBER = sa.select(sa.func.max(runs.c.number)).where(runs.c.space == sa.bindparam("space"))
 _CLOCK = sa.select(clock.c.value)
 _CHANGED = sa.select(*RUN_COLUMNS).where(runs.c.version > sa.bindparam("after")).order_by(runs.c.version)
 _DELETED = sa.select(deletions.c.run_id).where(deletions.c.version > sa.bindparam("after"))

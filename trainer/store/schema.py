@@ -12,8 +12,9 @@ from sqlalchemy.engine import Dialect
 
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import JobState, RunState, SearchState
+from trainer.spaces.spaces import LinkKind, Role, SpaceKind
 
-HEAD = "0011"
+HEAD = "0012"
 """Newest migration. Known here so that opening a current database does not import Alembic."""
 
 
@@ -85,6 +86,7 @@ runs = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("number", sa.Integer, nullable=False, server_default="0"),
     sa.Column("owner", sa.String(200), nullable=False),
+    sa.Column("space", sa.String(200), nullable=False, server_default=""),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("notes", sa.Text, nullable=False),
     sa.Column("archived", sa.Boolean, nullable=False),
@@ -114,6 +116,7 @@ runs = sa.Table(
     sa.Index(None, "status", "place"),
     sa.Index(None, "status", "owner", "place"),
     sa.Index(None, "owner", "id"),
+    sa.Index(None, "space", "id"),
     sa.Index(None, "parent_id"),
     sqlite_autoincrement=True,  # an id is never reused: folders and cursors are named by it
 )
@@ -176,7 +179,9 @@ comparisons = sa.Table(
     sa.Column("search", _member_of(SearchState)),
     sa.Column("error", sa.Text),
     sa.Column("tags", Json, nullable=False, server_default="[]"),
+    sa.Column("space", sa.String(200), nullable=False, server_default=""),
     sa.Index(None, "owner", "id"),
+    sa.Index(None, "space", "id"),
     sqlite_autoincrement=True,
 )
 """A search has a state of its own and, where it failed, the reason; its trials are kept in Optuna's tables (studies.py)."""
@@ -225,10 +230,11 @@ bookmarks = sa.Table(
     sa.Column("owner", sa.String(200), nullable=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("shows", Json, nullable=False),
-    sa.UniqueConstraint("owner", "name"),
+    sa.Column("space", sa.String(200), nullable=False, server_default=""),
+    sa.UniqueConstraint("space", "name"),
     sqlite_autoincrement=True,
 )
-"""What an owner's list of runs shows, under a name: filter, selection and grouping."""
+"""What a space's list of runs shows, under a name: filter, selection and grouping."""
 
 deletions = sa.Table(
     "deletions",
@@ -264,11 +270,52 @@ uploads = sa.Table(
     sa.Column("kind", sa.String(20), nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),
     sa.Column("created", Utc, nullable=False),
-    sa.UniqueConstraint("owner", "digest"),
+    sa.Column("space", sa.String(200), nullable=False, server_default=""),
+    sa.UniqueConstraint("space", "digest"),
     sa.Index(None, "digest"),
     sqlite_autoincrement=True,
 )
-"""Which files each owner has; their contents lie on disk, named by digest."""
+"""Which files each space has, and who added them; their contents lie on disk, named by digest."""
+
+spaces = sa.Table(
+    "spaces",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("kind", _member_of(SpaceKind), nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("created", Utc, nullable=False),
+    sa.Column("archived", sa.Boolean, nullable=False),
+)
+"""Shared spaces. A private space, and the installation's, have no row: their ids say whose they are (trainer/spaces)."""
+
+memberships = sa.Table(
+    "memberships",
+    metadata,
+    sa.Column("space", sa.String(40), sa.ForeignKey("spaces.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("person", sa.String(200), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("role", _member_of(Role), nullable=False),
+    sa.Column("joined", Utc, nullable=False),
+    sa.Index(None, "person"),
+)
+
+links = sa.Table(
+    "links",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("kind", _member_of(LinkKind), nullable=False),
+    sa.Column("space", sa.String(200), nullable=False),
+    sa.Column("opens", sa.Integer),
+    sa.Column("role", _member_of(Role)),
+    sa.Column("created_by", sa.String(200), nullable=False),
+    sa.Column("created", Utc, nullable=False),
+    sa.Column("expires", Utc, nullable=False),
+    sa.UniqueConstraint("digest"),
+    sa.Index(None, "space"),
+    sqlite_autoincrement=True,
+)
+"""Links that let others in, by the digest of the key that each carries."""
 
 supervisor = sa.Table(
     "supervisor",

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState, SearchState
+from trainer.spaces import COMMAND_LINE
 from trainer.store.attempts import add_notices
 from trainer.store.comparisons import (
     COMPARISON_COLUMNS,
@@ -21,7 +22,6 @@ from trainer.store.comparisons import (
     update_comparison,
 )
 from trainer.store.database import StoreError, tick
-from trainer.store.rights import COMMAND_LINE
 from trainer.store.runs import clean, find_run, request_run, resume_run
 from trainer.store.schema import comparisons
 
@@ -39,7 +39,8 @@ class SearchStore(ComparisonStore):
 
     def live_searches(self) -> list[Comparison]:
         """Returns the searches that are under way, oldest first."""
-        statement = sa.select(*COMPARISON_COLUMNS).where(comparisons.c.search == SearchState.RUNNING)
+        running = comparisons.c.search == SearchState.RUNNING
+        statement = sa.select(*COMPARISON_COLUMNS).where(running, self.visible(comparisons))
         with self.reading() as connection:
             return [
                 Comparison(**row._mapping) for row in connection.execute(statement.order_by(comparisons.c.id))
@@ -53,7 +54,8 @@ class SearchStore(ComparisonStore):
             search = get_comparison(connection, search_id)
             known = {one.arm for one in members_of(connection, search_id)}
             if search.search is SearchState.RUNNING and number not in known:
-                self.add_members(connection, search_id, [Planned(number, 0, name, config)], search.owner)
+                trial = Planned(number, 0, name, config)
+                self.add_members(connection, search_id, [trial], search.owner, search.space)
 
     def prune_trial(self, run_id: int, sentence: str) -> None:
         """Requests a stop of a trial's run, with a notice that says why. Does nothing to a run that is over."""

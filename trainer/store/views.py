@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from trainer.store.database import Database
-from trainer.store.schema import views
+from trainer.store.access import Access
+from trainer.store.schema import runs, views
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,13 @@ class View:
     data: bytes
 
 
-class ViewStore(Database):
+class ViewStore(Access):
     """Reads views; `AttemptStore.record` writes them, together with the points of the same moment."""
 
     def views(self, run_id: int, after_version: int = -1) -> list[View]:
         """Returns a run's views that changed after a version, and reads no other."""
         with self.reading() as connection:
+            self.require_visible(connection, runs, run_id)
             found = connection.execute(_CHANGED, {"run": run_id, "after": after_version}).all()
         return [View(*row) for row in found]
 

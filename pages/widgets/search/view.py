@@ -22,7 +22,6 @@ from trainer.comparison.verdicts import amount
 from trainer.config import RunConfig, diff, display_value
 from trainer.formatting import format_duration
 from trainer.lifecycle.states import SearchState
-from trainer.store import refusal
 
 INTERVAL: Final = 1.5
 """Seconds between two polls of a search that is under way."""
@@ -32,7 +31,7 @@ def search_view(context: PageContext, search_id: int) -> None:
     """Draws the search, and follows it for as long as it is under way."""
     found = read_search(context.store, search_id)
     comparison_heading(found.comparison)
-    may_change = refusal(found.comparison, context.owner) is None
+    may_change = context.refusal(found.comparison, "comparison") is None
     following = found.state is SearchState.RUNNING or bool(found.under_way)
 
     def follow() -> None:
