@@ -6,6 +6,7 @@ import streamlit as st
 
 from pages.widgets.comparison_list import comparison_list
 from pages.widgets.comparison_view import comparison_view
+from pages.widgets.elsewhere import comparison_elsewhere
 from pages.widgets.launch import start_once
 from pages.widgets.linked_comparison import link_to_comparison, linked_comparison
 from pages.widgets.markup import facts_list
@@ -27,8 +28,8 @@ def page(context: PageContext) -> None:
     """Draws one comparison, where the address names one, or the page."""
     if (linked := linked_comparison()) is not None:
         known = {one.id: one for one in context.comparisons(archived=None)}
-        if linked in known:
-            (search_view if known[linked].search else comparison_view)(context, linked)
+        if (one := known.get(linked) or comparison_elsewhere(context, linked)) is not None:
+            (search_view if one.search else comparison_view)(context, linked)
             return
         st.info(f"Comparison {linked} is not among yours. It may have been deleted.", icon=":material/info:")
     heading(

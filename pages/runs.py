@@ -9,8 +9,10 @@ import streamlit as st
 
 from pages.widgets.baseline import pinned, reference
 from pages.widgets.bookmarks import bookmarks
+from pages.widgets.chosen_curves import chosen_curves
 from pages.widgets.chosen_runs import chosen_runs
-from pages.widgets.history import differences_by_run, is_probe
+from pages.widgets.elsewhere import run_elsewhere
+from pages.widgets.history import config_of, differences_by_run, is_probe
 from pages.widgets.import_runs import import_runs
 from pages.widgets.linked_run import SEVERAL, link_target, link_to, linked_runs
 from pages.widgets.markup import information, quiet
@@ -32,10 +34,13 @@ def page(context: PageContext) -> None:
     heading("Runs")
     linked = linked_runs(runs)
     if not linked and (target := link_target()) is not None:
+        if (shared := run_elsewhere(context, target)) is not None:
+            _draw_shared(context, shared)
+            return
         st.html(
             information(
-                f"Run {shorten(target, 40)} is not among yours. To share a run, share its knobs: "
-                "load them, then press Copy link."
+                f"Run {shorten(target, 40)} is not among yours, or the link to it does not hold any more. To let others "
+                "look at a run of yours, open it and press Share."
             )
         )
     import_runs(context)
@@ -49,6 +54,14 @@ def page(context: PageContext) -> None:
         return
     poll_states(context, runs, show_queue=False)
     _draw_runs(context, runs, linked)
+
+
+def _draw_shared(context: PageContext, run: Run) -> None:
+    """Draws a run that a link has opened, to look at."""
+    st.html(information("Somebody has opened this run to you with a link: you can look at it."))
+    run_detail(context, run, differences_by_run([run], None)[run.id])
+    if (config := config_of(run)) is not None:
+        chosen_curves(context.store, [run], [config])
 
 
 def _draw_runs(context: PageContext, runs: Sequence[Run], linked: Sequence[Run]) -> None:

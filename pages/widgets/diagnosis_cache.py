@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from threading import Lock
 from weakref import WeakKeyDictionary
 
+from sqlalchemy.engine import Engine
+
 from trainer.diagnosis import Finding, diagnose, gather, milestone
 from trainer.lifecycle.states import RunState
 from trainer.store import Run, Store
@@ -25,7 +27,7 @@ class Diagnosis:
     judged: bool = False
 
 
-_caches: WeakKeyDictionary[Store, OrderedDict[Hashable, Diagnosis]] = WeakKeyDictionary()
+_caches: WeakKeyDictionary[Engine, OrderedDict[Hashable, Diagnosis]] = WeakKeyDictionary()
 _lock = Lock()
 
 
@@ -36,7 +38,7 @@ def diagnosis_of(store: Store, run: Run) -> Diagnosis:
         return Diagnosis()
     key = (run.id, run.changes, run.status if run.is_over else "", run.ended, 0 if run.is_over else passed)
     with _lock:
-        cache = _caches.setdefault(store, OrderedDict())
+        cache = _caches.setdefault(store.engine, OrderedDict())
         if key in cache:
             cache.move_to_end(key)
             return cache[key]

@@ -14,6 +14,7 @@ from pages.widgets.share import copy_button
 from pages.widgets.text import escape_html
 from trainer.spaces import Link, LinkKind, Membership, Role, Space
 from trainer.store import MAX_LENGTHS
+from trainer.store.access import digest_of
 from trainer.store.spaces import LINK_DAYS
 
 _MADE = "made-link"
@@ -33,11 +34,12 @@ def space_members(context: PageContext, space: Space) -> None:
 
 def _member(context: PageContext, space: Space, member: Membership, owns: bool) -> None:
     you = member.person == context.owner
+    handle = digest_of(member.person)[:12]  # who has the id itself is that person
     with st.container(
-        horizontal=True, vertical_alignment="center", gap="small", key=f"member-{space.id}-{member.name}"
+        horizontal=True, vertical_alignment="center", gap="small", key=f"member-{space.id}-{handle}"
     ):
         st.html(f"<span>{escape_html(member.name)}{' (you)' if you else ''}</span>", width="stretch")
-        key = f"role-{space.id}-{member.person}"
+        key = f"role-{space.id}-{handle}"
         if owns:
             st.selectbox(
                 f"Role of {member.name}",
@@ -54,7 +56,7 @@ def _member(context: PageContext, space: Space, member: Membership, owns: bool) 
         if owns or you:
             st.button(
                 "Leave" if you else "Remove",
-                key=f"remove-{space.id}-{member.person}",
+                key=f"remove-{space.id}-{handle}",
                 type="tertiary",
                 help="What was made here stays in the space.",
                 on_click=partial(_remove, context, space.id, member.person),

@@ -57,6 +57,21 @@ OF_COMPARISONS = {
     *("stop_search", "continue_search"),
 }
 """Strangers call these in test_compared_runs.py and test_search.py."""
+OF_SPACES = {
+    *(
+        "create_space",
+        "rename_space",
+        "archive_space",
+        "set_role",
+        "remove_member",
+        "invite",
+        "publish",
+        "revoke",
+        "join",
+    ),
+    *("move_run", "move_comparison", "share_upload", "memberships", "links"),
+}
+"""Strangers and members of each role call these in test_spaces.py; the last two only read."""
 OWNERS = ("ann", "bob", COMMAND_LINE)
 
 
@@ -87,7 +102,7 @@ def test_every_write_is_by_somebody_or_by_the_machine(store: Store) -> None:
     public = {
         name: method
         for name, method in inspect.getmembers(Store, inspect.isfunction)
-        if not name.startswith("_") and name != "require_room"  # only asks, inside a write
+        if not name.startswith("_") and name not in ("require_room", "target")  # only ask, inside a write
     }
     writes = {
         name
@@ -95,12 +110,18 @@ def test_every_write_is_by_somebody_or_by_the_machine(store: Store) -> None:
         if name != "writing"
         and any(
             word in inspect.getsource(method)
-            for word in ("writing()", "self._set(", "self._change(", "self._set_comparison(")
+            for word in (
+                "writing()",
+                "self._set(",
+                "self._change(",
+                "self._change_space(",
+                "self._set_comparison(",
+            )
         )
     }
     asks = {name for name, method in public.items() if "by" in inspect.signature(method).parameters}
-    assert writes - MACHINE - ADDS == asks
-    assert asks - {"remove_upload"} - OF_COMPARISONS == METHODS
+    assert writes - MACHINE - ADDS == asks - {"memberships", "links"}
+    assert asks - {"remove_upload"} - OF_COMPARISONS - OF_SPACES == METHODS
     for name in asks:
         by = inspect.signature(public[name]).parameters["by"]
         assert by.kind is by.KEYWORD_ONLY
@@ -149,9 +170,8 @@ def test_a_file_is_removed_from_nobody_elses_list(store: Store) -> None:
 
 def test_the_refusal_says_whose_it_is(store: Store) -> None:
     of_terminal = store.run(run_in(store, RunState.QUEUED, COMMAND_LINE))
-    assert "only the command line can change it." in (refusal(of_terminal, "ann") or "")
+    assert "only the command line can change it." in (refusal(of_terminal, "ann", store.roles("ann")) or "")
     of_bob = store.run(run_in(store, RunState.QUEUED, "bob"))
-    assert "belongs to another visitor" in (refusal(of_bob, "ann") or "")
-    assert (
-        refusal(of_bob, "bob") is refusal(of_bob, COMMAND_LINE) is refusal(of_terminal, COMMAND_LINE) is None
-    )
+    assert "belongs to another visitor" in (refusal(of_bob, "ann", store.roles("ann")) or "")
+    assert refusal(of_bob, "bob", store.roles("bob")) is None
+    assert refusal(of_bob, COMMAND_LINE, {}) is refusal(of_terminal, COMMAND_LINE, {}) is None

@@ -16,6 +16,7 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.search.charts import draw_charts
 from pages.widgets.search.form import LABELS
+from pages.widgets.sharing import sharing
 from pages.widgets.text import escape_html
 from trainer.comparison.search.analysis import Found, Trial, confirm, read_search
 from trainer.comparison.verdicts import amount
@@ -51,6 +52,7 @@ def search_view(context: PageContext, search_id: int) -> None:
         comparison_about(context, found.comparison)
     elif found.comparison.notes:
         st.text(found.comparison.notes)
+    sharing(context, found.comparison)
 
 
 def _progress(found: Found) -> None:
