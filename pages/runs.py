@@ -71,7 +71,7 @@ def _draw_runs(context: PageContext, runs: Sequence[Run], linked: Sequence[Run])
     several = bool(st.session_state.get(SEVERAL))
     before, listed = [run.id for run in linked], {run.id for run in shown}
     hidden = [run for run in before if several and run not in listed]  # a filter finds more, and drops none
-    chosen = hidden + run_table(shown, differs, before, reference(runs), several=several)
+    chosen = hidden + run_table(shown, differs, before, reference(runs), context.names(), several=several)
     if hidden:
         st.html(
             quiet(f"{len(hidden)} of the selected runs {'is' if len(hidden) == 1 else 'are'} not listed now.")

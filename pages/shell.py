@@ -61,13 +61,15 @@ def main() -> None:
     st.html(WIDGETS / "styles.css")
     page = st.navigation(PAGES)
     with st.sidebar:
+        choice = st.container(key="space")
         knobs = draw_knobs(folded=page.url_path not in KNOB_PAGES)
         complete_frame(page.url_path, knobs.address)
     if sentence := exposure():
         st.html(warning(sentence))
     show_link_notices()
     try:
-        place = choose_space(store(), visitor())
+        with choice:
+            place = choose_space(store(), visitor())
         pages = (TRAIN, COMPARISONS, HEALTH, DATA, RUNS, SPACES)
         st.session_state[CONTEXT] = PageContext(
             place.store, visitor(), place.space, place.roles, knobs, *pages

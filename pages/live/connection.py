@@ -171,6 +171,8 @@ class Connection:
 
     async def _refresh(self, message: Message) -> None:
         assert self._grant is not None
+        if await self._hub.hidden(self._grant.owner, self._grant.runs):
+            raise ClosingError(NOT_ALLOWED, "one of these runs is not yours to see any more: reload the page")
         try:
             token = self._tokens.renew(self._grant)
         except TokenError as error:

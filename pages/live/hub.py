@@ -91,6 +91,11 @@ class Hub:
             if sent := self._followed[run].sent:
                 viewer.statuses[run] = sent
 
+    async def hidden(self, person: str, runs: Iterable[int]) -> set[int]:
+        """Returns those of these runs that the person may not see, or not any more."""
+        theirs, asked = self._store.acting_for(person), list(runs)
+        return await asyncio.get_running_loop().run_in_executor(self._readers, theirs.hidden, asked)
+
     def resync(self, viewer: Viewer, run: int, cursors: Cursors) -> None:
         """Accepts the cursors that a viewer reports; the points after them become due."""
         viewer.cursors[run] = {kind: cursors.get(kind, -1) for kind in KINDS}

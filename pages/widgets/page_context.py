@@ -49,6 +49,12 @@ class PageContext:
         """Returns why the visitor may not change a run or another `kind` of thing, as a sentence; None where they may."""
         return refusal(thing, self.owner, self.roles, kind)
 
+    def names(self) -> dict[str, str]:
+        """Returns the names of the members of a shared space, by their ids; in a private one there are none."""
+        if self.space == self.owner:
+            return {}
+        return {one.person: one.name for one in self.store.memberships(self.space, by=self.owner)}
+
     def runs(self, archived: bool | None = False) -> list[Run]:
         """Returns the runs that are listed, newest first; `archived` None for all of them."""
         return self.store.runs(self.spaces, archived)

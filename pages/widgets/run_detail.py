@@ -119,6 +119,7 @@ def _actions(context: PageContext, run: Run, *, disabled: bool) -> None:
         st.button(
             "Show on chart",
             icon=":material/show_chart:",
+            disabled=run.space not in context.spaces,
             on_click=_show,
             args=(run.id,),
             key=f"show-{run.id}",

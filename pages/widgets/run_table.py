@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -29,17 +29,18 @@ def run_table(
     differs: dict[int, Differences],
     selected: Sequence[int],
     reference: str,
+    names: Mapping[str, str],
     *,
     several: bool = False,
 ) -> list[int]:
     """Draws the table and returns the ids of the selected runs: one at most, unless `several` may be selected. `reference` is
-    what runs are described against."""
+    what runs are described against, and `names` those of the people who may have started them."""
     if not runs:
         return []
     ids = [run.id for run in runs]
     rows = [ids.index(one) for one in selected if one in ids]
     event: Any = st.dataframe(
-        table(runs, differs),
+        table(runs, differs, names),
         key=f"runs-table-{hash((tuple(ids), several or tuple(selected)))}",
         hide_index=True,
         height=min(len(runs), MAX_ROWS) * ROW_HEIGHT + ROW_HEIGHT + 3,
@@ -54,20 +55,23 @@ def run_table(
     return [ids[row] for row in event.selection.rows if row < len(ids)]
 
 
-def table(runs: Sequence[Run], differs: dict[int, Differences]) -> pd.DataFrame:
-    """Returns the rows, without columns in which no run has a value."""
-    frame = pd.DataFrame([_row(run, differs[run.id]) for run in runs])
+def table(runs: Sequence[Run], differs: dict[int, Differences], names: Mapping[str, str]) -> pd.DataFrame:
+    """Returns the rows, without columns in which no run has a value. `names` are those of the space's members."""
+    frame = pd.DataFrame([_row(run, differs[run.id], names) for run in runs])
     frame["Created"] = pd.to_datetime(frame["Created"], utc=True).dt.tz_convert(_timezone())
-    return frame.drop(columns=[name for name in ("Tags", "Accuracy", "Error") if frame[name].isna().all()])
+    return frame.drop(
+        columns=[name for name in ("By", "Tags", "Accuracy", "Error") if frame[name].isna().all()]
+    )
 
 
-def _row(run: Run, differs: Differences) -> dict[str, Any]:
+def _row(run: Run, differs: Differences, names: Mapping[str, str]) -> dict[str, Any]:
     best = (run.results or {}).get("best") or {}
     value = best.get("val_metric")
     accuracy = task_of(config_of(run)) == "classification"
     return {
         "Run": None if run.owner == COMMAND_LINE else run.number,
         "Name": run_title(run) if run.owner == COMMAND_LINE else run.name.strip(),
+        "By": names.get(run.owner),
         "State": run.status.label,
         "Differs": str(differs),
         "Tags": list(run.tags) or None,
@@ -85,6 +89,7 @@ def _columns(reference: str) -> dict[str, Any]:
     return {
         "Run": column.NumberColumn("Run", format="%d", width=60),
         "Name": column.TextColumn("Name", width=120),
+        "By": column.TextColumn("By", width=100, help="Who started it."),
         "State": column.TextColumn("State", width=80),
         "Differs": column.TextColumn(f"Differs from {reference}", width=255),
         "Tags": column.ListColumn("Tags", width=120),

@@ -70,7 +70,7 @@ def _elsewhere(context: PageContext, thing: Run | Comparison, kind: LinkKind, ma
         )
         st.button(
             "Copy",
-            key=f"copy-{kind}-{thing.id}",
+            key=f"copy-to-{kind}-{thing.id}",
             help=f"The {kind} as it is now, with its curves and weights; it stays here, too.",
             on_click=partial(_copy, context, thing, target),
         )

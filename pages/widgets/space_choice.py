@@ -14,7 +14,7 @@ from trainer.store import Store
 SPACE, KEY = "space", "key"
 """Parameters of the address: the space, and the key of a link to something that everybody may look at."""
 PRIVATE: Final = "Private"
-_CHOICE, _KEYS, _READ = "space-choice", "link-keys", "space-read"
+_CHOICE, _NEXT, _KEYS, _READ = "space-choice", "space-next", "link-keys", "space-read"
 _MAX_KEYS: Final = 20
 
 
@@ -27,30 +27,31 @@ class Place(NamedTuple):
 
 
 def choose_space(store: Store, person: str) -> Place:
-    """Draws the choice in the sidebar, where there is one, and returns the place."""
+    """Draws the choice, where there is one, and returns the place."""
     shared = {one.id: one for one in store.spaces(person)}
-    _read_address(shared)
+    if _NEXT in st.session_state:
+        st.session_state[_CHOICE] = st.session_state.pop(_NEXT)
+    else:
+        _read_address(shared)
     if st.session_state.get(_CHOICE) not in shared:  # nothing chosen, or no member any more
         st.session_state.pop(_CHOICE, None)
     if shared:
-        with st.sidebar:
-            st.selectbox(
-                "Space",
-                [None, *shared],
-                format_func=lambda one: PRIVATE if one is None else shorten(shared[one].title, 40),
-                key=_CHOICE,
-                on_change=_write_address,
-                help="Whose runs, comparisons and files you see, and where new ones go.",
-            )
+        st.selectbox(
+            "Space",
+            [None, *shared],
+            format_func=lambda one: PRIVATE if one is None else shorten(shared[one].title, 40),
+            key=_CHOICE,
+            on_change=_write_address,
+            help="Whose runs, comparisons and files you see, and where new ones go.",
+        )
     _write_address()
     chosen = st.session_state.get(_CHOICE) or person
     return Place(store.acting_for(person, chosen, _keys()), chosen, store.roles(person))
 
 
 def enter(space: str | None) -> None:
-    """Goes to a space, or (None) to the private one, in the script's next run. For a button's `on_click`."""
-    st.session_state[_READ] = st.session_state[_CHOICE] = space
-    _write_address()
+    """Goes to a space, or (None) to the private one, in the script's next run."""
+    st.session_state[_NEXT] = space
 
 
 def _read_address(shared: dict[str, Space]) -> None:

@@ -114,6 +114,7 @@ READS: dict[str, Callable[[Store, World, str], Any]] = {
     "knob_changes": lambda store, world, _: [store.knob_changes(world.run)],
     "knob_changes_of": lambda store, world, _: [store.knob_changes_of([world.run])],
     "branches_of": lambda store, world, _: [store.branches_of(world.run)] if store.run(world.run) else [],
+    "hidden": lambda store, world, _: not store.hidden([world.run]),
     "comparison": lambda store, world, _: store.comparison(world.comparison),
     "comparisons": lambda store, world, _: store.comparisons([world.space]),
     "members": lambda store, world, _: store.members(world.comparison),

@@ -11,7 +11,10 @@ from sqlalchemy.engine import Connection
 
 from trainer.store.schema import uploads
 
-SOMEBODY_ELSES = "This data set is not on this machine, or belongs to someone else or another space; upload it yourself on the Your data page."
+SOMEBODY_ELSES = (
+    "This data set is not on this machine, or belongs to someone else or another space; "
+    "upload it yourself on the Your data page."
+)
 """One sentence for both: whether somebody has the file is not for others to know."""
 
 

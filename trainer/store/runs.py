@@ -131,6 +131,16 @@ class RunStore(Access):
             found = connection.execute(own.order_by(runs.c.id))
             return [int(one) for one in found.scalars()]
 
+    def hidden(self, run_ids: Collection[int]) -> set[int]:
+        """Returns those of these runs that are there, and not the person's to see."""
+        there = sa.select(runs.c.id).where(runs.c.id.in_(run_ids))
+        with self.reading() as connection:
+            found, seen = (
+                set(connection.execute(statement).scalars())
+                for statement in (there, there.where(self.visible(runs)))
+            )
+        return found - seen
+
     def with_status(self, *states: RunState) -> list[Run]:
         """Returns the runs in any of these states, in the order in which they were queued."""
         statement = sa.select(*RUN_COLUMNS).where(runs.c.status.in_(states), self.visible(runs))
