@@ -27,7 +27,7 @@ FLOORS = [
     ("trainer.choice",),
     ("trainer.conflicts",),
     ("trainer.config",),
-    ("trainer.lifecycle",),
+    ("trainer.lifecycle", "trainer.spaces"),
     ("trainer.streams", "trainer.curves", "trainer.store", "trainer.migrations"),
     ("trainer.engine",),
     ("trainer.describe",),

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import alembic.command
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from command_line import FAST, cli
 
 from trainer.config import RunConfig
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import SearchState
 from trainer.spaces import COMMAND_LINE, LinkKind, Role, SpaceKind
 from trainer.store import Batch, Planned, Store, StoreError
+from trainer.store.database import Database, alembic_config
 from trainer.store.schema import links
 
 DIGEST = "d" * 64
@@ -376,3 +380,58 @@ def test_names_are_bounded(world: World, name: str) -> None:
     key = world.store.invite(world.space, Role.MEMBER, by="ann")
     with pytest.raises(StoreError, match="use 1 to 40"):
         world.store.join(key, name, by="sue")
+
+
+def test_the_command_line_makes_a_space_and_trains_in_it(tmp_path, command):
+    code, space, err = command("new-space", "Delivery times")
+    assert (code, "python -m trainer invite" in err) == (0, True)
+    space = space.strip()
+    _, address, _ = command("invite", space, "--role", "editor")
+    store = Store(f"sqlite:///{tmp_path / 'trainscope.db'}")
+    store.join(address.strip().removeprefix("/spaces?join="), "Ada", by="ada")
+    assert store.roles("ada")[space] is Role.EDITOR
+    assert command("spaces")[1] == f"{space}  Delivery times (project, 2 members)\n"
+    assert json.loads(command("spaces", "--json")[1])["members"] == 2
+    assert cli(tmp_path, "run", "--set", *FAST, "--space", space, "--json")[0] == 0
+    assert store.acting_for("ada").run(1).space == space
+    code, _, err = command("run", "--set", *FAST, "--space", "nowhere")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "There is no space 'nowhere'" in err
+    for days in ("0", "-1", "nan", "x"):
+        assert command("invite", space, "--days", days)[0] == 2
+    store.close()
+
+
+def test_what_was_there_before_is_in_private_spaces_and_in_the_installations(tmp_path):
+    """A database of the version before spaces."""
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    database = Database(url, migrate=False)
+    config = alembic_config()
+    with database.writing() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "0011")
+        for number, owner in enumerate(("ann", COMMAND_LINE), 1):
+            row = {"id": number, "number": 1, "owner": owner, "version": number, "place": number}
+            connection.execute(sa.text(OLD_RUN), row)
+            connection.execute(sa.text(OLD_UPLOAD), {"owner": owner, "digest": DIGEST})
+    database.close()
+    store = Store(url)
+    assert [(one.space, one.owner) for one in store.runs()] == [(COMMAND_LINE, COMMAND_LINE), ("ann", "ann")]
+    assert [one.id for one in store.acting_for("ann").runs()] == [2, 1]
+    assert [one.id for one in store.acting_for("bob").runs()] == [2]
+    assert len(store.uploads(["ann", COMMAND_LINE])) == 2
+    store.rename(1, "mine", by="ann")
+    with pytest.raises(StoreError, match="only the command line can change it"):
+        store.rename(2, "mine", by="ann")
+    store.close()
+
+
+OLD_RUN = (
+    "INSERT INTO runs (id, number, owner, name, notes, archived, status, config, created, attempt, beat, progress, notices, "
+    "version, place, losses, lost_step) VALUES (:id, :number, :owner, '', '', false, 'stopped', '{}', "
+    "'2026-01-01 00:00:00', 1, 0, '{}', '[]', :version, :place, 0, -1)"
+)
+OLD_UPLOAD = (
+    "INSERT INTO uploads (owner, digest, name, kind, bytes, created) "
+    "VALUES (:owner, :digest, 'houses.csv', 'table', 1, '2026-01-01 00:00:00')"
+)

@@ -499,7 +499,7 @@ def test_the_limit_on_files_does_not_hold_for_the_database(tmp_path):
     """A database larger than that ended the import that wrote to it."""
     (tmp_path / "run.zip").touch()
     settings = get_settings().model_dump(mode="json") | {"home": str(tmp_path)}
-    (tmp_path / "order.json").write_text(json.dumps({"settings": settings, "owner": "you"}))
+    (tmp_path / "order.json").write_text(json.dumps({"settings": settings, "owner": "you", "space": "you"}))
     look = (
         "import resource, sys; from pathlib import Path; from trainer.export import sandboxed_import as child\n"
         "child.import_file = lambda *_: child.Imported([resource.getrlimit(resource.RLIMIT_FSIZE)[0]])\n"

@@ -12,6 +12,7 @@ import orjson
 
 from trainer.cli import terminal
 from trainer.cli.configuration import add_config, read_config, read_sets, whole_number
+from trainer.cli.spaces import add_space, opened
 from trainer.comparison import analysis
 from trainer.comparison.analysis import Analysis, analyse
 from trainer.comparison.design import EVERYTHING, VARIED, Design, Unit, make_design
@@ -29,7 +30,7 @@ from trainer.lifecycle.requests import RequestKind
 from trainer.preflight.duration import duration, duration_question, duration_sentence
 from trainer.presets import PRESETS, find_preset
 from trainer.settings import Settings
-from trainer.store import COMMAND_LINE, Store
+from trainer.store import COMMAND_LINE
 
 
 def register(commands: argparse._SubParsersAction[Any]) -> None:
@@ -92,6 +93,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     )
     compare.add_argument("--unit", choices=get_args(Unit), default="epochs", help="what --until counts")
     compare.add_argument("--title", default="", help="a title for the comparison")
+    add_space(compare)
     compare.add_argument(
         "--resume",
         type=whole_number,
@@ -104,7 +106,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 def compare_command(options: argparse.Namespace, settings: Settings) -> int:
     """Trains a new comparison, or the rest of one."""
-    store = Store(settings.url)
+    store = opened(options, settings)
     if options.resume is None:
         design, title = read_design(options, settings)
         if not options.json:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.cli.configuration import add_config, read_config, read_sets, whole_number
+from trainer.cli.spaces import add_space, opened
 from trainer.export.bundle import BundleError
 from trainer.export.collection import write_comparison, write_runs
 from trainer.export.formats import FORMATS, ExportError
@@ -43,6 +44,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
     bring = commands.add_parser("import", help="import runs or a comparison that were exported as a zip")
     bring.add_argument("file", type=Path, metavar="FILE.zip")
+    add_space(bring)
     bring.set_defaults(command=import_command)
 
 
@@ -95,7 +97,7 @@ def import_command(options: argparse.Namespace, settings: Settings) -> int:
     """Imports what a zip holds and prints the ids of its runs, one a line, or that of the comparison."""
     try:
         with options.file.open("rb") as file:
-            imported = import_file(Store(settings.url), settings, file, COMMAND_LINE)
+            imported = import_file(opened(options, settings), settings, file, COMMAND_LINE)
     except FileNotFoundError:
         raise BundleError(f"There is no file {options.file}.") from None
     if imported.comparison is not None:

@@ -26,6 +26,7 @@ from trainer.cli import (
     knobs,
     reporting,
     searching,
+    spaces,
     training,
 )
 from trainer.config import ConfigError
@@ -91,6 +92,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Returns the parser of all commands and their options."""
     parser = OneLineParser(prog="python -m trainer", description="Train and compare without a browser.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for family in (training, comparing, searching, keeping, inspecting, knobs, datasets, exchange, reporting):
+    on_runs = (training, comparing, searching, keeping, inspecting)
+    for family in (*on_runs, spaces, knobs, datasets, exchange, reporting):
         family.register(commands)
     return parser

@@ -13,6 +13,7 @@ import orjson
 
 from trainer.cli import terminal
 from trainer.cli.configuration import add_config, read_config, read_sets, whole_number
+from trainer.cli.spaces import add_space, opened
 from trainer.comparison.search.analysis import Found, Trial, changes_of, read_search, start_search
 from trainer.comparison.search.design import MEASURES, PRUNERS, SAMPLERS, SearchDesign, make_search
 from trainer.comparison.search.space import corners, parse_space
@@ -27,7 +28,7 @@ from trainer.foreground.searching import follow_search
 from trainer.lifecycle.states import SearchState
 from trainer.preflight.duration import duration, duration_question, duration_sentence
 from trainer.settings import Settings
-from trainer.store import COMMAND_LINE, Store
+from trainer.store import COMMAND_LINE
 
 USUAL_TRIALS = 20
 MAX_LISTED = 10
@@ -64,6 +65,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         "--measure", choices=[*MEASURES], default="best_val_loss", help="what the best trial is best in"
     )
     search.add_argument("--title", default="", help="a title for the search")
+    add_space(search, "--in-space")
     search.add_argument("--resume", type=whole_number, metavar="ID", help="continue a search")
     search.add_argument("--json", action="store_true", help="print nothing but a line of JSON")
     search.set_defaults(command=search_command)
@@ -71,7 +73,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
 
 def search_command(options: argparse.Namespace, settings: Settings) -> int:
     """Trains a new search, or the rest of one."""
-    store = Store(settings.url)
+    store = opened(options, settings)
     if options.resume is None:
         design = read_design(options, settings)
         if not options.json:

@@ -13,6 +13,7 @@ import orjson
 
 from trainer.cli import terminal
 from trainer.cli.configuration import add_config, read_config, read_sets, whole_number
+from trainer.cli.spaces import add_space, opened
 from trainer.config import ConfigError, RunConfig
 from trainer.describe.figures import weights_at_end
 from trainer.engine.build import require_start
@@ -40,6 +41,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     add_config(run)
     run.add_argument("--preset", metavar="NAME", help=f"a ready-made comparison: {', '.join(PRESETS)}")
     run.add_argument("--name", default="", help="a name for the run")
+    add_space(run)
     run.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
     run.set_defaults(command=run_command)
 
@@ -87,6 +89,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         help="epochs, early_stopping.patience, or any knob that `change` takes",
     )
     branch.add_argument("--name", default="", help="a name for the new run")
+    add_space(branch)
     branch.add_argument("--json", action="store_true", help="print nothing but the line of JSON")
     branch.set_defaults(command=branch_command)
 
@@ -109,7 +112,7 @@ def run_command(options: argparse.Namespace, settings: Settings) -> int:
     for config in configs.values():
         require_data(config, settings)
         require_start(config, settings.data)
-    store = Store(settings.url)
+    store = opened(options, settings)
     code = 0
     for name, config in configs.items():
         run_id = store.create_run(config, owner=COMMAND_LINE, name=name, status=RunState.RUNNING)
@@ -256,7 +259,7 @@ def list_checkpoints(options: argparse.Namespace, settings: Settings) -> int:
 
 def branch_command(options: argparse.Namespace, settings: Settings) -> int:
     """Trains a new run in this process from a checkpoint of another run on."""
-    store = Store(settings.url)
+    store = opened(options, settings)
     values = read_sets(options.set, None)
     if config := RunConfig.from_stored(store.run(options.id).config):
         require_data(config, settings)

@@ -24,7 +24,7 @@ TOO_MUCH = (
 )
 
 
-def receive(settings: Settings, file: IO[bytes], owner: str, space: str) -> Imported:
+def receive(settings: Settings, file: IO[bytes], owner: str, space: str | None = None) -> Imported:
     """Adds what a zip holds to the store from a child process. Raises BundleError with a sentence."""
     try:
         with staged(settings) as folder:
