@@ -66,10 +66,10 @@ def main() -> None:
         complete_frame(page.url_path, knobs.address)
     if sentence := exposure():
         st.html(warning(sentence))
-    show_link_notices()
     try:
         with choice:
             place = choose_space(store(), visitor())
+        show_link_notices()
         pages = (TRAIN, COMPARISONS, HEALTH, DATA, RUNS, SPACES)
         st.session_state[CONTEXT] = PageContext(
             place.store, visitor(), place.space, place.roles, knobs, *pages

@@ -11,6 +11,8 @@ from pages.widgets.run_polling import reporting_errors
 from pages.widgets.space_choice import PRIVATE, enter
 from pages.widgets.space_members import space_members
 from pages.widgets.text import escape_html
+from trainer.formatting import format_bytes
+from trainer.settings import MEGABYTE, get_settings
 from trainer.spaces import Role, Space, SpaceKind
 from trainer.store import MAX_LENGTHS, StoreError
 from trainer.store.spaces import MAX_NAME
@@ -73,8 +75,21 @@ def _private(context: PageContext) -> None:
         st.html(
             f'<h2 class="tp-title">{PRIVATE}</h2>'
             + quiet("Yours alone, in this browser. Others see of it what you open to them with a link.")
+            + facts_list(_limits(context))
         )
         _enter_button(context, None, context.owner)
+
+
+def _limits(context: PageContext) -> dict[str, str]:
+    """Returns how much a visitor has of what they may have, in all their spaces."""
+    settings, store = get_settings(), context.store
+    live, kept = len(store.live(context.owner)), store.kept_bytes(context.owner)
+    return {
+        "Queued or in training": f"{live:,} of {settings.max_live_runs_per_visitor:,} runs",
+        "Files and imported runs": f"{format_bytes(kept)} of {format_bytes(settings.upload_quota_mb * 1_000_000)}",
+        "Steps of one run": f"{settings.max_run_points:,} at most",
+        "Memory of one run": f"{format_bytes(settings.max_worker_mb * MEGABYTE)} at most",
+    }
 
 
 def _card(context: PageContext, space: Space) -> None:
