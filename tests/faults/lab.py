@@ -50,8 +50,9 @@ class Outcome:
 class Lab:
     """One home folder with its database and supervisor."""
 
-    def __init__(self, home: Path, database_url: str = "", workers: int = 2) -> None:
-        self.settings = Settings(home=home, database_url=database_url, max_workers=workers)
+    def __init__(self, home: Path, database_url: str = "", workers: int = 2, turn: float = 15.0) -> None:
+        self.settings = Settings(home=home, database_url=database_url, max_workers=workers, turn_seconds=turn)
+        self.default_workers = False
         self.store = Store(self.settings.url)
         self.supervisors: list[WarmProcess | subprocess.Popen[bytes]] = []
 
@@ -80,7 +81,8 @@ class Lab:
         return {
             "TRAINSCOPE_HOME": str(self.settings.home),
             "TRAINSCOPE_DATABASE_URL": self.settings.database_url,
-            "TRAINSCOPE_MAX_WORKERS": str(self.settings.max_workers),
+            "TRAINSCOPE_MAX_WORKERS": "" if self.default_workers else str(self.settings.max_workers),
+            "TRAINSCOPE_TURN_SECONDS": str(self.settings.turn_seconds),
         }
 
     def log(self) -> str:
