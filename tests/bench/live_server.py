@@ -107,6 +107,12 @@ class WholeApp(Served):
         log = (self.folder / "server.log").open("ab")
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
 
+    def trainer_cpu(self) -> float:
+        """CPU seconds of the supervisor, and of its workers that have ended."""
+        (supervisor,) = self.meter.children()
+        times = supervisor.cpu_times()
+        return times.user + times.system + times.children_user + times.children_system
+
     def token(self, runs: list[int]) -> str:
         return tokens_for(self.folder).issue("bench", runs)
 

@@ -9,7 +9,8 @@ watched over a live connection. Meanwhile a visitor loads pages. The contestants
   reloads one every second, and opens sockets and leaves them;
 - `beside`: the first point of one more person, alone and beside two runs of 100,000 epochs of another.
 
-Prints one JSON line. Run by hand on two cores: `taskset -c 0,1 python tests/bench/thirty_start.py [PEOPLE [EPOCHS]]`.
+The trainer's CPU seconds are a ratio that holds beside other load, too. Prints one JSON line. Run by hand on two cores:
+`taskset -c 0,1 python tests/bench/thirty_start.py [PEOPLE [EPOCHS]]`.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ class Seen:
     pages: list[float] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     done: float = 0.0
+    trainer_cpu: float = 0.0
     refusals: Counter[str] = field(default_factory=Counter)
 
     def summary(self) -> dict[str, Any]:
@@ -62,6 +64,7 @@ class Seen:
             "first_point_p50": percentile(self.first_points, 50),
             "first_point_p95": percentile(self.first_points, 95),
             "done": round(self.done, 1),
+            "trainer_cpu": round(self.trainer_cpu, 1),
             "page_p50": percentile(self.pages, 50),
             "page_p95": percentile(self.pages, 95),
             "pages": len(self.pages),
@@ -185,12 +188,14 @@ async def contest(app: WholeApp, people: int, config: RunConfig, *, beside: bool
     others = [asyncio.create_task(visitor(app, seen))]
     if beside:
         others.append(asyncio.create_task(hostile(app, seen)))
-    began, starters = time.perf_counter(), []
+    began, before, starters = time.perf_counter(), app.trainer_cpu(), []
     for number in range(people):
         await asyncio.sleep(max(0.0, began + number * WITHIN / people - time.perf_counter()))
         starters.append(asyncio.create_task(person(app, number, config, seen)))
     await asyncio.gather(*starters)
     seen.done = time.perf_counter() - began
+    await asyncio.sleep(1)  # until the last workers have left
+    seen.trainer_cpu = app.trainer_cpu() - before
     for other in others:
         other.cancel()
     await asyncio.gather(*others, return_exceptions=True)
@@ -247,8 +252,11 @@ def main(people: int = PEOPLE, epochs: int = EPOCHS) -> None:
     crowded = serve(lambda app: contest(app, people, config, beside=True), {})
     found = {"shared": shared.summary(), "queue": queue.summary(), "hostile": crowded.summary()}
     later = serve(beside_long_runs, {})
-    ratio = round(shared.done / queue.done, 3)
-    print(json.dumps({**found, "beside": later, "done_over_queue": ratio, "targets": TARGETS}))
+    ratios = {
+        "done_over_queue": round(shared.done / queue.done, 3),
+        "cpu_over_queue": round(shared.trainer_cpu / queue.trainer_cpu, 3),
+    }
+    print(json.dumps({**found, "beside": later, **ratios, "targets": TARGETS}))
 
 
 if __name__ == "__main__":

@@ -56,10 +56,10 @@ class Lab:
         self.store = Store(self.settings.url)
         self.supervisors: list[WarmProcess | subprocess.Popen[bytes]] = []
 
-    def start(self, wait: bool = True) -> WarmProcess:
+    def start(self, wait: bool = True, program: str | Path = "trainer.processes.supervisor") -> WarmProcess:
         """Start a supervisor, as a user would, and wait until it serves."""
         log = self.settings.home / "supervisor.log"
-        process = WarmProcess("trainer.processes.supervisor", [], self._environment, log, log)
+        process = WarmProcess(program, [], self._environment, log, log)
         self.supervisors.append(process)
         if wait:
             self.until(lambda: self.store.supervisor_status() == "ready")

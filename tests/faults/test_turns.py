@@ -111,6 +111,23 @@ def test_by_default_everybody_trains_at_once(tmp_path: Path, undisturbed: Outcom
     lab.close()
 
 
+def test_what_does_not_fit_in_memory_takes_turns(tmp_path: Path) -> None:
+    """Three people, where two runs fit at most: nobody's has to wait until another has ended."""
+    lab = Lab(tmp_path, turn=0.1)
+    lab.default_workers = True
+    lab.start(program=Path(__file__).with_name("short_of_memory.py"))
+    runs = [lab.create(owner=f"person {number}", epochs=8, pace=60) for number in range(3)]
+    seen = states_until(lab, runs[0], lab.store.is_full)
+    lab.until(lambda: all(lab.store.last_step(run_id, "step") > 0 for run_id in runs))
+    assert seen <= {"queued", "running"}
+    assert not any(lab.store.run(run_id).is_over for run_id in runs)
+    for run_id in runs:
+        assert (lab.end(run_id).status, lab.store.run(run_id).error) == ("finished", None)
+    assert max(lab.store.run(run_id).attempt for run_id in runs) > 1
+    lab.until(lambda: not lab.store.is_full())
+    lab.close()
+
+
 def test_a_stop_while_a_run_makes_room_stops_it(one_worker: Lab) -> None:
     lab = one_worker
     lab.start()

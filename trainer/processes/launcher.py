@@ -38,7 +38,7 @@ class Child:
     job: Literal["run", "download", "inspection", "search"] = "run"
     pulse: Pulse = field(default_factory=Pulse)
     status: int | None = None
-    place: QueuedRun | None = None
+    queued: QueuedRun | None = None
     kind: str = ""
     leaving: bool = False
     forked: float = field(default_factory=time.monotonic)
@@ -58,8 +58,7 @@ class Child:
             self.begun = now
         trained = None if self.begun is None else now - self.begun
         turn = max(turn, ((self.begun or now) - self.forked) / MOST_PREPARATION)
-        run = self.place
-        launch, comparison = (run.launch, run.comparison) if run else (0, None)
+        launch, comparison = (self.queued.launch, self.queued.comparison) if self.queued else (0, None)
         return InTraining(self.run_id or 0, self.owner, launch, comparison, trained, turn, self.leaving)
 
     @property
@@ -137,7 +136,7 @@ class Children:
         """Starts a worker, this nice to others. `kind` decides how much memory it will hold."""
         pulse, parent = Pulse(), os.getpid()
         pid = self._fork(lambda: work(run.id, self._settings, parent, pulse, niceness))
-        return self._add(Child(pid, run.owner, run.id, pulse=pulse, place=run, kind=kind))
+        return self._add(Child(pid, run.owner, run.id, pulse=pulse, queued=run, kind=kind))
 
     def fork_download(self, job_id: int, dataset: str) -> Child:
         """Starts a download."""

@@ -30,8 +30,8 @@ from trainer.store.points import Array
 
 INTERVAL = 0.2
 """Seconds of training between commits, for each of the runs that train together: their writers share one processor with it."""
-MOST_INTERVALS = 5
-"""Intervals after which points are committed although training has mostly waited for a processor meanwhile."""
+MAX_INTERVAL = 1.0
+"""Seconds after which points are committed although training has mostly waited for a processor meanwhile."""
 BEAT_INTERVAL = 0.5
 """Seconds between heartbeats while there is nothing to commit."""
 CAPACITY = 20_000
@@ -200,11 +200,10 @@ class Recorder:
     def _pause(self) -> None:
         """Waits until training has gone on for an interval, so that many runs on few cores do not spend them on commits."""
         began, before = time.monotonic(), waited(self._trainer)
-        for _ in range(MOST_INTERVALS):
-            if self._wake.wait(self._interval):
-                return
-            trained = time.monotonic() - began - (waited(self._trainer) - before)
-            if trained > 0.75 * self._interval:
+        while not self._wake.wait(self._interval):
+            passed = time.monotonic() - began
+            trained = passed - (waited(self._trainer) - before)
+            if trained > 0.75 * self._interval or passed > max(MAX_INTERVAL, self._interval):
                 return
 
     def _round(self, force: bool) -> None:

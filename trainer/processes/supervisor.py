@@ -12,19 +12,17 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import DBAPIError
 
 from trainer.lifecycle.states import JobState, RunState
+from trainer.processes.allocation import Allocation
 from trainer.processes.inspector import unanswered
 from trainer.processes.launcher import Child, Children
 from trainer.processes.prewarm import prewarm
-from trainer.processes.sharing.memory import Memory, kind_of
-from trainer.processes.sharing.niceness import AHEAD, Usage, make_nicer
-from trainer.processes.sharing.policy import InTraining, is_due, next_start, who_leaves
 from trainer.settings import Settings, SettingsError, get_settings
-from trainer.store import QueuedRun, Run, Store, StoreError
+from trainer.store import Run, Store, StoreError
 from trainer.store.database import StampReader
 from trainer.store.file_lock import is_locked
 from trainer.store.supervisor_lock import SupervisorLock, supervisor_lock
@@ -52,15 +50,10 @@ class Supervisor:
         self.settings, self.store, self.lock, self.server = settings, store, lock, server
         self.children = Children(settings, self._disconnect, lock.abandon)
         self.stopping = False
-        self.memory, self.usage = Memory(), Usage()
-        self.most = most_workers(settings)
+        self.allocation = Allocation(settings, store, self.children)
         self._stamp_reader: StampReader | None = None
         self._stamp = -1
         self._work: tuple[int, ...] = ()
-        self._turns: dict[str, int] = {}
-        self._launched: dict[str, int] = {}
-        self._kinds: dict[int, str] = {}
-        self._full = False
         self._beats: dict[int, tuple[tuple[int, int], float]] = {}
         self._next_check = 0.0
         self._trouble = ""
@@ -86,10 +79,10 @@ class Supervisor:
         if check:  # first, so that runs that continue start before those that were queued after them
             self._next_check = time.monotonic() + CHECK_INTERVAL
             self._check_runs()
-            self._measure()
+            self.allocation.measure()
         if self._has_new_work() or check or ended:
             self._answer_questions()
-            self._share()
+            self.allocation.share()
             self._start_downloads()
 
     def _has_new_work(self) -> bool:
@@ -102,77 +95,6 @@ class Supervisor:
         work = self._stamp_reader.read_work()
         before, self._stamp, self._work = self._work, stamp, work
         return work != before
-
-    def _share(self) -> None:
-        """Starts whoever's turn it is, as far as they fit, and tells those to leave who have to make room."""
-        skipped = {child.run_id for child in self.children.workers() if child.run_id}
-        cores, full = self.settings.max_workers, False
-        while not full:
-            training = self._in_training()
-            first = self.store.first_in_line(skipped)
-            newest = self._newest(first, skipped)
-            run = next_start(newest, first, training, cores, self._turns)
-            if run is None:
-                break
-            skipped.add(run.id)
-            if is_locked(self.settings.run_folder(run.id) / "lock"):
-                continue  # an earlier worker is about to leave it
-            if self._fits(run):
-                self._start(run)
-            else:
-                full = True
-        waiting = [one for one in newest if full and is_due(one, training, cores)]
-        waiting.sort(key=lambda one: (self._turns.get(one.owner, -1), one.place))
-        self._make_room(who_leaves(waiting, first, training, cores))
-        self._say_whether_full(bool(waiting))
-
-    def _newest(self, first: Sequence[QueuedRun], skipped: Collection[int]) -> list[QueuedRun]:
-        """Returns of each person what they have started last, until that has trained; then what is first in line."""
-        found = {run.owner: run for run in first}
-        for run in self.store.newest_in_line(skipped):
-            if run.launch >= self._launched.get(run.owner, 0):
-                found[run.owner] = run
-        return list(found.values())
-
-    def _in_training(self) -> list[InTraining]:
-        turn = self.settings.turn_seconds
-        return [child.in_training(turn) for child in self.children.workers()]
-
-    def _fits(self, run: QueuedRun) -> bool:
-        """Whether a run may train beside the others: not too many, and there is memory for it. One run alone always may."""
-        workers = self.children.workers()
-        kinds = {child.pid: child.kind for child in workers}
-        if len(workers) >= self.most:
-            return False
-        return not workers or self.memory.room(kinds) >= self.memory.needed(self._kind_of(run))
-
-    def _kind_of(self, run: QueuedRun) -> str:
-        if run.id not in self._kinds:
-            self._kinds[run.id] = kind_of(self.store.run(run.id).config)
-        return self._kinds[run.id]
-
-    def _make_room(self, run_ids: Sequence[int]) -> None:
-        for child in self.children.make_room(run_ids):
-            log.info("Run %s makes room for others.", child.run_id)
-
-    def _say_whether_full(self, full: bool) -> None:
-        if full != self._full:
-            self.store.set_supervisor("full" if full else "ready")
-            self._full = full
-
-    def _measure(self) -> None:
-        """Measures what the workers use: processors, by which they are made nicer, and memory. Where that runs short, the one
-        that holds most makes room."""
-        workers = [child for child in self.children.workers() if child.status is None]
-        self.usage.measure({child.pid: child.owner for child in workers})
-        for child in workers:
-            if child.pulse.has_begun:
-                make_nicer(child.pid, self.usage.niceness(child.owner))
-        self.memory.measure_next({child.pid: child.kind for child in workers if child.pulse.has_begun})
-        if len(workers) > 1 and self.memory.is_short:
-            self._make_room(
-                [child.run_id for child in workers if child.pid == self.memory.largest() and child.run_id]
-            )
 
     def _start_downloads(self) -> None:
         if not self.children.downloading and (jobs := self.store.downloads(JobState.QUEUED)):
@@ -191,14 +113,6 @@ class Supervisor:
         waiting = [job.id for job in wanted if job.status is JobState.QUEUED and job.id not in known]
         for inspection_id in waiting[: max(0, MAX_INSPECTORS - len(ours))]:
             self.children.fork_inspector(inspection_id)
-
-    def _start(self, run: QueuedRun) -> None:
-        self._launched[run.owner] = max(run.launch, self._launched.get(run.owner, 0))
-        self._turns[run.owner] = max(self._turns.values(), default=0) + 1
-        niceness = self.usage.niceness(run.owner) - AHEAD
-        child = self.children.fork_worker(run, self._kind_of(run), niceness)
-        del self._kinds[run.id]
-        log.info("Run %d started (process %d).", run.id, child.pid)
 
     def _disconnect(self) -> None:
         """Closes all connections: none to SQLite may be open across a fork, see `Database.close`."""
@@ -345,14 +259,6 @@ class Supervisor:
             log.info("%d unfinished downloads are queued again.", requeued)
 
 
-def most_workers(settings: Settings) -> int:
-    """Returns how many runs train at once at most. The memory of a GPU is not shared out as the machine's is, so beside one,
-    no more train than there are workers."""
-    import torch
-
-    return settings.max_workers if torch.cuda.is_available() else settings.most_workers
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves the database that the environment names, until SIGTERM or SIGINT, and returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -389,7 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     supervisor._safely(lambda: store.set_supervisor("ready"))
     log.info(
         "Ready: up to %d runs at once, database %s.",
-        supervisor.most,
+        supervisor.allocation.most,
         store.engine.url.render_as_string(),
     )
     supervisor.run()
