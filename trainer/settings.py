@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 VERSION = "0.1.0"
 """Trainscope's."""
 MEGABYTE = 1_000_000
+RUNS_PER_CORE = 32
+"""Runs that share a core at most, where nobody has set how many train at once: more would wait long for each step."""
 CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
@@ -34,7 +36,13 @@ class Settings(BaseSettings):
         None, description="Folder of data sets; default: data/ in the home folder."
     )
     max_workers: int = Field(
-        default_factory=lambda: usable_cores(), ge=1, le=1024, description="Runs that train at once."
+        default_factory=lambda: usable_cores(),
+        ge=1,
+        le=1024,
+        description="Runs that train at once; by default, one for each usable core, and the newest of each person.",
+    )
+    turn_seconds: float = Field(
+        15.0, ge=0.1, le=86_400, description="Seconds that a run trains before it makes room for others."
     )
     max_live_runs: int = Field(
         1_000,
@@ -71,6 +79,16 @@ class Settings(BaseSettings):
     def url(self) -> str:
         """The database to open: `database_url`, or the SQLite file in `home`."""
         return self.database_url or f"sqlite:///{self.home.absolute() / 'trainscope.db'}"
+
+    @property
+    def most_workers(self) -> int:
+        """Runs that train at once at most: as many as were asked for, else as share the cores in good order."""
+        return self.max_workers if self.asked_for_workers else RUNS_PER_CORE * self.max_workers
+
+    @property
+    def asked_for_workers(self) -> bool:
+        """Whether somebody has set how many runs train at once."""
+        return "max_workers" in self.model_fields_set
 
     @property
     def data(self) -> Path:
@@ -118,9 +136,28 @@ def usable_cores() -> int:
 def usable_memory() -> int:
     """Returns how many bytes of memory this process may use: the machine's, limited by its control group."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    limits = [_read_bytes(folder / "memory.max") for folder in _cgroup_folders()]
-    limits.append(_read_bytes(CGROUPS / "memory" / "memory.limit_in_bytes"))
-    return min([machine, *(limit for limit in limits if limit is not None)])
+    return min([machine, *(limit for limit, _ in memory_limits())])
+
+
+def memory_limits() -> list[tuple[int, int]]:
+    """Returns the (limit, bytes in use) of each control group that limits this process's memory. Files that the kernel keeps
+    in memory, and would drop first, are not in use."""
+    groups = [(folder, "memory.max", "memory.current") for folder in _cgroup_folders()]
+    groups.append((CGROUPS / "memory", "memory.limit_in_bytes", "memory.usage_in_bytes"))
+    found = []
+    for folder, limit_name, used_name in groups:
+        if (limit := _read_bytes(folder / limit_name)) is not None:
+            used = _read_bytes(folder / used_name) or 0
+            found.append((limit, max(0, used - _inactive_files(folder))))
+    return found
+
+
+def _inactive_files(folder: Path) -> int:
+    try:
+        lines = (folder / "memory.stat").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("inactive_file "))
+    except (OSError, StopIteration, ValueError, IndexError):
+        return 0
 
 
 def _read_bytes(path: Path) -> int | None:

@@ -17,7 +17,7 @@ from threading import Lock
 
 from pages.server.store import store
 from trainer.lifecycle.states import RunState
-from trainer.processes.waiting import Sizes, Turn, turns, waiting_for
+from trainer.processes.waiting import Sharing, Sizes, Turn, sharing_of, turns, waiting_for
 from trainer.settings import get_settings
 from trainer.store import Run, Store
 
@@ -27,18 +27,16 @@ QUEUE_MAX_AGE = 1.0  # the same for the estimate of who starts when, which takes
 
 @dataclass(frozen=True)
 class Queue:
-    """The queue at a moment: how many of the workers are busy, the supervisor's state, the bytes left on the disk, and each
-    queued run's turn."""
+    """The queue at a moment: what runs share, the supervisor's state, the bytes left on the disk, and each queued run's turn."""
 
-    workers: int
-    training: int
+    sharing: Sharing
     supervisor: str
     free_space: int | None
     turns: Mapping[int, Turn]
 
     def reason(self, run_ids: Sequence[int]) -> str:
         """Returns why these queued runs of one person do not train yet."""
-        return waiting_for(run_ids, self.turns, self.workers, self.training, self.supervisor, self.free_space)
+        return waiting_for(run_ids, self.turns, self.sharing, self.supervisor, self.free_space)
 
 
 def free_space() -> int | None:
@@ -72,11 +70,10 @@ class LiveRuns:
         with self._lock:
             self._refresh(0)
             if self._queue is None or time.monotonic() - self._queue_at > QUEUE_MAX_AGE:
-                workers = get_settings().max_workers
                 training = sum(run.status is RunState.RUNNING for run in self._runs.values())
-                found = turns(self._runs.values(), workers, self._sizes)
-                state = self._store.supervisor_status()
-                self._queue = Queue(workers, training, state, free_space(), found)
+                sharing = sharing_of(get_settings(), full=self._store.is_full(), training=training)
+                found = turns(self._runs.values(), sharing, self._sizes)
+                self._queue = Queue(sharing, self._store.supervisor_status(), free_space(), found)
                 self._queue_at = time.monotonic()
             return self._queue
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,35 @@ class ServedApp(Served):
     def __exit__(self, *_: object) -> None:
         super().__exit__()
         self.guard.release()
+
+    def token(self, runs: list[int]) -> str:
+        return tokens_for(self.folder).issue("bench", runs)
+
+
+class WholeApp(Served):
+    """`streamlit run app.py` as a user starts it: with its own supervisor, and `settings` from the environment."""
+
+    def __init__(self, folder: Path, store: Store, settings: Mapping[str, str]) -> None:
+        super().__init__(folder, store)
+        self.settings = settings
+
+    def __enter__(self) -> WholeApp:
+        super().__enter__()
+        while self.store.supervisor_status() != "ready":
+            time.sleep(0.05)
+        return self
+
+    def start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)]
+        environment = {**os.environ, "TRAINSCOPE_HOME": str(self.folder), **self.settings}
+        log = (self.folder / "server.log").open("ab")
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+
+    def trainer_cpu(self) -> float:
+        """CPU seconds of the supervisor, and of its workers that have ended."""
+        (supervisor,) = self.meter.children()
+        times = supervisor.cpu_times()
+        return times.user + times.system + times.children_user + times.children_system
 
     def token(self, runs: list[int]) -> str:
         return tokens_for(self.folder).issue("bench", runs)

@@ -50,15 +50,16 @@ class Outcome:
 class Lab:
     """One home folder with its database and supervisor."""
 
-    def __init__(self, home: Path, database_url: str = "", workers: int = 2) -> None:
-        self.settings = Settings(home=home, database_url=database_url, max_workers=workers)
+    def __init__(self, home: Path, database_url: str = "", workers: int = 2, turn: float = 15.0) -> None:
+        self.settings = Settings(home=home, database_url=database_url, max_workers=workers, turn_seconds=turn)
+        self.default_workers = False
         self.store = Store(self.settings.url)
         self.supervisors: list[WarmProcess | subprocess.Popen[bytes]] = []
 
-    def start(self, wait: bool = True) -> WarmProcess:
+    def start(self, wait: bool = True, program: str | Path = "trainer.processes.supervisor") -> WarmProcess:
         """Start a supervisor, as a user would, and wait until it serves."""
         log = self.settings.home / "supervisor.log"
-        process = WarmProcess("trainer.processes.supervisor", [], self._environment, log, log)
+        process = WarmProcess(program, [], self._environment, log, log)
         self.supervisors.append(process)
         if wait:
             self.until(lambda: self.store.supervisor_status() == "ready")
@@ -80,7 +81,8 @@ class Lab:
         return {
             "TRAINSCOPE_HOME": str(self.settings.home),
             "TRAINSCOPE_DATABASE_URL": self.settings.database_url,
-            "TRAINSCOPE_MAX_WORKERS": str(self.settings.max_workers),
+            "TRAINSCOPE_MAX_WORKERS": "" if self.default_workers else str(self.settings.max_workers),
+            "TRAINSCOPE_TURN_SECONDS": str(self.settings.turn_seconds),
         }
 
     def log(self) -> str:

@@ -84,8 +84,11 @@ def test_each_waits_for_its_turn(lab, live, monkeypatch):
         lab.store.record(run, 1, progress={"step": 0, "total_steps": 400, "steps_per_s": 10.0})
     first, second = (lab.store.create_run(RunConfig(), VISITOR) for _ in range(2))
     queue = live.queue()
-    assert queue.reason([first]) == "Waiting: both workers are busy; next in line, about 40 s."
-    assert queue.reason([second]).startswith("Waiting: both workers are busy; place 2, about ")
+    assert (
+        queue.reason([second])
+        == "Waiting: both workers are busy, so runs take turns; next in line, about 20 s."
+    )
+    assert queue.reason([first]).startswith("Waiting: both workers are busy; place 2, about ")
     assert queue.reason([second, first]) in text_of(lab.open())
 
 

@@ -30,6 +30,7 @@ CALLS: dict[str, Call] = {
     "failed": lambda store, run, attempt: store.finish(run, attempt, RunState.FAILED),
     "paused": lambda store, run, attempt: store.finish(run, attempt, RunState.PAUSED),
     "interrupted": lambda store, run, attempt: store.finish(run, attempt, RunState.INTERRUPTED),
+    "made room": lambda store, run, attempt: store.finish(run, attempt, RunState.QUEUED),
 }
 LEGAL = {(state, event) for state, events in TRANSITIONS.items() for event in events}
 
@@ -110,8 +111,30 @@ def test_a_run_is_asked_only_for_what_people_may_ask(store: Store) -> None:
     for kind in (RequestKind.INTERRUPT, RequestKind.RESUME, "tea"):
         with pytest.raises(ValueError, match=str(kind)):
             store.request(run_id, kind, by=COMMAND_LINE)
-    with pytest.raises(ValueError, match="queued"):
-        store.finish(run_id, 0, RunState.QUEUED)
+    with pytest.raises(ValueError, match="running"):
+        store.finish(run_id, 0, RunState.RUNNING)
+
+
+def test_a_run_that_makes_room_keeps_its_place_and_loses_nothing(store: Store) -> None:
+    run_id = store.create_run({}, "ada")
+    before = store.run(run_id)
+    for attempt in range(1, 11):
+        assert store.claim(run_id) == attempt
+        assert store.finish(run_id, attempt, RunState.QUEUED) is RunState.QUEUED
+        with pytest.raises(Superseded):
+            store.record(run_id, attempt)
+    after = store.run(run_id)
+    assert (after.place, after.ended, after.error, after.notices) == (before.place, None, None, [])
+    assert store.lost(run_id, 10, "killed.") is RunState.QUEUED, "making room was counted as a loss"
+
+
+@pytest.mark.parametrize("kind", [RequestKind.STOP, RequestKind.PAUSE])
+def test_what_was_requested_comes_before_making_room(store: Store, kind: RequestKind) -> None:
+    run_id = store.create_run({}, "ada")
+    store.claim(run_id)
+    store.request(run_id, kind, by="ada")
+    ends = {RequestKind.STOP: RunState.STOPPED, RequestKind.PAUSE: RunState.PAUSED}
+    assert store.finish(run_id, 1, RunState.QUEUED) is ends[kind]
 
 
 def test_a_stored_word_of_an_older_version_is_read_as_its_member(store: Store) -> None:

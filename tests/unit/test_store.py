@@ -422,16 +422,18 @@ def test_first_in_line_is_the_first_of_each_owner(
     expected = {}
     for run in store.queued():
         if run.id not in excluded:
-            expected.setdefault(run.owner, (run.id, run.owner, run.place))
-    assert sorted(store.first_in_line(excluded)) == sorted(expected.values())
+            expected.setdefault(run.owner, []).append((run.id, run.owner, run.place, None, run.place))
+    assert sorted(store.first_in_line(excluded)) == sorted(mine[0] for mine in expected.values())
+    assert sorted(store.newest_in_line(excluded)) == sorted(mine[-1] for mine in expected.values())
 
 
-def test_whose_turn_it_is_is_found_in_an_index(tmp_path: Path) -> None:
+@pytest.mark.parametrize("read", [Store.first_in_line, Store.newest_in_line])
+def test_whose_turn_it_is_is_found_in_an_index(tmp_path: Path, read) -> None:
     """Nothing but the first entries of an index is read: the cost is that of the owners, not of the queue."""
     store = Store(f"sqlite:///{tmp_path / 'store.db'}")
     sent = []
     sa.event.listen(store.engine, "before_cursor_execute", lambda *call: sent.append(call[2:4]))
-    store.first_in_line([1, 2])
+    read(store, [1, 2])
     ((sql, values),) = [call for call in sent if "WITH RECURSIVE" in call[0]]
     with store.reading() as connection:
         plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)]

@@ -14,9 +14,9 @@ import pytest
 from waiting import PATIENCE
 
 from trainer.config import ConfigError
-from trainer.processes.fairness import next_run
 from trainer.processes.launcher import HUNG_SECONDS, Child
 from trainer.processes.log import error_sentence
+from trainer.processes.sharing.policy import next_run
 from trainer.store import Run, Store
 from trainer.store.file_lock import FileLock, is_locked
 

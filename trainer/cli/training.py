@@ -28,7 +28,7 @@ from trainer.presets import PRESETS, find_preset
 from trainer.processes.branching import branch
 from trainer.processes.changes import request_change
 from trainer.processes.control import Control
-from trainer.processes.waiting import turns
+from trainer.processes.waiting import sharing_of, turns
 from trainer.settings import Settings
 from trainer.store import COMMAND_LINE, Run, Store
 
@@ -213,7 +213,9 @@ def list_runs(options: argparse.Namespace, settings: Settings) -> int:
         for run in runs:
             print(orjson.dumps(outcome(run, changes.get(run.id, ()))).decode())
     else:
-        print(terminal.run_table(runs, turns(runs, settings.max_workers)))
+        training = sum(run.status is RunState.RUNNING for run in runs)
+        sharing = sharing_of(settings, full=store.is_full(), training=training)
+        print(terminal.run_table(runs, turns(runs, sharing)))
     return 0
 
 

@@ -21,6 +21,7 @@ from trainer.engine.kept import Why
 from trainer.engine.meter import Meter, measure_epoch
 from trainer.engine.non_finite_guard import NonFiniteError, NonFiniteGuard
 from trainer.engine.observer import MakeObserver, NoObserver
+from trainer.engine.processor_wait import waited
 from trainer.engine.report import Results, RunReporter, facts, not_begun, results, total_steps
 from trainer.engine.state import State, branch, copied, restore, snapshot, weights_copy
 from trainer.lazy import lazy
@@ -45,7 +46,8 @@ RequestSource = Callable[[], Request | None]
 
 EVALUATION_BATCH = 4096  # samples; large enough to be fast, small enough for any memory
 MAX_LATENESS = 0.02  # seconds that slow motion makes up for; timers are that coarse, eyes are not
-CHECKPOINT_EVERY = 1.0  # seconds at least between two, of all runs in the process: an epoch of a small one takes milliseconds
+# Seconds of training at least between two, of all runs in the process: an epoch of a small one takes milliseconds.
+CHECKPOINT_EVERY = 1.0
 # Parameters: larger networks take longer than a second for an epoch, and memory is short.
 MOST_COPIED = 4_000_000
 KEPT_BYTES = 100_000_000  # of one run's kept checkpoints, where nobody says otherwise
@@ -167,6 +169,7 @@ class Trainer:
         self.sizes = batch_sizes(len(run.data.train), run.config.batch_size)
         self.started = time.perf_counter() - state.seconds
         self.saved_at = self.due = time.perf_counter()
+        self.waited_at = waited()
         self.best: dict[str, Any] | None = None
         self.together = 1  # runs that this process trains in lockstep
         self.guard, self.meter = NonFiniteGuard(run), Meter(run.weights, state.seconds)
@@ -361,10 +364,16 @@ class Trainer:
         """Writes a checkpoint at the end of an epoch, at most one a second: saving must not slow training. The best state so
         far is copied meanwhile, and written with the next one."""
         best = self.state.best.get("epoch") == self.state.epoch
-        if time.perf_counter() - self.saved_at > CHECKPOINT_EVERY * self.together:
+        if self.save_is_due():
             self.save(Why.EPOCH, *[Why.BEST] * best)
         elif best and self.folder is not None and self.run.parameters <= MOST_COPIED:
             self.best = copied(snapshot(self.run, self.state))
+
+    def save_is_due(self) -> bool:
+        """Whether the run has trained long enough since its last checkpoint. Waiting for a processor does not count: thirty runs
+        that share two cores would else spend them on checkpoints."""
+        every, passed = CHECKPOINT_EVERY * self.together, time.perf_counter() - self.saved_at
+        return passed > every and passed - (waited() - self.waited_at) > every
 
     def save_and_leave(self, *reasons: Why) -> None:
         """Writes the last checkpoint of this process: waits for a full disk to be freed, unless told to leave at once."""
@@ -389,7 +398,7 @@ class Trainer:
                 self.recorder.notice(str(error))
                 return False
             finally:
-                self.saved_at = time.perf_counter()
+                self.saved_at, self.waited_at = time.perf_counter(), waited()
         return True
 
     def keep(self, reasons: Collection[Why]) -> None:

@@ -61,6 +61,7 @@ class Event(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     INTERRUPT = "interrupt"  # its worker was told to leave, and saved a checkpoint
+    YIELD = "yield"  # its worker saved a checkpoint and made room for others
     REQUEUE = "requeue"  # the supervisor takes it up again
 
 
@@ -79,6 +80,7 @@ TRANSITIONS: Mapping[RunState, Mapping[Event, RunState]] = {
         Event.PAUSE: RunState.PAUSED,
         Event.RESUME: RunState.QUEUED,  # the pause was taken back when the worker had begun to leave
         Event.INTERRUPT: RunState.INTERRUPTED,
+        Event.YIELD: RunState.QUEUED,
         Event.REQUEUE: RunState.QUEUED,
     },
     RunState.PAUSED: {

@@ -10,10 +10,14 @@ from trainer.lifecycle.requests import Request, RequestKind
 class Control:
     """The requests to a run in this process. The loop calls it at every step, so a call only reads attributes."""
 
-    __slots__ = ("_adjustments", "leave")
+    __slots__ = ("_adjustments", "leave", "starts_over", "yields")
 
     def __init__(self) -> None:
         self.leave: Request | None = None
+        self.starts_over = False
+        """Whether the run saves nothing to go on from, so that it must not make room."""
+        self.yields = False
+        """Whether an interruption makes room for another run: this one goes back to the queue by itself."""
         self._adjustments: deque[Request] = deque()
 
     def __call__(self) -> Request | None:

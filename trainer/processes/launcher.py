@@ -9,14 +9,16 @@ import select
 import signal
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
 from trainer.processes.inspector import inspect_job
 from trainer.processes.log import log_line
-from trainer.processes.worker import BUSY, Pulse, work
+from trainer.processes.sharing.policy import MOST_PREPARATION, InTraining
+from trainer.processes.worker import BUSY, YIELD, Pulse, work
 from trainer.settings import Settings
+from trainer.store import QueuedRun
 
 HUNG_SECONDS = 4.0
 """A worker whose pulse stops for so long, by this process's own clock, is hung and is killed."""
@@ -36,12 +38,28 @@ class Child:
     job: Literal["run", "download", "inspection", "search"] = "run"
     pulse: Pulse = field(default_factory=Pulse)
     status: int | None = None
+    queued: QueuedRun | None = None
+    kind: str = ""
+    leaving: bool = False
+    forked: float = field(default_factory=time.monotonic)
+    begun: float | None = None
     _seen: tuple[int, float] = (-1, 0.0)
 
     @property
     def failed(self) -> bool:
         """Whether it was ended by a signal or with an error."""
         return self.status not in (None, 0)
+
+    def in_training(self, turn: float) -> InTraining:
+        """Returns what decides whether the run goes on training. A turn lasts so many seconds, or longer where beginning took
+        long."""
+        now = time.monotonic()
+        if self.begun is None and self.pulse.has_begun:
+            self.begun = now
+        trained = None if self.begun is None else now - self.begun
+        turn = max(turn, ((self.begun or now) - self.forked) / MOST_PREPARATION)
+        launch, comparison = (self.queued.launch, self.queued.comparison) if self.queued else (0, None)
+        return InTraining(self.run_id or 0, self.owner, launch, comparison, trained, turn, self.leaving)
 
     @property
     def was_busy(self) -> bool:
@@ -86,6 +104,7 @@ class Children:
         self._wake, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(YIELD, signal.SIG_IGN)  # until a worker is ready for it
 
     def __len__(self) -> int:
         return len(self._children) + len(self._ended)
@@ -113,11 +132,11 @@ class Children:
         """Returns the children that answer a question."""
         return [child for child in self._all() if child.job == "inspection"]
 
-    def fork_worker(self, run_id: int, owner: str) -> Child:
-        """Starts a worker."""
+    def fork_worker(self, run: QueuedRun, kind: str, niceness: int) -> Child:
+        """Starts a worker, this nice to others. `kind` decides how much memory it will hold."""
         pulse, parent = Pulse(), os.getpid()
-        pid = self._fork(lambda: work(run_id, self._settings, parent, pulse))
-        return self._add(Child(pid, owner, run_id, pulse=pulse))
+        pid = self._fork(lambda: work(run.id, self._settings, parent, pulse, niceness))
+        return self._add(Child(pid, run.owner, run.id, pulse=pulse, queued=run, kind=kind))
 
     def fork_download(self, job_id: int, dataset: str) -> Child:
         """Starts a download."""
@@ -172,6 +191,18 @@ class Children:
         if hung:
             self.kill(*hung)
         return hung
+
+    def make_room(self, run_ids: Collection[int]) -> list[Child]:
+        """Tells the workers of these runs to save and make room, and returns those that are told for the first time. A signal
+        that comes before a worker is ready is lost, so those that have not left are told again."""
+        told = []
+        for child in self._children.values():
+            if child.run_id in run_ids and not child.leaving:
+                child.leaving = True
+                told.append(child)
+            if child.leaving:
+                self._signal(child, YIELD)
+        return told
 
     def terminate(self) -> None:
         """Tells all to save and leave."""

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
+from trainer.engine.processor_wait import waited
 from trainer.health.layout import Layout
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.metrics.registry import Point
@@ -28,7 +29,9 @@ from trainer.store import Batch, Store, Superseded
 from trainer.store.points import Array
 
 INTERVAL = 0.2
-"""Seconds between commits, for each of the runs that train together: their writers share one processor with training."""
+"""Seconds of training between commits, for each of the runs that train together: their writers share one processor with it."""
+MAX_INTERVAL = 1.0
+"""Seconds after which points are committed although training has mostly waited for a processor meanwhile."""
 BEAT_INTERVAL = 0.5
 """Seconds between heartbeats while there is nothing to commit."""
 CAPACITY = 20_000
@@ -61,12 +64,14 @@ class Recorder:
         control: Control,
         parent: int | None = None,
         before_checkpoint: Callable[[], None] = lambda: None,
+        begun: Callable[[], None] = lambda: None,
     ) -> None:
         """`parent` is the supervisor's process id: once it is no longer this process's parent, the run is interrupted.
-        `before_checkpoint` may raise to end the run."""
+        `before_checkpoint` may raise to end the run. `begun` is called after the first step."""
         self.superseded = False
         self._store, self._run_id, self._attempt, self._control = store, run_id, attempt, control
-        self._parent, self._before_checkpoint = parent, before_checkpoint
+        self._parent, self._before_checkpoint, self._begun = parent, before_checkpoint, begun
+        self._trainer = threading.get_native_id()
         self._steps: deque[Point] = deque()
         self._epochs: deque[Point] = deque()
         self._samples: deque[tuple[int, Layout, Any]] = deque()
@@ -100,6 +105,7 @@ class Recorder:
         if self._eager:  # the first point is committed at once
             self._eager = False
             self._wake.set()
+            self._begun()
         if len(self._steps) >= self._capacity:
             self._wait_for_room()
 
@@ -184,12 +190,21 @@ class Recorder:
                     waiter.set()
                 if closing and not self._notices:  # the last round itself may have added one
                     return
-                self._wake.wait(self._interval)
+                self._pause()
                 self._wake.clear()
         except Exception as error:  # reported where training can see it
             self._failure = error
             self._capacity = 0  # the next step takes the slow path and raises
             log_line(f"Recording ended: {error}")
+
+    def _pause(self) -> None:
+        """Waits until training has gone on for an interval, so that many runs on few cores do not spend them on commits."""
+        began, before = time.monotonic(), waited(self._trainer)
+        while not self._wake.wait(self._interval):
+            passed = time.monotonic() - began
+            trained = passed - (waited(self._trainer) - before)
+            if trained > 0.75 * self._interval or passed > max(MAX_INTERVAL, self._interval):
+                return
 
     def _round(self, force: bool) -> None:
         self._watch_parent()

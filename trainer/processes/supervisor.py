@@ -17,12 +17,12 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.exc import DBAPIError
 
 from trainer.lifecycle.states import JobState, RunState
-from trainer.processes.fairness import next_run
+from trainer.processes.allocation import Allocation
 from trainer.processes.inspector import unanswered
 from trainer.processes.launcher import Child, Children
 from trainer.processes.prewarm import prewarm
 from trainer.settings import Settings, SettingsError, get_settings
-from trainer.store import QueuedRun, Run, Store, StoreError
+from trainer.store import Run, Store, StoreError
 from trainer.store.database import StampReader
 from trainer.store.file_lock import is_locked
 from trainer.store.supervisor_lock import SupervisorLock, supervisor_lock
@@ -50,9 +50,10 @@ class Supervisor:
         self.settings, self.store, self.lock, self.server = settings, store, lock, server
         self.children = Children(settings, self._disconnect, lock.abandon)
         self.stopping = False
+        self.allocation = Allocation(settings, store, self.children)
         self._stamp_reader: StampReader | None = None
         self._stamp = -1
-        self._turns: dict[str, int] = {}
+        self._work: tuple[int, ...] = ()
         self._beats: dict[int, tuple[tuple[int, int], float]] = {}
         self._next_check = 0.0
         self._trouble = ""
@@ -73,29 +74,29 @@ class Supervisor:
     # -- one round ------------------------------------------------------------------------------------------
 
     def _serve_once(self) -> None:
-        self._reap()
+        ended = self._reap()
         check = time.monotonic() >= self._next_check
         if check:  # first, so that runs that continue start before those that were queued after them
             self._next_check = time.monotonic() + CHECK_INTERVAL
             self._check_runs()
-        stamp = self._read_stamp()
-        if stamp != self._stamp or check:
-            self._stamp = stamp
+            self.allocation.measure()
+        if self._has_new_work() or check or ended:
             self._answer_questions()
-            self._start_queued()
+            self.allocation.share()
+            self._start_downloads()
 
-    def _read_stamp(self) -> int:
+    def _has_new_work(self) -> bool:
+        """Whether anything was queued since the last call. Workers write all the time, so a change alone does not say so."""
         if self._stamp_reader is None:
             self._stamp_reader = self.store.stamp_reader()
-        return self._stamp_reader.read()
+        stamp = self._stamp_reader.read()
+        if stamp == self._stamp:
+            return False
+        work = self._stamp_reader.read_work()
+        before, self._stamp, self._work = self._work, stamp, work
+        return work != before
 
-    def _start_queued(self) -> None:
-        training = [child.owner for child in self.children.workers()]
-        begun = {child.run_id for child in self.children.workers() if child.run_id}
-        while len(training) < self.settings.max_workers and (run := self._next_startable(training, begun)):
-            self._start(run)
-            training.append(run.owner)
-            begun.add(run.id)
+    def _start_downloads(self) -> None:
         if not self.children.downloading and (jobs := self.store.downloads(JobState.QUEUED)):
             self.children.fork_download(jobs[0].id, jobs[0].dataset)
             log.info("Downloading %s.", jobs[0].dataset)
@@ -113,21 +114,6 @@ class Supervisor:
         for inspection_id in waiting[: max(0, MAX_INSPECTORS - len(ours))]:
             self.children.fork_inspector(inspection_id)
 
-    def _next_startable(self, training: Sequence[str], begun: set[int]) -> QueuedRun | None:
-        """Returns the run whose turn it is, besides those `begun`. One whose lock is held is skipped: an earlier worker is
-        about to leave it."""
-        skipped = set(begun)
-        while run := next_run(self.store.first_in_line(skipped), training, self._turns):
-            if not is_locked(self.settings.run_folder(run.id) / "lock"):
-                return run
-            skipped.add(run.id)
-        return None
-
-    def _start(self, run: QueuedRun) -> None:
-        self._turns[run.owner] = max(self._turns.values(), default=0) + 1
-        child = self.children.fork_worker(run.id, run.owner)
-        log.info("Run %d started (process %d).", run.id, child.pid)
-
     def _disconnect(self) -> None:
         """Closes all connections: none to SQLite may be open across a fork, see `Database.close`."""
         if self._stamp_reader is not None:
@@ -137,9 +123,10 @@ class Supervisor:
 
     # -- children that ended --------------------------------------------------------------------------------
 
-    def _reap(self) -> None:
-        """Writes the end states of runs and jobs whose processes ended without doing so."""
+    def _reap(self) -> bool:
+        """Writes the end states of runs and jobs whose processes ended without doing so. Returns whether any has ended."""
         ended = self.children.reap()
+        some = bool(ended)
         while ended:
             try:
                 self._finalize(ended[0])
@@ -147,6 +134,7 @@ class Supervisor:
                 self.children.keep(ended)  # try again when the database answers
                 raise
             ended.pop(0)
+        return some
 
     def _finalize(self, child: Child) -> None:
         if child.job != "run" or child.run_id is None:
@@ -307,7 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     supervisor._safely(lambda: store.set_supervisor("ready"))
     log.info(
         "Ready: up to %d runs at once, database %s.",
-        settings.max_workers,
+        supervisor.allocation.most,
         store.engine.url.render_as_string(),
     )
     supervisor.run()

@@ -32,6 +32,7 @@ from trainer.processes.mates import Claim, claim_mates
 from trainer.processes.process_memory import PeakMemory
 from trainer.processes.quota import kept_room
 from trainer.processes.recorder import LEAVE_SECONDS, Recorder, RecordingError
+from trainer.processes.sharing.niceness import AHEAD
 from trainer.settings import MEGABYTE, Settings
 from trainer.store import Store, Superseded
 from trainer.store.file_lock import FileLock
@@ -44,7 +45,8 @@ if TYPE_CHECKING:
 BUSY = 75  # exit code: another process still holds the run's lock (EX_TEMPFAIL)
 UNRECORDED = 74  # exit code: points or the end state could not be written (EX_IOERR)
 MAX_LOG_BYTES = 1_000_000
-NICENESS = 5  # pages, and the inspections that people wait for, go first
+YIELD = signal.SIGUSR1
+"""Tells a worker to save and make room for others. The supervisor ignores it, and so do its forks until they are ready."""
 END_STATES = {
     RequestKind.STOP: RunState.STOPPED,
     RequestKind.PAUSE: RunState.PAUSED,
@@ -55,34 +57,45 @@ END_STATES = {
 
 
 class Pulse:
-    """A counter in memory shared with the supervisor, incremented by a thread of the worker: it stops only when the whole
-    process does. It depends neither on the database nor on the system's clock."""
+    """What a worker tells the supervisor through shared memory: whether it trains already, and a counter that a thread of it
+    increments, which stops only when the whole process does. It depends neither on the database nor on the system's clock."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, 8)
+        self._memory = mmap.mmap(-1, 16)
 
     def count(self) -> int:
         """Returns the count."""
-        return int(struct.unpack("Q", self._memory[:])[0])
+        return int(struct.unpack("Q", self._memory[:8])[0])
+
+    def begin(self) -> None:
+        """Says that the first step is taken, from which on the run can make room for others; in the worker."""
+        self._memory[8] = 1
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the worker has taken its first step."""
+        return bool(self._memory[8])
 
     def start(self, interval: float = 0.2) -> None:
         """Starts the thread; in the worker."""
 
         def beat() -> None:
             while True:
-                self._memory[:] = struct.pack("Q", self.count() + 1)
+                self._memory[:8] = struct.pack("Q", self.count() + 1)
                 time.sleep(interval)
 
         threading.Thread(target=beat, name="pulse", daemon=True).start()
 
 
-def work(run_id: int, settings: Settings, parent: int, pulse: Pulse) -> int:
-    """Trains a queued run in this process, which the supervisor has forked for it, and returns the exit code."""
+def work(run_id: int, settings: Settings, parent: int, pulse: Pulse, niceness: int) -> int:
+    """Trains a queued run in this process, which the supervisor has forked for it, and returns the exit code. The process has
+    the `niceness` until its first step, and the thread that trains more from then on."""
     folder = settings.run_folder(run_id)
     controls = Controls()
     signal.signal(signal.SIGTERM, lambda *_: controls.interrupt())
+    signal.signal(YIELD, lambda *_: controls.interrupt(yields=True))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
-    os.nice(NICENESS)
+    os.nice(niceness)
     pulse.start()
     lock = FileLock(folder / "lock")
     if not lock.acquire():
@@ -94,9 +107,23 @@ def work(run_id: int, settings: Settings, parent: int, pulse: Pulse) -> int:
     if attempt is None:
         return 0
 
+    def begin(control: Control) -> None:
+        if not pulse.has_begun:
+            os.nice(AHEAD)
+            if not control.starts_over:
+                pulse.begin()
+
     def steps(claimed: Claim) -> Training[int]:
+        control = controls.new()
         return attempt_steps(
-            store, claimed.run_id, claimed.attempt, settings, controls.new(), parent=parent, lock=claimed.lock
+            store,
+            claimed.run_id,
+            claimed.attempt,
+            settings,
+            control,
+            parent=parent,
+            lock=claimed.lock,
+            begun=partial(begin, control),
         )
 
     def mates(trainer: Trainer) -> Iterator[Training[int]]:
@@ -114,21 +141,25 @@ class Controls:
 
     def __init__(self) -> None:
         self._made: list[Control] = []
-        self._leaving = False
+        self._leaving = self._yields = False
 
     def new(self) -> Control:
         """Returns one for another run."""
         control = Control()
         self._made.append(control)
         if self._leaving:
-            control.request(Request(RequestKind.INTERRUPT))
+            self._leave(control)
         return control
 
-    def interrupt(self) -> None:
-        """Tells all runs to save and leave; safe in a signal handler."""
-        self._leaving = True
+    def interrupt(self, *, yields: bool = False) -> None:
+        """Tells all runs to save and leave, where it `yields` to make room for others; safe in a signal handler."""
+        self._leaving, self._yields = True, yields
         for control in self._made:
-            control.request(Request(RequestKind.INTERRUPT))
+            self._leave(control)
+
+    def _leave(self, control: Control) -> None:
+        control.yields = self._yields
+        control.request(Request(RequestKind.INTERRUPT))
 
 
 def train_attempt(
@@ -158,10 +189,12 @@ def attempt_steps(
     parent: int | None = None,
     config: RunConfig | None = None,
     lock: FileLock | None = None,
+    begun: Callable[[], None] = lambda: None,
 ) -> Training[int]:
-    """What `train_attempt` does around the steps themselves. Releases the `lock` at the end, where it is given."""
+    """What `train_attempt` does around the steps themselves. Releases the `lock` at the end, where it is given; calls `begun`
+    after the first step."""
     try:
-        code = yield from _recorded_steps(store, run_id, attempt, settings, control, parent, config)
+        code = yield from _recorded_steps(store, run_id, attempt, settings, control, parent, config, begun)
     finally:
         if lock is not None:
             lock.release()
@@ -176,9 +209,11 @@ def _recorded_steps(
     control: Control,
     parent: int | None,
     config: RunConfig | None,
+    begun: Callable[[], None],
 ) -> Training[int]:
     folder = settings.run_folder(run_id)
-    recorder = Recorder(store, run_id, attempt, control, parent, partial(require_disk, folder, settings))
+    before = partial(require_disk, folder, settings)
+    recorder = Recorder(store, run_id, attempt, control, parent, before, begun)
     end: dict[str, Any]
     try:
         with recorder:
@@ -189,7 +224,7 @@ def _recorded_steps(
             results = yield from _steps(
                 config, settings, folder, recorder, control, room=room, branched=run.parent_step is not None
             )
-        end = _end_of(results)
+        end = _end_of(results, control)
     except Superseded:
         return 0
     except RecordingError:
@@ -240,6 +275,7 @@ def _steps(
         "observe": observe,
     }
     if config.technique("schedule").facts.get("probe"):
+        control.starts_over = True
         results = train_range_test(config, **around)
     else:
         results = yield from training(config, room=room, branched=branched, **around)
@@ -248,14 +284,16 @@ def _steps(
     return results
 
 
-def _end_of(results: Results) -> dict[str, Any]:
+def _end_of(results: Results, control: Control) -> dict[str, Any]:
     status = END_STATES.get(results.stopped_by, RunState.FINISHED)
+    if status is RunState.INTERRUPTED and control.yields:
+        status = RunState.QUEUED
     return {"status": status, "results": results.to_dict(), "error": results.error}
 
 
 def _write_end(store: Store, run_id: int, attempt: int, end: dict[str, Any]) -> int:
     """Writes the end state, again and again while the database fails; only for some seconds when told to leave."""
-    interrupted = end["status"] is RunState.INTERRUPTED
+    interrupted = end["status"] in (RunState.INTERRUPTED, RunState.QUEUED)
     deadline = time.monotonic() + (LEAVE_SECONDS if interrupted else 3600)
     while True:
         try:

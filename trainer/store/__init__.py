@@ -88,7 +88,8 @@ class Store(
         self.limits = limits
 
     def set_supervisor(self, state: str) -> None:
-        """Writes the supervisor's own state: "starting", "ready" or "absent"."""
+        """Writes the supervisor's own state: "starting", "ready", "full" (ready, but people's newest runs wait for room), or
+        "absent"."""
         values = {"state": state, "pid": os.getpid(), "host": socket.gethostname()}
         with self.writing() as connection:
             tick(connection)
@@ -102,6 +103,12 @@ class Store(
         is alive, its row whether it is ready."""
         if not supervisor_lock(self).held_by_anyone():
             return "absent"
+        return "ready" if self._supervisor_state() in ("ready", "full") else "starting"
+
+    def is_full(self) -> bool:
+        """Whether the supervisor has no room for somebody's newest run just now, so that runs take turns."""
+        return self._supervisor_state() == "full"
+
+    def _supervisor_state(self) -> str | None:
         with self.reading() as connection:
-            state = connection.execute(sa.select(supervisor.c.state)).scalar()
-        return "ready" if state == "ready" else "starting"
+            return connection.execute(sa.select(supervisor.c.state)).scalar()

@@ -33,6 +33,7 @@ _ENDINGS = {
     RunState.FAILED: Event.FAIL,
     RunState.PAUSED: Event.PAUSE,
     RunState.INTERRUPTED: Event.INTERRUPT,
+    RunState.QUEUED: Event.YIELD,
 }
 """How a worker ends its attempt, by the state that it reports."""
 
@@ -90,8 +91,9 @@ class AttemptStore(Access):
         error: str | None = None,
         traceback: str | None = None,
     ) -> RunState:
-        """Ends this attempt: finished, stopped, failed, or (to continue later) paused or interrupted. Returns the state that
-        the run is in then: a pause that was taken back meanwhile queues it, and a stop that followed one stops it."""
+        """Ends this attempt: finished, stopped, failed, or (to continue later) paused, interrupted, or queued at its old place
+        because it made room for others. Returns the state that the run is in then: a pause that was taken back meanwhile queues
+        it, and a stop that followed one stops it."""
         event = _ENDINGS.get(RunState(status))
         if event is None:
             raise ValueError(f"An attempt cannot end as {status}.")
@@ -194,7 +196,7 @@ def add_notices(connection: Connection, run_id: int, texts: Sequence[str]) -> No
 
 def _as_requested(event: Event, request: RequestKind | None) -> Event:
     """Returns how an attempt ends that leaves its run unfinished, given what was requested of the run meanwhile."""
-    if event not in (Event.PAUSE, Event.INTERRUPT):
+    if event not in (Event.PAUSE, Event.INTERRUPT, Event.YIELD):
         return event
     if request in (RequestKind.STOP, RequestKind.PAUSE):
         return Event(request)

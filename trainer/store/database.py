@@ -150,13 +150,21 @@ class StampReader:
 
     def read(self) -> int:
         """Returns what `Database.change_stamp` returns. Raises OperationalError as other reads do."""
+        return int(self._first_row("SELECT value FROM clock")[0])
+
+    def read_work(self) -> tuple[int, ...]:
+        """Returns numbers that differ whenever something new has been queued for the supervisor, and stay the same while
+        workers write: places in the queue, inspections and downloads. Each is found in an index."""
+        return tuple(int(value or 0) for value in self._first_row(_WORK))
+
+    def _first_row(self, statement: str) -> Any:
         self._file.require()
         try:
             if self._connection is None:
                 self._connection = self._engine.raw_connection()
             cursor = self._connection.cursor()
-            cursor.execute("SELECT value FROM clock")
-            (value,) = cursor.fetchall()[0]
+            cursor.execute(statement)
+            row = cursor.fetchall()[0]
             cursor.close()
             self._connection.rollback()
         except (
@@ -166,7 +174,7 @@ class StampReader:
                 self._connection.invalidate()
                 self._connection = None
             raise OperationalError("", {}, error) from error
-        return int(value)
+        return row
 
     def close(self) -> None:
         """Returns the connection to the pool."""
@@ -259,5 +267,9 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+_WORK = """SELECT (SELECT MAX(place) FROM runs WHERE status = 'queued'),
+(SELECT COUNT(*) FROM inspections WHERE status IN ('queued', 'running')),
+(SELECT MAX(id) FROM inspections WHERE status = 'queued'),
+(SELECT MAX(id) FROM downloads WHERE status = 'queued')"""
 _CLOCK = sa.select(clock.c.value)
 _TICK = sa.update(clock).values(value=clock.c.value + 1).returning(clock.c.value)
