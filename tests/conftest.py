@@ -13,7 +13,10 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
+from migrated_schema import migrated_once
 from postgres import find_binaries, fresh_database, running_server
+
+from trainer.store import Store
 
 # A shell that runs the tests in the background has Ctrl-C ignored, by them and by what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -35,6 +38,13 @@ def torch_draws_the_same_whatever_ran_before():
         torch.manual_seed(0)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def new_databases_are_migrated_once():
+    """Each test has its own; test_migrations.py migrates step by step."""
+    with migrated_once():
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres_binaries():
     """The folder of PostgreSQL's programs."""
@@ -54,9 +64,24 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture
-def postgres_url(postgres_socket):
+def empty_postgres_url(postgres_socket):
     """The URL of an empty database of this test's own."""
     with fresh_database(postgres_socket, f"test{next(_numbers)}") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres_socket):
+    """The name of a database with the schema and nothing else."""
+    with fresh_database(postgres_socket, "migrated") as url:
+        Store(url).close()
+        yield "migrated"
+
+
+@pytest.fixture
+def postgres_url(postgres_socket, migrated_postgres):
+    """The URL of a database of this test's own, with nothing but the schema."""
+    with fresh_database(postgres_socket, f"test{next(_numbers)}", migrated_postgres) as url:
         yield url
 
 

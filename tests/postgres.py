@@ -84,10 +84,10 @@ def running_server(binaries: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def fresh_database(socket_folder: str, name: str) -> Iterator[str]:
-    """An empty database for one test; yields its URL. It is dropped afterwards, whoever still uses it."""
+def fresh_database(socket_folder: str, name: str, like: str = "template1") -> Iterator[str]:
+    """A copy of a database, by default of an empty one; yields its URL. It is dropped afterwards, whoever still uses it."""
     with psycopg.connect(host=socket_folder, user=USER, dbname="postgres", autocommit=True) as connection:
-        connection.execute(f'create database "{name}"')  # type: ignore[arg-type] # not from outside
+        connection.execute(f'create database "{name}" template "{like}"')  # type: ignore[arg-type] # not from outside
         try:
             yield f"postgresql://{USER}@/{name}?host={socket_folder}"
         finally:

@@ -5,19 +5,30 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # What Debian and Ubuntu package: a browser for the end-to-end tests, Node for the checks of the browser's code, a database.
-packages=()
-[ -n "$(command -v chromium chromium-browser google-chrome || true)" ] || packages+=(chromium fonts-dejavu-core)
-command -v node >/dev/null || packages+=(nodejs)
-command -v npm >/dev/null || packages+=(npm)
-[ -n "$(command -v postgres || ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null || true)" ] || packages+=(postgresql)
-if [ ${#packages[@]} -gt 0 ] && command -v apt-get >/dev/null; then
-  sudo=$([ "$(id -u)" = 0 ] || echo sudo)
-  $sudo apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
-fi
+system() {
+  local packages=() sudo
+  [ -n "$(command -v chromium chromium-browser google-chrome || true)" ] || packages+=(chromium fonts-dejavu-core)
+  command -v node >/dev/null || packages+=(nodejs)
+  command -v npm >/dev/null || packages+=(npm)
+  [ -n "$(command -v postgres || ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null || true)" ] || packages+=(postgresql)
+  if [ ${#packages[@]} -gt 0 ] && command -v apt-get >/dev/null; then
+    sudo=$([ "$(id -u)" = 0 ] || echo sudo)
+    $sudo apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+  fi
+}
 
+# package.json pins exact versions. No lock file: a mirror that lacks a package of another platform makes npm refuse one.
+javascript() {
+  [ tests/js/node_modules/.package-lock.json -nt tests/js/package.json ] ||
+    npm install --prefix tests/js --no-package-lock --no-audit --no-fund --loglevel=error
+}
+
+{ system; [ $# -gt 0 ] || javascript; } & # while Python's packages are fetched
+others=$!
 [ -x .venv/bin/python ] || python3 -m venv .venv
-.venv/bin/python -m pip install --quiet -r tests/requirements.txt
+.venv/bin/python -m pip install --quiet --no-compile -r tests/requirements.txt # most of it is never imported
+wait "$others"
 export PATH="$PWD/.venv/bin:$PWD/tests/js/node_modules/.bin:$PATH"
 unset PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes; one of them compiles the sources for all
 [ -n "$(command -v chromium chromium-browser google-chrome || true)" ] || playwright install chromium
@@ -25,11 +36,10 @@ unset PYTHONDONTWRITEBYTECODE # the tests start hundreds of processes; one of th
 if [ $# -gt 0 ]; then
   exec python -m pytest "$@"
 fi
-# package.json pins exact versions. No lock file: a mirror that lacks a package of another platform makes npm refuse one.
-[ tests/js/node_modules/.package-lock.json -nt tests/js/package.json ] ||
-  npm install --prefix tests/js --no-package-lock --no-audit --no-fund --loglevel=error
 mypy & # takes a minute; the tests need not wait for it
 types=$!
+# Compiled here, by one process, what each of those below would compile at the same time.
+python -c 'import plotly.graph_objects, streamlit.testing.v1, torch._dynamo, torchvision.transforms.v2'
 ruff check .
 ruff format --check .
 biome ci --error-on-warnings

@@ -15,9 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
-import pytest
 from waiting import PATIENCE, until
 
 from trainer.store import Store
@@ -53,10 +51,7 @@ class WarmProcess:
         known = {name: value for name, value in both.items() if value is not None}
         started = (program, list(arguments), known, out, err, folder)
         self._process = _forks.Process(target=_run, args=started)
-        # A started process first runs the file of `__main__`, which AppTest replaces by the page and never restores.
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setitem(sys.modules, "__main__", ModuleType("__main__"))
-            self._process.start()
+        self._process.start()
         self.pid = self._process.pid or 0
 
     @property

@@ -8,14 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect, sync_playwright
 from waiting import PATIENCE, answers, until
 
 from trainer.store import COMMAND_LINE, Store, StoreError
@@ -72,9 +72,13 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-@contextmanager
-def live_page(home: Path) -> Iterator[tuple[Store, str]]:
-    """A server with nothing but the live panel, for runs that the test itself writes; yields their store and the address."""
+@pytest.fixture(scope="session")
+def live_page(tmp_path_factory) -> Iterator[tuple[Store, str]]:
+    """A server with nothing but the live panel, for runs that the tests themselves write; their store and the address.
+
+    After the address comes `?owner=` with the name of those whose runs are shown.
+    """
+    home = tmp_path_factory.mktemp("live")
     store = Store(f"sqlite:///{home / 'trainscope.db'}")
     guard = supervisor_lock(store)
     assert guard.acquire()  # nobody else is to take the runs of this test
@@ -146,10 +150,25 @@ class Complaints(list):
             self.append(text)
 
 
+class Person:
+    """Somebody with a browser context: a size of the window, a theme, permissions."""
+
+    def __init__(self, context: BrowserContext, size: ViewportSize, scheme: str) -> None:
+        self.context, self._size, self._scheme = context, size, scheme
+
+    def new_page(self) -> Page:
+        """A new tab."""
+        page = self.context.new_page()
+        page.set_viewport_size(self._size)
+        page.emulate_media(color_scheme=self._scheme)
+        return page
+
+
 class Browsers:
     """Browser contexts that are lent to one test after another, since most of a cold page's cost is compiling its scripts.
 
     An open page keeps each context's process, and so the compiled scripts. Who gets one finds no cookie and nothing stored.
+    What a page or a lent context can change needs no context of its own.
     """
 
     def __init__(self, chromium: Browser) -> None:
@@ -181,6 +200,7 @@ class Browsers:
                 context.new_cdp_session(page).send("Storage.clearDataForOrigin", everything)
                 page.close()
             context.clear_cookies()
+            context.clear_permissions()
             self._free[kind].append(context)
         self._lent.clear()
 
@@ -195,13 +215,19 @@ def visitor(browsers):
     """`visitor(width, height)` is a new person with a browser of their own; a tab of it is `.new_page()`."""
     complaints, contexts = Complaints(), []
 
-    def arrive(width: int = 1440, height: int = 900, **options):
+    def arrive(
+        width: int = 1440,
+        height: int = 900,
+        color_scheme: str = "light",
+        permissions: Sequence[str] = (),
+        **options: Any,
+    ) -> Person:
         # Playwright evaluates what it waits for as text, which the policy forbids; test_security.py holds the policy itself.
-        options = {"bypass_csp": True, **options}
-        context = browsers.lend(viewport={"width": width, "height": height}, **options)
+        context = browsers.lend(**{"bypass_csp": True, **options})
         context.on("page", complaints.watch)
+        context.grant_permissions(permissions)
         contexts.append(context)
-        return context
+        return Person(context, {"width": width, "height": height}, color_scheme)
 
     arrive.complaints = complaints
     yield arrive

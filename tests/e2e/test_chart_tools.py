@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import live_page
 from playwright.sync_api import Page, expect
 from test_journeys import button, chart, legend, start, status, wait_for_address
 from waiting import PATIENCE
@@ -31,7 +30,7 @@ def add_run(store: Store, name: str, diverges: bool) -> None:
         loss[STEPS // 2 :] *= 1e6
     known = {"step": steps, "loss": loss, "lr": np.full(STEPS, 0.01), "grad_norm": 1 + rng.random(STEPS)}
     rows = np.column_stack([known.get(name, np.full(STEPS, np.nan)) for name in columns("step")])
-    run = store.create_run({}, "me", name=name)
+    run = store.create_run({}, "reader", name=name)
     attempt = store.claim(run)
     progress = {"step": STEPS, "total_steps": 10 * STEPS, "epoch": 10, "epochs": 100}
     store.record(run, attempt, [Batch("step", columns("step"), rows)], progress)
@@ -39,11 +38,11 @@ def add_run(store: Store, name: str, diverges: bool) -> None:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    with live_page(tmp_path_factory.mktemp("home")) as (store, url):
-        add_run(store, CALM, diverges=False)
-        add_run(store, WILD, diverges=True)
-        yield url
+def url(live_page):
+    store, url = live_page
+    add_run(store, CALM, diverges=False)
+    add_run(store, WILD, diverges=True)
+    return f"{url}?owner=reader"
 
 
 def opened(page: Page, url: str) -> Page:

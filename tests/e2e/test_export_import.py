@@ -12,17 +12,18 @@ from trainer.export.formats import FORMATS
 from trainer.store import Store
 
 
-def test_a_run_is_exported_and_imported(own_site, visitor, tmp_path):
-    page = visitor(accept_downloads=True).new_page()
-    page.goto(own_site.start().url + "?epochs=3")
+def test_a_run_is_exported_and_imported(shared_site, visitor, tmp_path):
+    page = visitor().new_page()
+    page.goto(shared_site.url + "?epochs=3")
     start(page)
     expect(page.get_by_text("Test accuracy")).to_be_visible()
-    page.goto(f"{own_site.url}runs?run=1")
+    number = page.evaluate("new URLSearchParams(location.search).get('chart.runs')")
+    page.goto(f"{shared_site.url}runs?run={number}")
     page.get_by_text("Export", exact=True).click()
     for one in FORMATS.values():
         with page.expect_download() as download:
             button(page, one.label).click()
-        assert download.value.suggested_filename == f"run-1{one.suffix}"
+        assert download.value.suggested_filename == f"run-{number}{one.suffix}"
         download.value.save_as(tmp_path / f"run{one.suffix}")
     page.get_by_text("Show the script").click()
     expect(page.get_by_text("written as by hand")).to_be_visible()
@@ -30,12 +31,15 @@ def test_a_run_is_exported_and_imported(own_site, visitor, tmp_path):
     printed = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True
     ).stdout
-    store = Store(f"sqlite:///{own_site.home / 'trainscope.db'}")
-    results = store.run(1).results
+    store = Store(f"sqlite:///{shared_site.home / 'trainscope.db'}")
+    results = store.run(int(number)).results
     assert f"test: loss {results['test']['loss']!r}, accuracy {results['test']['metric']!r}" in printed
     page.get_by_text("Import runs or a comparison").click()
     page.locator("input[type=file]").set_input_files(tmp_path / "run.zip")
-    page.wait_for_function("new URLSearchParams(location.search).get('run') === '2'")
+    page.wait_for_function(
+        "before => ![null, before].includes(new URLSearchParams(location.search).get('run'))", arg=number
+    )
     expect(page.get_by_text("Run 2 imported")).to_be_visible()
-    assert store.run(2).results["test"] == results["test"]
+    imported = page.evaluate("new URLSearchParams(location.search).get('run')")
+    assert store.run(int(imported)).results["test"] == results["test"]
     store.close()

@@ -32,11 +32,10 @@ def assert_shown_without_links(page: Page, place: str = "body", times: int = 1) 
 @pytest.fixture
 def person(shared_site, visitor):
     """A visitor's tab, and the store with what others have put into their hands."""
-    context = visitor()
-    page = context.new_page()
+    page = visitor().new_page()
     page.goto(shared_site.url)
     expect(button(page, "Start")).to_be_enabled()
-    owner = next(cookie["value"] for cookie in context.cookies() if cookie["name"] == COOKIE)
+    owner = next(cookie["value"] for cookie in page.context.cookies() if cookie["name"] == COOKIE)
     store = Store(f"sqlite:///{shared_site.home / 'trainscope.db'}")
     yield page, store, owner
     store.close()

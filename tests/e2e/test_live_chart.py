@@ -7,7 +7,6 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import live_page
 from playwright.sync_api import Page, expect
 
 from trainer.metrics.registry import columns
@@ -47,11 +46,11 @@ class Writer:
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory):
-    with live_page(tmp_path_factory.mktemp("home")) as (store, url):
-        writer = Writer(store)
-        yield url
-        writer.end()
+def url(live_page):
+    store, url = live_page
+    writer = Writer(store)
+    yield f"{url}?owner=me"
+    writer.end()
 
 
 @pytest.fixture

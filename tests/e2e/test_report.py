@@ -26,7 +26,7 @@ def report(shared_site, visitor, tmp_path):
     arms = {"baseline": base, HOSTILE: base.changed({"normalization": "batch"})}
     number = start(store, make_design(arms, 2), COMMAND_LINE, HOSTILE)
     until(lambda: all(one.run.is_over for one in store.members(number)), "the comparison did not end")
-    page = visitor(accept_downloads=True).new_page()
+    page = visitor().new_page()
     page.goto(f"{shared_site.url}experiments?comparison={number}")
     with page.expect_download() as download:
         button(page, "Download report").click()

@@ -1,10 +1,12 @@
 """The real app script with a real store in a temporary folder; only the browser is left out."""
 
+import sys
 from functools import cache
 
 import pytest
 from page_testing import VISITOR, Lab
 from streamlit.components.v2 import manifest_scanner
+from streamlit.testing.v1.local_script_runner import LocalScriptRunner
 
 from pages.server.store import store as shared_store
 from trainer.settings import get_settings
@@ -17,6 +19,21 @@ def installed_packages_are_searched_once():
     with pytest.MonkeyPatch.context() as patch:
         search = cache(manifest_scanner.scan_component_manifests)
         patch.setattr(manifest_scanner, "scan_component_manifests", search)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def main_module_stays():
+    """AppTest makes the page the module `__main__`, which processes started later by `multiprocessing` would run first."""
+    run = LocalScriptRunner.run
+
+    def run_beside(*arguments, **options):
+        with pytest.MonkeyPatch.context() as main:
+            main.setitem(sys.modules, "__main__", sys.modules["__main__"])
+            return run(*arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(LocalScriptRunner, "run", run_beside)
         yield
 
 

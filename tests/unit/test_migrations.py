@@ -9,10 +9,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from migrated_schema import migrated_step_by_step
 
 from trainer.store import Store, StoreError
 from trainer.store.database import alembic_config
 from trainer.store.schema import HEAD, metadata
+
+
+@pytest.fixture(autouse=True)
+def every_step():
+    with migrated_step_by_step():
+        yield
 
 
 @pytest.fixture
@@ -22,7 +29,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request, path: Path) -> str:
-    return f"sqlite:///{path}" if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    return f"sqlite:///{path}" if request.param == "sqlite" else request.getfixturevalue("empty_postgres_url")
 
 
 def test_migrated_schema_equals_our_tables_and_those_of_optuna(url: str) -> None:

@@ -4,7 +4,7 @@ import math
 import statistics
 
 import pytest
-from engine_runs import go
+from engine_runs import go_together
 
 from trainer.config import ConfigError, RunConfig, diff
 from trainer.presets import PRESETS, find_preset
@@ -45,7 +45,7 @@ def test_every_arm_is_valid_and_changes_what_it_says(name):
 def trained(name, arm, seeds=SEEDS):
     """The results of an arm's runs with these seeds."""
     config = PRESETS[name].configs()[arm].changed({"health": False, "device": "cpu"})
-    return [go(config.changed({"seed": seed}))[0] for seed in seeds]
+    return go_together(config.changed({"seed": seed}) for seed in seeds)
 
 
 def values(name, results):
