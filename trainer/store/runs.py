@@ -16,7 +16,7 @@ from trainer.lifecycle.states import TRANSITIONS, Event, RunState
 from trainer.store.data_rights import data_refusal
 from trainer.store.database import Database, StoreError, tick
 from trainer.store.rights import COMMAND_LINE, Limits, refusal
-from trainer.store.schema import clock, comparisons, deletions, runs
+from trainer.store.schema import clock, comparisons, deletions, numbers, runs
 
 LIVE = tuple(state for state in RunState if not state.is_over)
 ENDED = tuple(state for state in RunState if state.is_over)
@@ -34,7 +34,8 @@ MAX_ID = 2**31 - 1  # what the column holds on PostgreSQL
 class Run:
     """One run as the store knows it. Times are aware datetimes in UTC. `number` counts its owner's runs from 1; `request` is
     what its worker has still to answer, and `changes` how often its hot knobs have changed. A branch begins at `parent_step` of
-    the run `parent_id`, which may have been deleted."""
+    the run `parent_id`, which may have been deleted; `forks` says the same of all runs before it, oldest first, and is None where
+    an earlier version did not record it."""
 
     id: int
     number: int
@@ -60,6 +61,7 @@ class Run:
     changes: int = 0
     parent_id: int | None = None
     parent_step: int | None = None
+    forks: Sequence[Sequence[int]] | None = None
     tags: Sequence[str] = ()
 
     @property
@@ -268,8 +270,11 @@ def insert_run(connection: Connection, values: Mapping[str, Any], version: int) 
 
 
 def next_number(connection: Connection, owner: str) -> int:
-    """Returns the number of an owner's next run. Numbers grow with ids; only that of a deleted newest run is given again."""
-    return int(connection.execute(_NEWEST_NUMBER, {"owner": owner}).scalar() or 0) + 1
+    """Returns the number of an owner's next run, which no other run of theirs ever had. Numbers grow with ids."""
+    number = connection.execute(_COUNT, {"whose": owner}).scalar()
+    if number is None:
+        connection.execute(sa.insert(numbers), {"owner": owner, "last": 1})
+    return int(number or 1)
 
 
 def find_run(connection: Connection, run_id: int) -> Run | None:
@@ -378,8 +383,11 @@ def clean(text: str) -> str:
 
 RUN_COLUMNS = [runs.c[field.name] for field in fields(Run)]
 _GET = sa.select(*RUN_COLUMNS).where(runs.c.id == sa.bindparam("run"))
-_NEWEST_NUMBER = (
-    sa.select(runs.c.number).where(runs.c.owner == sa.bindparam("owner")).order_by(runs.c.id.desc()).limit(1)
+_COUNT = (
+    sa.update(numbers)
+    .where(numbers.c.owner == sa.bindparam("whose"))
+    .values(last=numbers.c.last + 1)
+    .returning(numbers.c.last)
 )
 _CLOCK = sa.select(clock.c.value)
 _CHANGED = sa.select(*RUN_COLUMNS).where(runs.c.version > sa.bindparam("after")).order_by(runs.c.version)

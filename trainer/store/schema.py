@@ -13,7 +13,7 @@ from sqlalchemy.engine import Dialect
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import JobState, RunState, SearchState
 
-HEAD = "0011"
+HEAD = "0013"
 """Newest migration. Known here so that opening a current database does not import Alembic."""
 
 
@@ -109,6 +109,7 @@ runs = sa.Table(
     sa.Column("changes", sa.Integer, nullable=False, server_default="0"),
     sa.Column("parent_id", sa.Integer),
     sa.Column("parent_step", sa.BigInteger),
+    sa.Column("forks", Json),
     sa.Column("tags", Json, nullable=False, server_default="[]"),
     sa.Index(None, "version"),
     sa.Index(None, "status", "place"),
@@ -117,6 +118,14 @@ runs = sa.Table(
     sa.Index(None, "parent_id"),
     sqlite_autoincrement=True,  # an id is never reused: folders and cursors are named by it
 )
+
+numbers = sa.Table(
+    "numbers",
+    metadata,
+    sa.Column("owner", sa.String(200), primary_key=True),
+    sa.Column("last", sa.Integer, nullable=False),
+)
+"""The number of each owner's newest run. It is kept when that run is deleted: links and reports name runs by it."""
 
 chunks = sa.Table(
     "chunks",
