@@ -131,8 +131,9 @@ def _take_up(context: PageContext) -> None:
     if run is None or config is None:
         link_notices.note([f"Run {shorten(named, 40)} is not among yours, or its knobs cannot be read."])
     else:
-        findings = diagnosis_of(context.store, run).findings if fix else ()
-        found = next((finding for finding in findings if finding.name == fix), None)
+        judged = diagnosis_of(context.store, run)
+        found = next((one for one in judged.findings if one.name == fix), None) if fix else None
+        config = judged.config if found and judged.config else config
         st.session_state[PINNED] = config
         load_config(config.changed(found.fix) if found else config)
         if fix and not found:
