@@ -18,13 +18,13 @@ from trainer.config import ConfigError, RunConfig, attributes, check, plain_knob
 from trainer.registry import Family, Knob, Technique, families
 
 _PAGE_PARAMETERS = frozenset({"run", "comparison", "baseline", "fix", "technique", "embed", "embed_options"})
-_RUNS_PAGE = "runs-"
+_FILTERS = ("runs-", "comparisons-")
 MAX_NOTICES = 5
 
 
 def is_pages(parameter: str) -> bool:
     """Whether a parameter of the address belongs to a page, to the chart or to Streamlit, and not to the knobs."""
-    return parameter in _PAGE_PARAMETERS or parameter.startswith((PREFIX, _RUNS_PAGE))
+    return parameter in _PAGE_PARAMETERS or parameter.startswith((PREFIX, *_FILTERS))
 
 
 @dataclass(frozen=True)
