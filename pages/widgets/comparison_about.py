@@ -12,6 +12,7 @@ from pages.widgets.page_parts import keep_or_delete
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.tags import tags_field
 from pages.widgets.text import escape_html
+from trainer.lifecycle.states import SearchState
 from trainer.settings import get_settings
 from trainer.store import MAX_LENGTHS, Comparison
 
@@ -68,6 +69,9 @@ def comparison_about(context: PageContext, comparison: Comparison) -> None:
                 "Unarchive" if comparison.archived else "Archive",
                 icon=":material/archive:",
                 key=f"comparison-archive-{comparison_id}",
+                help="Also stops the search; unarchive it and press Continue to go on."
+                if comparison.search is SearchState.RUNNING
+                else None,
                 on_click=reporting_errors()(
                     lambda: store.archive_comparison(comparison_id, not comparison.archived, by=context.owner)
                 ),

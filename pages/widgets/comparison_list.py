@@ -6,6 +6,7 @@ from typing import Final
 
 import streamlit as st
 
+from pages.widgets.comparison_filter import filtered
 from pages.widgets.linked_comparison import link_to_comparison
 from pages.widgets.page_context import PageContext
 from pages.widgets.text import escape_html
@@ -20,10 +21,11 @@ MAX_VERDICTS: Final = 4
 
 def comparison_list(context: PageContext) -> None:
     """Draws a card for each comparison."""
-    found = context.comparisons()
-    if not found:
+    known = context.comparisons(archived=None)
+    if not known:
         return
     st.html('<h2 class="tp-title">Your comparisons</h2>')
+    found = filtered(context, known)
     shown = found if st.session_state.get("comparisons-all") else found[:SHOWN]
     for one in shown:
         with st.container(border=True, key=f"comparison-{one.id}", gap="small"):

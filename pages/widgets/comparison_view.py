@@ -107,7 +107,7 @@ def _progress(found: Analysis) -> None:
 def _actions(context: PageContext, found: Analysis) -> None:
     comparison_id = found.comparison.id
     key = f"comparison-{comparison_id}"
-    with st.container(horizontal=True, gap="small", key=f"{key}-actions"):
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key=f"{key}-actions"):
         if not found.is_over:
             st.button(
                 "Stop all",

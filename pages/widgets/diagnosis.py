@@ -6,7 +6,6 @@ import streamlit as st
 
 from pages.widgets.chart_selection import show
 from pages.widgets.diagnosis_cache import diagnosis_of
-from pages.widgets.history import config_of
 from pages.widgets.launch import launch
 from pages.widgets.markup import chips
 from pages.widgets.page_context import PageContext
@@ -14,7 +13,7 @@ from pages.widgets.run_polling import reporting_errors
 from pages.widgets.text import escape_html, escape_markdown, run_title, shorten
 from pages.widgets.what_if import fix_link
 from trainer.config import Change, RunConfig, diff
-from trainer.diagnosis import Finding, evidence_label
+from trainer.diagnosis import Finding, evidence_label, judged_since
 from trainer.lifecycle.states import RunState
 from trainer.store import Run
 
@@ -24,7 +23,8 @@ _TRIED = "fixes-tried"  # twins that this tab has started, by the run and the fa
 
 def diagnosis(context: PageContext, run: Run) -> None:
     """Draws the findings of a run; for a finished one without any, a quiet line."""
-    found, config = diagnosis_of(context.store, run), config_of(run)
+    found = diagnosis_of(context.store, run)
+    config = found.config
     if config is None:
         return
     for finding in found.findings:
@@ -33,7 +33,8 @@ def diagnosis(context: PageContext, run: Run) -> None:
             _fix(context, run, config, finding)
             fix_link(context, run, finding)  # below the button: a phone has no room beside it
     if found.judged and not found.findings and run.status is RunState.FINISHED:
-        st.html(f'<p class="tp-quiet tp-sound">{NO_FINDINGS}</p>')
+        said = judged_since(found.since) if found.since else NO_FINDINGS
+        st.html(f'<p class="tp-quiet tp-sound">{said}</p>')
 
 
 def _description(finding: Finding, config: RunConfig) -> str:
@@ -61,7 +62,9 @@ def _fix(context: PageContext, run: Run, config: RunConfig, finding: Finding) ->
             disabled=tried is not None,
             on_click=_try_fix,
             args=(context, run, finding, twin, changes),
-            help="Starts the twin: the same seed and knobs but for this change, drawn beside this run.",
+            help="Starts the twin: the same seed and knobs but for this change, drawn beside this run."
+            if run.follows_its_config
+            else "Starts a new run with the seed and the knobs that this run has now but for this change, drawn beside it.",
         )
         started = (
             ""

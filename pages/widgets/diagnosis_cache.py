@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy.engine import Engine
 
+from trainer.config import RunConfig
 from trainer.diagnosis import Finding, diagnose, gather, milestone
 from trainer.lifecycle.states import RunState
 from trainer.store import Run, Store
@@ -21,10 +22,13 @@ MAX_CACHED = 2_000
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The findings of a run. `judged` is False where there is too little evidence, or the run is not to be judged."""
+    """The findings of a run. `judged` is False where there is too little evidence, or the run is not to be judged. Of a run whose
+    knobs changed, `config` is what it has `since` that step; fixes change that."""
 
     findings: tuple[Finding, ...] = ()
     judged: bool = False
+    config: RunConfig | None = None
+    since: int = 0
 
 
 _caches: WeakKeyDictionary[Engine, OrderedDict[Hashable, Diagnosis]] = WeakKeyDictionary()
@@ -46,7 +50,8 @@ def diagnosis_of(store: Store, run: Run) -> Diagnosis:
     found = Diagnosis()
     if evidence is not None:
         try:
-            found = Diagnosis(tuple(diagnose(evidence)), evidence.long_enough)
+            findings = tuple(diagnose(evidence))
+            found = Diagnosis(findings, evidence.long_enough, evidence.config, evidence.since)
         except ArithmeticError:  # curves of an imported run may hold any number; its page opens all the same
             LOG.warning("Run %d could not be diagnosed.", run.id, exc_info=True)
     with _lock:

@@ -11,7 +11,7 @@ import streamlit as st
 
 from pages.widgets.history import config_of
 from trainer.engine import checkpoint
-from trainer.export.formats import FORMATS, ExportError, Format, unrepeatable
+from trainer.export.formats import FORMATS, ExportError, Format, no_exact_script, no_short_script
 from trainer.formatting import format_bytes
 from trainer.settings import get_settings
 from trainer.store import Run, Store
@@ -91,7 +91,8 @@ def _obstacle(store: Store, run: Run, one: Format) -> str:
     if one.name in ("short", "script", "zip") and config_of(run) is None:
         return "The run's knobs were set in another version."
     if one.name in ("short", "script"):
-        return unrepeatable(run) or store.data_refusal(run.config, run.space)
+        obstacle = no_short_script(run) if one.name == "short" else no_exact_script(run)
+        return obstacle or store.data_refusal(run.config, run.space)
     if one.name in ("csv", "parquet", "tensorboard") and not run.progress.get("step"):
         return "The run has no points yet."
     return ""
@@ -111,7 +112,8 @@ def _too_large(size: int, command: str) -> str:
 
 def _show_script(store: Store, run: Run) -> None:
     try:
-        script = FORMATS["short"].write(store, get_settings(), run).decode()
+        name = "script" if no_short_script(run) else "short"
+        script = FORMATS[name].write(store, get_settings(), run).decode()
         st.code(script, language="python", height=480)
     except ExportError as error:
         st.text(str(error))

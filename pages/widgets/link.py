@@ -19,13 +19,13 @@ from trainer.registry import Family, Knob, Technique, families
 
 _OF_PAGES = {"run", "comparison", "baseline", "fix", "technique"}
 _PAGE_PARAMETERS = frozenset({*_OF_PAGES, "space", "key", "join", "embed", "embed_options"})
-_RUNS_PAGE = "runs-"
+_FILTERS = ("runs-", "comparisons-")
 MAX_NOTICES = 5
 
 
 def is_pages(parameter: str) -> bool:
     """Whether a parameter of the address belongs to a page, to the chart or to Streamlit, and not to the knobs."""
-    return parameter in _PAGE_PARAMETERS or parameter.startswith((PREFIX, _RUNS_PAGE))
+    return parameter in _PAGE_PARAMETERS or parameter.startswith((PREFIX, *_FILTERS))
 
 
 @dataclass(frozen=True)

@@ -27,28 +27,39 @@ PART_COLOR: Final = 0
 
 
 def noise_button(context: PageContext, found: Analysis) -> None:
-    """Draws the button that starts the study of a comparison's baseline."""
-    design, of = found.design, found.design.baseline
+    """Draws the button that starts the study of one of a comparison's arms, and the choice of that arm."""
+    design, key = found.design, f"comparison-{found.comparison.id}-noise"
+    number = st.selectbox(
+        "Noise of",
+        range(len(design.arms)),
+        key=f"{key}-arm",
+        format_func=lambda one: shorten(design.arms[one].name, 60),
+        help="The arm whose noise “Where does the noise come from?” studies.",
+        width=220,
+    )
+    of = design.arms[number]
     study = noise_design(of.config, measure=design.measure, until=design.until, unit=design.unit)
     # Not by a callback: after that, the fragment would rerun alone, and the page stay with this comparison.
     if st.button(
         "Where does the noise come from?",
         icon=":material/blur_on:",
-        key=f"comparison-{found.comparison.id}-noise",
-        help=f"Trains the baseline {len(study.arms) * len(study.seeds)} times: {len(study.seeds)} seeds of everything, and of "
+        key=key,
+        help=f"Trains this arm {len(study.arms) * len(study.seeds)} times: {len(study.seeds)} seeds of everything, and of "
         f"{', '.join(arm.name for arm in study.arms[1:])} alone.",
     ):
-        _start(context, found, study)
+        _start(context, found, study, number)
         st.rerun(scope="app")
 
 
 @reporting_errors()
-def _start(context: PageContext, found: Analysis, study: Design) -> None:
+def _start(context: PageContext, found: Analysis, study: Design, number: int) -> None:
     """Queues the runs and opens the study. A double click starts it once."""
     asked = found.comparison.title or f"comparison {found.comparison.id}"
+    if number:
+        asked = f"{shorten(asked, 60)}, {found.design.arms[number].name}"
     title = shorten(noise_title(asked), MAX_LENGTHS["name"])
     study_id = start_once(
-        ("noise", found.comparison.id), lambda: start(context.store, study, context.owner, title)
+        ("noise", found.comparison.id, number), lambda: start(context.store, study, context.owner, title)
     )
     link_to_comparison(study_id)
 

@@ -33,6 +33,7 @@ from trainer.describe.run_set import knob_of
 from trainer.diagnosis import Finding
 from trainer.lifecycle.states import JobState
 from trainer.preflight.duration import duration_question, duration_sentence
+from trainer.processes.mates import planned_share
 from trainer.registry import families
 from trainer.settings import get_settings
 from trainer.store import Run
@@ -130,8 +131,9 @@ def _take_up(context: PageContext) -> None:
     if run is None or config is None:
         link_notices.note([f"Run {shorten(named, 40)} is not among yours, or its knobs cannot be read."])
     else:
-        findings = diagnosis_of(context.store, run).findings if fix else ()
-        found = next((finding for finding in findings if finding.name == fix), None)
+        judged = diagnosis_of(context.store, run)
+        found = next((one for one in judged.findings if one.name == fix), None) if fix else None
+        config = judged.config if found and judged.config else config
         st.session_state[PINNED] = config
         load_config(config.changed(found.fix) if found else config)
         if fix and not found:
@@ -270,9 +272,11 @@ def _options(baseline: RunConfig, changed: Sequence[RunConfig], layout: Layout) 
 
 def _duration(context: PageContext, design: Design) -> None:
     """Draws how long the runs will take, as soon as the trainer has measured it."""
-    inspection = inspect(context.store, "duration", duration_question([arm.config for arm in design.arms]))
+    workers = get_settings().max_workers
+    question = duration_question([arm.config for arm in design.arms], planned_share(design, workers))
+    inspection = inspect(context.store, "duration", question)
     if inspection.status is JobState.FINISHED:
-        st.html(quiet(duration_sentence(inspection.answer, design.runs, get_settings().max_workers)))
+        st.html(quiet(duration_sentence(inspection.answer, design.runs, workers)))
 
 
 @reporting_errors()

@@ -1,11 +1,13 @@
 """What eight seeds cost beside one: through the queue, on as many workers as there are cores. Prints one JSON line.
 
-    python tests/bench/stacked_seeds.py [--experiments]
+    python tests/bench/stacked_seeds.py [--experiments] [--sizes]
 
 Seconds go from queueing to the last end state. `together` are eight seeds of an arm, which the workers train in stacks; `apart`
 are the same configurations as runs of their own, a process each; both relative to `one` run, in the same round. `cpu` compares
 the CPU seconds of a worker, which other processes bend less: stacks of four and eight relative to one run. With `--experiments`,
-also how long the five ready-made comparisons with six seeds and a ladder of 7 arms x 8 seeds take.
+also how long the five ready-made comparisons with six seeds and a ladder of 7 arms x 8 seeds take. With `--sizes` it prints
+nothing else than what the bound on the size of layers (flat.py) rests on: how many times as fast, in CPU seconds, four seeds
+train stacked as one after the other, by units of the two hidden layers and by batch size.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ from training_speed import MODELS
 from trainer.comparison.analysis import start
 from trainer.comparison.design import make_design
 from trainer.config import RunConfig
-from trainer.engine.loop import Training
+from trainer.engine import flat
+from trainer.engine.loop import Training, alone, training
+from trainer.engine.observer import NoObserver
+from trainer.engine.report import Results
 from trainer.engine.stack.together import train_together
 from trainer.foreground.comparing import follow, supervised
 from trainer.presets import PRESETS, RECIPE
@@ -40,6 +45,7 @@ from trainer.store import Store
 from trainer.store.comparisons import Planned
 
 SEEDS = 8
+WIDTHS, BATCHES = (32, 64, 128, 192, 256, 320, 384, 512), (32, 128)
 EXPERIMENTS = ("optimizers", "batch_norm", "dropout", "schedules", "full_recipe")
 DELIVERY = RunConfig.from_flat({**MODELS["delivery_mlp"], "epochs": 40, "device": "cpu"})
 LADDER = {"data": "digits", "batch_size": 64, "epochs": 10, "device": "cpu"}
@@ -48,6 +54,9 @@ LADDER = {"data": "digits", "batch_size": 64, "epochs": 10, "device": "cpu"}
 def main() -> None:
     """Measures and prints."""
     found: dict[str, Any] = {"benchmark": "stacked_seeds"}
+    if "--sizes" in sys.argv:
+        print(json.dumps(found | {"sizes": sizes()}))
+        return
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"TRAINSCOPE_HOME": folder, "TRAINSCOPE_DATABASE_URL": ""}  # for the supervisor, too
         settings = Settings()
@@ -81,6 +90,70 @@ def cpu_seconds(store: Store, settings: Settings, count: int) -> float:
     first, *others = [steps(config.changed({"epochs": 10})) for config in replicates(count)]
     train_together(first, lambda _: others)
     return time.process_time() - began
+
+
+def sizes() -> dict[str, dict[int, float]]:
+    """How many times as fast a stack of four is, by batch size and width of the hidden layers; also beyond the bound."""
+    torch.set_num_threads(1)
+    found: dict[str, dict[int, float]] = {}
+    for batch in BATCHES:
+        by_width = found[f"batch {batch}"] = {}
+        for width in WIDTHS:
+            config = RunConfig.from_flat(
+                {
+                    **LADDER,
+                    "batch_size": batch,
+                    "epochs": 2,
+                    "model.layers": f"{width}-{width}",
+                    "health": False,
+                }
+            )
+            configs = [config.changed({"seed": seed}) for seed in range(4)]
+            measured = rounds(
+                {"apart": partial(plain_seconds, configs), "stack": partial(stack_seconds, configs)}, 3
+            )
+            by_width[width] = ratio(measured, "apart", "stack")
+    return found
+
+
+def plain_seconds(configs: Sequence[RunConfig]) -> float:
+    """CPU seconds of the engine alone, one run after the other."""
+    began = time.process_time()
+    for config in configs:
+        alone(engine_steps(config))
+    return time.process_time() - began
+
+
+def stack_seconds(configs: Sequence[RunConfig]) -> float:
+    """The same in lockstep, whatever the size of their layers."""
+    bound, flat.MIN_SEPARATE_ELEMENTS = flat.MIN_SEPARATE_ELEMENTS, 10**9
+    try:
+        began = time.process_time()
+        first, *others = map(engine_steps, configs)
+        train_together(first, lambda _: others)
+        return time.process_time() - began
+    finally:
+        flat.MIN_SEPARATE_ELEMENTS = bound
+
+
+def engine_steps(config: RunConfig) -> Training[Results]:
+    """A run that records nothing."""
+    return training(
+        config,
+        data_folder=Path("none"),
+        run_folder=None,
+        recorder=Silence(),
+        control=lambda: None,
+        observe=NoObserver,
+    )
+
+
+class Silence:
+    """Takes every report, and keeps none."""
+
+    def _ignore(self, *_: Any) -> None: ...
+
+    step = epoch = progress = notice = handled = flush = _ignore
 
 
 def queue(store: Store) -> dict[str, Any]:

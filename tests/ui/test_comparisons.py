@@ -8,6 +8,7 @@ from page_testing import VISITOR, has, text_of, widget
 
 from trainer.comparison.analysis import start
 from trainer.comparison.design import MAX_SEED, MAX_SEEDS, make_design
+from trainer.comparison.noise import noise_design
 from trainer.config import RunConfig
 from trainer.presets import PRESETS
 from trainer.store import COMMAND_LINE
@@ -236,6 +237,47 @@ def test_a_study_of_noise_starts_from_a_comparison_and_says_what_came_of_it(lab)
     widget(app, f"comparison-{study.id}-seeds").click().run()
     assert len(lab.store.members(study.id)) > 40
     assert "Largest source of noise" in text_of(open_page(lab))
+
+
+def test_the_noise_of_another_arm(lab):
+    asked = start(lab.store, make_design(ARMS, 1), VISITOR, "Does it help?")
+    app = widget(open_page(lab, comparison=str(asked)), f"comparison-{asked}-noise-arm").set_value(1).run()
+    assert not app.exception
+    app = widget(app, f"comparison-{asked}-noise").click().run()
+    assert not app.exception
+    study, _ = lab.store.comparisons([VISITOR])
+    assert study.title == "Where the noise comes from: Does it help?, <b>batch</b> norm"
+    assert {one["config"]["normalization"]["name"] for one in study.design["arms"]} == {"batch"}
+
+
+def test_comparisons_are_found_by_words_kind_and_state(lab):
+    """The filter is in the address; archived ones come by themselves."""
+    store = lab.store
+    over = start(store, make_design(ARMS, 1), VISITOR, "Does it help?")
+    end_all(store, over, lambda arm, replicate: 0.5)
+    under_way = start(store, make_design(ARMS, 1), VISITOR, "Once more")
+    store.set_comparison_tags(under_way, ["homework"], by=VISITOR)
+    noise = start(store, noise_design(BASE, 1), VISITOR, "Noise")
+    preset = start(store, PRESETS["dropout"].design(0), VISITOR, "Dropout")
+    gone = start(store, make_design(ARMS, 1), VISITOR, "Forgotten")
+    store.archive_comparison(gone, by=VISITOR)
+    found = {over, under_way, noise, preset, gone}
+
+    def listed(**query):
+        app = open_page(lab, **query)
+        return {one for one in found if has(app, f"open-comparison-{one}")}
+
+    assert listed() == found - {gone}
+    assert listed(**{"comparisons-filter": "HELP does"}) == {over}
+    assert listed(**{"comparisons-filter": "homework"}) == {under_way}
+    assert listed(**{"comparisons-filter": "<b>batch"}) == {over, under_way}
+    assert listed(**{"comparisons-kind": "Noise study"}) == {noise}
+    assert listed(**{"comparisons-kind": "Ready-made"}) == {preset}
+    assert listed(**{"comparisons-kind": "What-if", "comparisons-state": "Over"}) == {over}
+    assert listed(**{"comparisons-state": "Under way"}) == {under_way, noise, preset}
+    assert listed(**{"comparisons-archived": "true"}) == {gone}
+    app = widget(open_page(lab), "comparisons-filter").set_value("no such thing").run()
+    assert "No comparison matches the filter." in [one.value for one in app.text]
 
 
 def test_a_study_of_somebody_elses_comparison_cannot_be_started(lab):

@@ -92,6 +92,30 @@ def test_a_search_is_stopped_and_goes_on(lab):
     assert lab.store.comparison(search_id).search is SearchState.RUNNING
 
 
+def test_a_finished_search_runs_more_trials(lab):
+    search_id = search_of(lab, trials=2)
+    train(lab, search_id)
+    app = open_page(lab, comparison=str(search_id))
+    app = widget(app, f"search-{search_id}-more-trials").set_value(3).run()
+    app = widget(app, f"search-{search_id}-more").click().run()
+    assert not app.exception
+    search = lab.store.comparison(search_id)
+    assert (search.search, search.design["trials"]) == (SearchState.RUNNING, 5)
+    train(lab, search_id)
+    assert "5 of 5 trials over: 5 finished" in text_of(open_page(lab, comparison=str(search_id)))
+
+
+def test_an_archived_search_stops_and_is_found_again(lab):
+    search_id = search_of(lab)
+    app = widget(open_page(lab, comparison=str(search_id)), f"comparison-archive-{search_id}").click().run()
+    assert not app.exception
+    search = lab.store.comparison(search_id)
+    assert (search.search, search.archived) == (SearchState.STOPPED, True)
+    assert not has(open_page(lab), f"open-comparison-{search_id}")
+    kept = {"comparisons-archived": "true", "comparisons-kind": "Search", "comparisons-state": "Over"}
+    assert has(open_page(lab, **kept), f"open-comparison-{search_id}")
+
+
 def test_a_search_from_the_command_line_can_be_watched_alone(lab):
     search_id = search_of(lab, COMMAND_LINE)
     train(lab, search_id)

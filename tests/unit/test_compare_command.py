@@ -1,5 +1,6 @@
 """The command compare, through real processes: a supervisor of its own, verdicts on standard output, one line for bad input."""
 
+import argparse
 import json
 import signal
 
@@ -7,6 +8,8 @@ import pytest
 from command_line import FAST, cli, started, wait_for_steps
 from warm_process import warm_supervisor
 
+from trainer.cli.comparing import read_design, register
+from trainer.settings import Settings
 from trainer.store import Store
 
 
@@ -108,6 +111,23 @@ def test_ctrl_c_pauses_the_comparison_and_resume_ends_it_with_the_same_numbers(t
 
 
 @pytest.mark.parametrize(
+    ("arguments", "rate", "titled"),
+    [
+        (["--arm", "dropout=0.1"], 0.1, "Where the noise comes from"),
+        (["--preset", "dropout", "--arm", "dropout 0.5"], 0.5, ", dropout 0.5"),
+    ],
+)
+def test_the_noise_of_one_arm(tmp_path, arguments, rate, titled):
+    parser = argparse.ArgumentParser()
+    register(parser.add_subparsers())
+    options = parser.parse_args(["compare", "--noise", *arguments])
+    design, title = read_design(options, Settings(home=tmp_path))
+    assert {arm.config.dropout.knobs["rate"] for arm in design.arms} == {rate}
+    assert design.studies_noise
+    assert title.endswith(titled)
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--arm", "data=digits", "--set", "data=two_moons"], "differ in Data set"),
@@ -117,8 +137,10 @@ def test_ctrl_c_pauses_the_comparison_and_resume_ends_it_with_the_same_numbers(t
         (["--arm", "dropuot=0.1"], "did you mean dropout"),
         (["--preset", "optimizers", "--arm", "dropout=0.1"], "leave out CONFIG.json and --arm"),
         (["--arm", "dropout=0.1", "--seeds", "0"], "0 seeds cannot be compared"),
-        (["--noise", "--arm", "dropout=0.1"], "leave out --arm and --vary"),
-        (["--noise", "--vary", "order"], "leave out --arm and --vary"),
+        (["--noise", "--arm", "dropout=0.1", "--arm", "dropout=0.2"], "give at most one --arm"),
+        (["--noise", "--arm", "dropuot=0.1"], "did you mean dropout"),
+        (["--noise", "--preset", "dropout", "--arm", "dropout 0.6"], "no arm called 'dropout 0.6'"),
+        (["--noise", "--vary", "order"], "leave out --vary"),
         (["--vary", "dropout", "--arm", "normalization=batch"], "Dropout is off in all arms"),
         (["--arm", "seed.split=3"], "differ in Split seed"),
         (["--resume", "7"], "There is no comparison 7"),

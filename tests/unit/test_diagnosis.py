@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from trainer.config import RunConfig, diff
 from trainer.diagnosis import IMPOSSIBLE, Evidence, diagnose, evidence_label, gather, milestone, rules
 from trainer.diagnosis.evidence import milestone_epochs
 from trainer.diagnosis.standing import findings, upstream
+from trainer.lifecycle.hot_knobs import KnobChange
 from trainer.metrics.registry import columns
 from trainer.store import Batch, Store
 
@@ -244,6 +246,90 @@ def test_little_evidence_says_nothing_unless_it_is_certain():
 
 
 @pytest.mark.parametrize("values", [{"schedule": "range_test"}, {"pace": 50}])
+def keep(store, made_up, changes=(), **columns):
+    """A finished run with these curves and changes, as a worker records it."""
+    rows = np.column_stack([made_up.steps[name] for name in ("step", "loss", "lr")])
+    epochs = np.column_stack([made_up.epochs[name] for name in ("step", "train_loss", "val_loss")])
+    batches = [
+        Batch("step", ("step", "loss", "lr"), rows),
+        Batch("epoch", ("step", "train_loss", "val_loss"), epochs),
+    ]
+    values = {
+        **dict.fromkeys(("name", "notes"), ""), "status": "finished", "config": made_up.config.to_dict(), "error": None,
+        "notices": [], "progress": {"epoch": len(epochs)}, "results": {"stopped_by": made_up.ending}, **columns,
+        **dict.fromkeys(("created", "started", "ended"), datetime.now(UTC)),
+    }  # fmt: skip
+    return store.import_run("ann", values, batches, 0, changes)
+
+
+def changed_at(step, **values):
+    return KnobChange(
+        1, {key.replace("__", "."): one for key, one in values.items()}, datetime.now(UTC), step
+    )
+
+
+@pytest.fixture
+def kept(tmp_path):
+    return Store(f"sqlite:///{tmp_path / 'kept.db'}")
+
+
+BEFORE = falling(0.9, 0.5, 10)
+OVERFIT = {
+    "train": [*BEFORE, *falling(0.4, 0.02)],
+    "val": [*BEFORE, *falling(0.5, 0.45, 5), *falling(0.6, 1.8, 15)],
+}
+
+
+def test_after_a_change_overfitting_is_found_in_what_came_since(kept):
+    run = made({"dropout.rate": 0.3}, OVERFIT["train"], OVERFIT["val"], ending="epochs")
+    change = changed_at(10 * BATCHES, dropout__rate=0.0)
+    found = gather(kept, kept.run(keep(kept, run, [change])))
+    assert (found.since, found.config.dropout.knobs["rate"]) == (10 * BATCHES, 0.0)
+    assert found.steps["step"][0] == 10 * BATCHES + 1
+    assert len(found.train) == 20
+    (finding,) = diagnose(found)
+    assert finding.name == "overfit"
+    assert all(item.first >= 10 * BATCHES for item in finding.evidence)
+
+
+def test_an_epoch_within_which_knobs_changed_belongs_to_neither_side(kept):
+    run = made({}, falling(0.9, 0.5), ending="epochs")
+    found = gather(kept, kept.run(keep(kept, run, [changed_at(5 * BATCHES + 3, learning_rate=0.01)])))
+    assert found.epochs["step"][0] == 7 * BATCHES
+
+
+def test_a_loss_that_explodes_after_a_change_is_blamed_on_the_rate_since_then(kept):
+    losses = [*np.geomspace(0.9, 0.3, 10 * BATCHES), 0.5, 3.0, 400.0, np.inf]
+    run = made({}, falling(0.9, 0.3, 10), losses=losses, ending="non_finite_loss")
+    found = gather(kept, kept.run(keep(kept, run, [changed_at(10 * BATCHES, learning_rate=5.0)])))
+    (finding,) = diagnose(found)
+    assert finding.name == "lr_too_high"
+    assert "with a learning rate of 5" in finding.sentences[0]
+    assert finding.fix["learning_rate"] < 5
+
+
+def test_what_needs_one_configuration_is_not_found_after_a_change(kept):
+    """What such a run lost before the change is not the work of the knobs that it has since."""
+    run = made({"learning_rate": 1e-5}, flat(0.99, 30), ending="epochs")
+    assert [one.name for one in diagnose(run)] == ["lr_too_low"]
+    change = changed_at(10 * BATCHES, learning_rate=1e-6)
+    found = gather(kept, kept.run(keep(kept, run, [change])))
+    assert diagnose(found) == []
+    assert found.long_enough
+
+
+def test_a_branch_is_judged_by_its_own_part(kept):
+    run = made({}, OVERFIT["train"][10:], OVERFIT["val"][10:], ending="epochs")
+    later = {
+        name: {**table, "step": table["step"] + 200}
+        for name, table in (("epochs", run.epochs), ("steps", run.steps))
+    }
+    run = replace(run, **later)
+    found = gather(kept, kept.run(keep(kept, run, parent_step=200, forks=[[200, 10]])))
+    assert (found.since, len(found.train)) == (200, 19), "where its first epoch began is not known"
+    assert [one.name for one in diagnose(found)] == ["overfit"]
+
+
 def test_probes_and_slow_motion_are_not_judged(values):
     evidence = made({"learning_rate": 1.0, **values}, flat(1.0))
     assert findings(evidence)

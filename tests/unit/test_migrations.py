@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import sqlite3
 import subprocess
@@ -9,6 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
 from migrated_schema import migrated_step_by_step
 
 from trainer.store import Store, StoreError
@@ -103,6 +106,42 @@ def test_a_failed_migration_leaves_nothing(path: Path, monkeypatch: pytest.Monke
         assert connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
     monkeypatch.undo()
     assert Store(f"sqlite:///{path}").runs() == []
+
+
+def test_forks_and_numbers_of_an_earlier_version_are_filled_in(path: Path) -> None:
+    """As far as the runs that are there tell: how long the deleted parent of run 4 was to train is not known."""
+    config = alembic_config()
+    engine = sa.create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0011")
+        for run_id, owner, parent, step, epochs in (
+            (1, "ann", None, None, 10),
+            (2, "ann", 1, 30, 20),
+            (3, "bob", 2, 50, 40),
+            (4, "ann", 99, 7, 5),
+            (5, "ann", 4, 9, 6),
+        ):
+            row = {
+                "id": run_id, "number": run_id, "owner": owner, "parent_id": parent, "parent_step": step,
+                **dict.fromkeys(("name", "notes"), ""), "archived": 0, "status": "finished",
+                "config": json.dumps({"epochs": epochs}), "created": "2026-01-01 00:00:00", "attempt": 1, "beat": 0,
+                "progress": "{}", "notices": "[]", "version": run_id, "place": run_id, "losses": 0, "lost_step": -1,
+            }  # fmt: skip
+            names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+            connection.execute(sa.text(f"INSERT INTO runs ({names}) VALUES ({marks})"), row)
+    engine.dispose()
+    store = Store(f"sqlite:///{path}")
+    assert [store.run(run_id).forks for run_id in range(1, 6)] == [
+        None,
+        [[30, 10]],
+        [[30, 10], [50, 20]],
+        None,
+        None,
+    ]
+    assert store.run(store.create_run({}, "ann")).number == 6
+    assert store.run(store.create_run({}, "bob")).number == 4
+    assert store.run(store.create_run({}, "eve")).number == 1
 
 
 def test_pragmas(path: Path) -> None:

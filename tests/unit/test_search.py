@@ -8,7 +8,7 @@ from comparison_runs import end_run, train_epochs
 
 from trainer.cli.searching import text
 from trainer.comparison.analysis import analyse
-from trainer.comparison.search.analysis import changes_of, confirm, read_search, start_search
+from trainer.comparison.search.analysis import changes_of, confirm, read_search, run_more, start_search
 from trainer.comparison.search.design import make_search
 from trainer.comparison.search.drive import Driver
 from trainer.comparison.search.space import corners, grid, parse_space
@@ -211,6 +211,102 @@ def test_stop_pauses_the_trials_and_continue_resumes_those_alone(local):
     finish(local, search_id, drive)
     assert local.comparison(search_id).search is SearchState.FINISHED
     assert len(runs_of(local, search_id)) == 4
+
+
+def test_a_finished_search_goes_on_with_more_trials(local):
+    search_id = begin(local, trials=3, at_once=3)
+    finish(local, search_id, driver(local))
+    before = [one.knobs for one in read_search(local, search_id).trials]
+    run_more(local, read_search(local, search_id), 4, by="ada")
+    run_more(local, read_search(local, search_id), 4, by="ada")  # a double click: it is under way already
+    finish(local, search_id, driver(local))
+    found = read_search(local, search_id)
+    assert [one.knobs for one in found.trials[:3]] == before
+    assert (found.state, len(found.complete), found.design.trials) == (SearchState.FINISHED, 7, 7)
+    with pytest.raises(ConfigError, match=r"7 of 500 trials .* at most 493 more, not 494"):
+        run_more(local, found, 494, by="ada")
+    with pytest.raises(StoreError, match="belongs to another visitor"):
+        run_more(local, found, 1, by="bob")
+
+
+def test_a_stopped_search_may_get_fewer_trials_than_it_was_to_have(local):
+    search_id = begin(local, trials=9, at_once=2)
+    driver(local).round()
+    local.stop_search(search_id, by="ada")
+    run_more(local, read_search(local, search_id), 1, by="ada")
+    finish(local, search_id, driver(local))
+    assert len(read_search(local, search_id).complete) == 3
+
+
+def test_a_grid_has_no_more_trials_than_combinations(local):
+    space = ["optimizer=adam,sgd"]
+    search_id = begin(local, space, sampler="grid")
+    finish(local, search_id, driver(local))
+    with pytest.raises(
+        ConfigError, match="2 of 2 combinations of its grid have begun, so it can have no more"
+    ):
+        run_more(local, read_search(local, search_id), 1, by="ada")
+
+
+def test_after_its_time_no_trial_begins_and_those_that_train_end(local, monkeypatch):
+    """Time while the search is stopped, or nobody drives it, does not count."""
+    now = [0.0]
+    monkeypatch.setattr("trainer.comparison.search.drive.time.monotonic", lambda: now[0])
+    search_id = begin(local, trials=9, at_once=2, minutes=10)
+    drive = driver(local)
+    assert drive.round()
+    for seconds, event in ((240, "stop"), (9000, "go on"), (240, "killed")):
+        now[0] += seconds
+        drive.round()
+        if event == "stop":
+            local.stop_search(search_id, by="ada")
+        elif event == "go on":
+            local.continue_search(search_id, by="ada")
+            drive.round()
+        else:
+            drive = driver(local)
+            now[0] += 9000
+    drive.round()
+    first, second = runs_of(local, search_id)
+    end_run(local, first, 0.5)
+    drive.round()
+    assert len(runs_of(local, search_id)) == 3, "eight of ten minutes are over"
+    now[0] += 121
+    end_run(local, second, 0.5)
+    drive.round()
+    assert len(runs_of(local, search_id)) == 3
+    assert local.comparison(search_id).search is SearchState.RUNNING, "one still trains"
+    end_run(local, runs_of(local, search_id)[2], 0.5)
+    drive.round()
+    found = read_search(local, search_id)
+    assert (found.state, found.time_is_over) == (SearchState.FINISHED, True)
+    assert "Its time is over" in text(found)
+    run_more(local, found, 2, 5, by="ada")
+    drive.round()
+    assert len(runs_of(local, search_id)) == 5
+
+
+@pytest.mark.parametrize("wrong", [0, -1, math.inf, math.nan, 1e6])
+def test_a_limit_that_is_none_is_refused(wrong):
+    with pytest.raises(ConfigError, match="minutes is"):
+        make_search(base=BASE, space=parse_space(SPACE, BASE), minutes=wrong)
+
+
+def test_an_archived_search_stops(local):
+    search_id = begin(local, trials=4, at_once=2)
+    driver(local).round()
+    local.archive_comparison(search_id, by="ada")
+    assert local.comparison(search_id).search is SearchState.STOPPED
+    assert {run.status for run in runs_of(local, search_id)} == {RunState.PAUSED}
+    local.archive_comparison(search_id, False, by="ada")
+    assert local.comparison(search_id).search is SearchState.STOPPED
+
+
+def test_what_only_teaches_how_training_fails_is_not_suggested():
+    suggestions = suggested("initialization", BASE).choices
+    assert "kaiming_normal" in suggestions
+    assert not {"constant", "zeros", "too_small", "too_large"} & set(suggestions)
+    assert parse_space(["initialization=zeros,orthogonal"], BASE), "who asks for it gets it"
 
 
 def test_a_search_waits_while_its_owner_has_too_many_runs(tmp_path, local):

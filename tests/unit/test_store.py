@@ -480,6 +480,15 @@ def test_each_owners_runs_are_numbered_from_one(store: Store) -> None:
     assert store.run(mine[1]).number == 2  # nobody is renumbered
 
 
+def test_the_number_of_a_deleted_run_is_never_given_again(store: Store) -> None:
+    """Links, reports and notebooks name runs by it."""
+    for number in (1, 2, 3):
+        run_id = store.create_run(CONFIG, "me")
+        assert store.run(run_id).number == number
+        store.delete(run_id, by="me")
+    assert store.run(store.create_run(CONFIG, "other")).number == 1
+
+
 # -- changes of hot knobs ---------------------------------------------------------------------------------------
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, get_args
 
 import orjson
 
+from trainer.choice import unknown
 from trainer.cli import terminal
 from trainer.cli.configuration import add_config, read_config, read_sets, whole_number
 from trainer.cli.spaces import add_space, opened
@@ -20,7 +22,7 @@ from trainer.comparison.factors import LAYOUTS, combined_design, title_of
 from trainer.comparison.noise import NOT_ADDITIVE, noise_design, noise_title, share
 from trainer.comparison.readings import READINGS
 from trainer.comparison.verdicts import number
-from trainer.config import ConfigError
+from trainer.config import ConfigError, RunConfig
 from trainer.foreground.comparing import follow, require_trainable, supervised
 from trainer.foreground.interrupts import on_interrupt
 from trainer.foreground.own_data import with_file
@@ -29,6 +31,7 @@ from trainer.formatting import format_bytes
 from trainer.lifecycle.requests import RequestKind
 from trainer.preflight.duration import duration, duration_question, duration_sentence
 from trainer.presets import PRESETS, find_preset
+from trainer.processes.mates import planned_share
 from trainer.settings import Settings
 from trainer.store import COMMAND_LINE
 
@@ -45,7 +48,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         action="append",
         nargs="+",
         default=[],
-        metavar="KNOB=VALUE",
+        metavar="KNOB=VALUE",  # an arm's name with --noise --preset
         help="the knobs that an arm changes from the baseline; repeat --arm for each arm",
     )
     compare.add_argument(
@@ -71,7 +74,7 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
         "--noise",
         action="store_true",
         help="train one configuration instead of arms, and say how much of its noise comes from the split, initial weights, "
-        "batch order and dropout",
+        "batch order and dropout; that of the baseline, or of the one --arm, which of a preset is given by name",
     )
     compare.add_argument(
         "--measure",
@@ -141,9 +144,9 @@ def compare_command(options: argparse.Namespace, settings: Settings) -> int:
 def read_design(options: argparse.Namespace, settings: Settings) -> tuple[Design, str]:
     """Returns the design that the options ask for, and its title. Raises ConfigError, and DataError where data is missing."""
     sets = with_file(read_sets(options.set, options.seed), settings)
-    if options.noise and (options.arm or options.vary != EVERYTHING):
+    if options.noise and (len(options.arm) > 1 or options.vary != EVERYTHING):
         raise ConfigError(
-            "--noise trains one configuration, and varies each source in turn; leave out --arm and --vary."
+            "--noise trains one configuration, and varies each source in turn; give at most one --arm, and leave out --vary."
         )
     preset = find_preset(options.preset) if options.preset else None
     choices = {
@@ -153,13 +156,18 @@ def read_design(options: argparse.Namespace, settings: Settings) -> tuple[Design
         "unit": options.unit,
     }
     if preset:
-        if options.config or options.arm:
+        if options.config or (options.arm and not options.noise):
             raise ConfigError("--preset has arms of its own; leave out CONFIG.json and --arm.")
         arms = {name: config.changed(sets) for name, config in preset.configs().items()}
         baseline, title = next(iter(arms.values())), preset.label
     else:
         baseline, title = read_config(options.config).changed(sets), ""
     if options.noise:
+        if options.arm and preset:
+            name = _arm_of(arms, " ".join(options.arm[0]))
+            baseline, title = arms[name], f"{title}, {name}"
+        elif options.arm:
+            baseline = baseline.changed(with_file(read_sets(options.arm[0], None), settings))
         design, title = noise_design(baseline, options.seeds, **choices), noise_title(title)
     elif preset:
         design = make_design(arms, options.seeds, options.vary, **choices)
@@ -173,9 +181,17 @@ def read_design(options: argparse.Namespace, settings: Settings) -> tuple[Design
     return design, title
 
 
+def _arm_of(arms: Mapping[str, RunConfig], name: str) -> str:
+    """Returns the name. Raises ConfigError where no arm has it."""
+    if name not in arms:
+        raise ConfigError(unknown("arm", name, arms))
+    return name
+
+
 def expectation(design: Design, settings: Settings) -> str:
     """Returns how long the comparison will take, from a moment of training."""
-    question = duration_question([arm.config for arm in design.arms])
+    together = planned_share(design, settings.max_workers)
+    question = duration_question([arm.config for arm in design.arms], together)
     return duration_sentence(duration(question, settings), design.runs, settings.max_workers)
 
 

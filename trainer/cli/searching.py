@@ -14,10 +14,11 @@ import orjson
 from trainer.cli import terminal
 from trainer.cli.configuration import add_config, read_config, read_sets, whole_number
 from trainer.cli.spaces import add_space, opened
-from trainer.comparison.search.analysis import Found, Trial, changes_of, read_search, start_search
+from trainer.comparison.search.analysis import Found, Trial, changes_of, read_search, run_more, start_search
 from trainer.comparison.search.design import MEASURES, PRUNERS, SAMPLERS, SearchDesign, make_search
 from trainer.comparison.search.space import corners, parse_space
 from trainer.comparison.verdicts import number
+from trainer.config import ConfigError
 from trainer.export.report.repeat import command
 from trainer.foreground.comparing import supervised
 from trainer.foreground.interrupts import on_interrupt
@@ -51,9 +52,14 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     search.add_argument(
         "--trials",
         type=whole_number,
-        default=USUAL_TRIALS,
         metavar="N",
-        help=f"how many trials, by default {USUAL_TRIALS}; a grid has as many as it has combinations",
+        help=f"how many trials, by default {USUAL_TRIALS}; a grid has as many as it has combinations; with --resume N more",
+    )
+    search.add_argument(
+        "--minutes",
+        type=float,
+        metavar="N",
+        help="begin no further trial once the search was under way for so long; by default there is no limit",
     )
     search.add_argument(
         "--at-once",
@@ -66,7 +72,12 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     )
     search.add_argument("--title", default="", help="a title for the search")
     add_space(search, "--in-space")
-    search.add_argument("--resume", type=whole_number, metavar="ID", help="continue a search")
+    search.add_argument(
+        "--resume",
+        type=whole_number,
+        metavar="ID",
+        help="continue a search; with --trials N, with N more trials",
+    )
     search.add_argument("--json", action="store_true", help="print nothing but a line of JSON")
     search.set_defaults(command=search_command)
 
@@ -82,8 +93,13 @@ def search_command(options: argparse.Namespace, settings: Settings) -> int:
         search_id = start_search(store, design, COMMAND_LINE, options.title)
     else:
         search_id = options.resume
-        read_search(store, search_id)  # raises where there is none
-        store.continue_search(search_id, by=COMMAND_LINE)
+        found = read_search(store, search_id)  # raises where there is none
+        if options.trials is not None:
+            run_more(store, found, options.trials, options.minutes, by=COMMAND_LINE)
+        elif options.minutes is not None:
+            raise ConfigError("--minutes limits new trials; give --trials N as well, for N more.")
+        else:
+            store.continue_search(search_id, by=COMMAND_LINE)
     if not options.json:
         print(
             f"Search {search_id}. Ctrl-C stops it; python -m trainer search --resume {search_id} continues it.",
@@ -113,7 +129,8 @@ def read_design(options: argparse.Namespace, settings: Settings) -> SearchDesign
         space=parse_space(options.space, base),
         sampler=options.sampler,
         pruner=options.pruner,
-        trials=options.trials,
+        trials=USUAL_TRIALS if options.trials is None else options.trials,
+        minutes=options.minutes,
         at_once=options.at_once or settings.max_workers,
         measure=options.measure,
     )
@@ -121,7 +138,7 @@ def read_design(options: argparse.Namespace, settings: Settings) -> SearchDesign
 
 def text(found: Found) -> str:
     """Returns the best trials, what mattered, and how to compare the winner."""
-    lines = [found.in_words]
+    lines = [found.in_words + (". Its time is over" if found.time_is_over else "")]
     if found.best is None:
         return "\n".join(lines)
     sign = 1 if found.measure.lower_is_better else -1

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from trainer.config import diff
 from trainer.describe.figures import FINAL, weights_at_end
 from trainer.describe.labels import differences_of
-from trainer.diagnosis import Evidence, Finding, evidence_label
+from trainer.diagnosis import Evidence, Finding, evidence_label, judged_since
 from trainer.engine.kept import Kept
 from trainer.formatting import format_bytes, format_duration, format_number
 from trainer.lifecycle.states import RunState
@@ -94,10 +94,9 @@ def checkpoint_table(found: Sequence[Kept]) -> str:
 def diagnosis(run: Run, evidence: Evidence | None, found: Sequence[Finding]) -> str:
     """Returns each finding with its evidence and its fix."""
     if evidence is None:
-        return (
-            f"Run {run.id} is not judged: a probe, slow motion, a branch, knobs that changed while it trained, or knobs that "
-            "this version cannot read."
-        )
+        return f"Run {run.id} is not judged: a probe, slow motion, or knobs that this version cannot read."
+    if not found and evidence.since and evidence.long_enough:
+        return f"Run {run.id}: {judged_since(evidence.since)}"
     if not found:
         return f"Run {run.id}: " + ("no problems found." if evidence.long_enough else "too short to tell.")
     parts = []

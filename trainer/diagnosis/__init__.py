@@ -7,7 +7,16 @@ sorts the rest by severity. A healthy run has no findings.
 
 from trainer.diagnosis.evidence import Evidence
 from trainer.diagnosis.gather import gather, milestone
-from trainer.diagnosis.registry import IMPOSSIBLE, EvidenceItem, Finding, Found, Rule, evidence_label, rules
+from trainer.diagnosis.registry import (
+    IMPOSSIBLE,
+    EvidenceItem,
+    Finding,
+    Found,
+    Rule,
+    evidence_label,
+    judged_since,
+    rules,
+)
 from trainer.diagnosis.standing import diagnose
 
 __all__ = [
@@ -20,6 +29,7 @@ __all__ = [
     "diagnose",
     "evidence_label",
     "gather",
+    "judged_since",
     "milestone",
     "rules",
 ]

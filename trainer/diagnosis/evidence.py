@@ -26,7 +26,8 @@ class Evidence:
     """A run's configuration, state and recorded series.
 
     `steps`, `epochs` and `health` hold columns [rows] by name, oldest first, named as in the store. `ending` is why the run
-    ended ("epochs", "early_stopping", "non_finite_loss", …); None while it trains.
+    ended ("epochs", "early_stopping", "non_finite_loss", …); None while it trains. `since` is the step at which the run has
+    branched or its knobs have changed last: then the series, and `config`, are those from there on.
     """
 
     config: RunConfig
@@ -36,6 +37,7 @@ class Evidence:
     ending: str | None = None
     over: bool = True
     skipped_steps: int = 0
+    since: int = 0
 
     @cached_property
     def long_enough(self) -> bool:

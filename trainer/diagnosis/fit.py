@@ -14,7 +14,7 @@ from trainer.diagnosis.registry import EvidenceItem, Found, rule
 NARROW = 4  # units in the narrowest layer of a network that is too small
 
 
-@rule("Overfitting", severity=2, hides=("plateau",))
+@rule("Overfitting", severity=2, hides=("plateau",), parts=True)
 def overfit(run: Evidence) -> Found | None:
     """Training loss keeps falling while validation loss rises: the network memorizes its training samples. Stop early, or use
     dropout, augmentation, a smaller network or more data."""

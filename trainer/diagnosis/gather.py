@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from trainer.config import RunConfig
 from trainer.diagnosis.evidence import Evidence, Table, may_be_judged, milestone_epochs, outcome
+from trainer.lifecycle.hot_knobs import newest_config
 from trainer.store.points import Points, concatenate
 
 if TYPE_CHECKING:
@@ -15,17 +18,28 @@ STEPS_PER_END = 5_000  # steps read at either end of a run; the epochs cover tho
 
 
 def gather(store: Store, run: Run) -> Evidence | None:
-    """Returns the evidence that the rules use; None for a run that is not judged: a probe, slow motion, a configuration that
-    this version cannot read, or knobs that changed while it trained, as no one configuration explains its curves; nor is a
-    branch, whose curves lack their beginning."""
+    """Returns the evidence that the rules use; None for a run that is not judged: a probe, slow motion, or a configuration that
+    this version cannot read. Of a branch, and of a run whose knobs changed while it trained, it is what came after: the knobs
+    that it has since then explain no more."""
     config = RunConfig.from_stored(run.config)
-    if config is None or not run.follows_its_config or not may_be_judged(config):
+    if config is None or not may_be_judged(config):
         return None
-    over = run.is_over
-    steps = join(store.read_points(run.id, "step", limit=STEPS_PER_END), store, run.id)
-    epochs = store.read_points(run.id, "epoch")
-    health = store.read_points(run.id, "health")
-    return Evidence(config, steps, table(epochs), table(health), over=over, **outcome(run.results))
+    applied = [one for one in store.knob_changes(run.id) if one.step is not None] if run.changes else []
+    since = max(run.parent_step or 0, *(one.step or 0 for one in applied), 0)
+    first = store.read_points(run.id, "step", since or -1, limit=STEPS_PER_END)
+    steps = join(first, store, run.id)
+    epochs = begun_since(table(store.read_points(run.id, "epoch")), since)
+    health = table(store.read_points(run.id, "health", since or -1))
+    now = newest_config(config, applied)
+    return Evidence(now, steps, epochs, health, over=run.is_over, since=since, **outcome(run.results))
+
+
+def begun_since(epochs: Table, since: int) -> Table:
+    """The epochs that began at a step or later. Where the first one that is there began is not known of a branch."""
+    if not since or not len(epochs.get("step", ())):
+        return epochs
+    begun = np.concatenate([[0.0], epochs["step"][:-1]]) >= since
+    return {name: values[begun] for name, values in epochs.items()}
 
 
 def milestone(run: Run) -> int:

@@ -35,16 +35,18 @@ CONSEQUENCES = (
 )
 
 
-@rule("Learning rate too high", severity=3, hides=CONSEQUENCES)
+@rule("Learning rate too high", severity=3, hides=CONSEQUENCES, parts=True)
 def lr_too_high(run: Evidence) -> Found | None:
     """Each step overshoots: the loss rises instead of falling, jumps, stays high or becomes infinite, or units die. A tenth of
     the rate is the usual first remedy; warmup helps when only the first steps are too large."""
     if overflowed(run) and rate_excess(run) < MIN_RATE_EXCESS:
         return None  # float16 ended before the loss rose
-    if run.config.learning_rate < MIN_BLAMED_RATE or wrong_start(run) or largest_spike(run) is not None:
+    if run.config.learning_rate < MIN_BLAMED_RATE:
+        return None
+    if not run.since and (wrong_start(run) or largest_spike(run) is not None):
         return None
     symptom = diverged(run)
-    if symptom is None and run.long_enough and not held_back(run):
+    if symptom is None and run.long_enough and not run.since and not held_back(run):
         symptom = fell_back(run) or blew_up(run) or units_died(run) or stuck(run) or restless(run)
     if symptom is None:
         return None

@@ -73,13 +73,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Rule:
-    """A declared rule. `hides` names the failures that are its consequences when both are found."""
+    """A declared rule. `hides` names the failures that are its consequences when both are found. One that judges `parts` also
+    looks at what came after a change of knobs or a branch; the others would take what came before for the work of these knobs."""
 
     name: str
     title: str
     severity: int
     function: Callable[[Evidence], Found | None]
     hides: frozenset[str] = field(default_factory=frozenset)
+    parts: bool = False
 
     @property
     def help(self) -> str:
@@ -127,11 +129,19 @@ def evidence_label(item: EvidenceItem, config: RunConfig) -> str:
     return f"{label}, {steps}"
 
 
+def judged_since(step: int) -> str:
+    """Returns what is said of a run in which nothing was found since its knobs changed, or it branched, at a step."""
+    return (
+        f"No divergence and no overfitting since step {step:,}, where it branched or its knobs changed last. The other findings "
+        "judge runs with the same knobs from the first step on."
+    )
+
+
 _rules: dict[str, Rule] = {}
 
 
 def rule(
-    title: str, *, severity: int, hides: tuple[str, ...] = ()
+    title: str, *, severity: int, hides: tuple[str, ...] = (), parts: bool = False
 ) -> Callable[[Callable[[Evidence], Found | None]], Callable[[Evidence], Found | None]]:
     """Declares the decorated function as a rule. Raises ValueError when its docstring is missing or its name is taken."""
 
@@ -141,7 +151,7 @@ def rule(
             raise ValueError(f"rule {name!r} needs a docstring: it is what people read about the failure")
         if name in _rules and _rules[name].function.__module__ != function.__module__:
             raise ValueError(f"rule {name!r} is declared twice")
-        _rules[name] = Rule(name, title, severity, function, frozenset(hides))
+        _rules[name] = Rule(name, title, severity, function, frozenset(hides), parts)
         return function
 
     return register

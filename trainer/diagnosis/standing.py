@@ -31,8 +31,8 @@ def diagnose(run: Evidence) -> list[Finding]:
 
 
 def findings(run: Evidence) -> list[Finding]:
-    """Returns what every rule finds in this evidence, including consequences."""
-    found = (rule.apply(run) for rule in rules().values())
+    """Returns what every rule that may judge this evidence finds in it, including consequences."""
+    found = (rule.apply(run) for rule in rules().values() if rule.parts or not run.since)
     return [finding for finding in found if finding is not None]
 
 

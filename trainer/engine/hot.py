@@ -23,15 +23,20 @@ def apply(run: BuiltRun, config: RunConfig) -> None:
         samples = run.data.samples
         made = assemble(config, samples.shape, run.data.outputs, len(samples.vocabulary))
         take_dropout(run.model, made)
-    for group in run.optimizer.param_groups:
-        group["weight_decay"] = config.optimizer.knobs["weight_decay"]
-        for name in ("momentum", "betas"):  # a schedule that moves them sets them again at the next step
-            if name in group:
-                group[name] = run.optimizer.defaults[name]
+    take_weight_decay(run.optimizer, config.optimizer.knobs["weight_decay"])
     run.config = config
     run.schedule, run.schedule_per_step = schedule_of(config), moves_by_step(config)
     run.clip = config.bound("clipping")
     run.loss = training_loss(config, classifies=predicts_classes(run.data.task))
+
+
+def take_weight_decay(optimizer: torch.optim.Optimizer, weight_decay: float) -> None:
+    """Gives an optimizer another weight decay, and its own momentum back where a schedule has moved it."""
+    for group in optimizer.param_groups:
+        group["weight_decay"] = weight_decay
+        for name in ("momentum", "betas"):  # a schedule that moves them sets them again at the next step
+            if name in group:
+                group[name] = optimizer.defaults[name]
 
 
 def take_dropout(model: torch.nn.Module, made: torch.nn.Module) -> None:

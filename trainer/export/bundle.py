@@ -17,7 +17,9 @@ from trainer.describe.labels import run_title
 from trainer.describe.origin import origin, parent_of
 from trainer.engine import checkpoint
 from trainer.export.curves import frame
+from trainer.export.history import history_of
 from trainer.export.script import exact_script
+from trainer.export.script.changing import History
 from trainer.lifecycle.hot_knobs import KnobChange
 from trainer.lifecycle.states import RunState
 from trainer.metrics import registry
@@ -90,7 +92,7 @@ def contents(store: Store, settings: Settings, run: Run) -> Iterator[Content]:
     )
     yield from (Content(name, folder / name) for name in names if (folder / name).is_file())
     if not store.data_refusal(run.config, run.space):
-        yield from code(run)
+        yield from code(run, history_of(run, changes))
 
 
 def facts(run: Run) -> dict[str, Any]:
@@ -122,7 +124,8 @@ def branch_of(store: Store, run: Run) -> dict[str, Any]:
     if run.parent_step is None:
         return {}
     said = f"{origin(run, parent_of(store, run))}."
-    return {"branched": run.parent_step, "notices": list(dict.fromkeys([*run.notices, said]))}
+    forks = {} if run.forks is None else {"forks": run.forks}
+    return {"branched": run.parent_step, "notices": list(dict.fromkeys([*run.notices, said]))} | forks
 
 
 def tags_of(tagged: Run | Comparison) -> dict[str, Any]:
@@ -130,12 +133,12 @@ def tags_of(tagged: Run | Comparison) -> dict[str, Any]:
     return {"tags": list(tagged.tags)} if tagged.tags else {}
 
 
-def code(run: Run) -> Iterator[Content]:
+def code(run: Run, history: History | None) -> Iterator[Content]:
     """The script, and what it reads beside it where the run trained on a person's own file."""
     config = RunConfig.from_stored(run.config)
-    if config is None or not run.follows_its_config:  # the rest of the run is complete all the same
+    if config is None or history is None:  # the rest of the run is complete all the same
         return
-    yield Content("run.py", exact_script(config, run_title(run), run.results).encode())
+    yield Content("run.py", exact_script(config, run_title(run), run.results, history).encode())
     if "own" in config.technique("data").facts and find_manifest(digest := config.data.knobs["file"]):
         for path in sorted(upload_folder(digest).iterdir()):
             if path.suffix in (".npy", ".json"):

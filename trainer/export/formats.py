@@ -11,12 +11,17 @@ from trainer.describe.labels import run_title
 from trainer.engine import checkpoint
 from trainer.export.bundle import write_bundle
 from trainer.export.curves import as_csv, as_events, as_parquet
+from trainer.export.history import history_of
 from trainer.export.script import ShortScriptError, exact_script, short_script
 from trainer.settings import Settings
 from trainer.store import Run, Store
 
-CHANGED = "Knobs of this run changed while it trained, which no script repeats. Export its curves, weights or everything."
-BRANCHED = "This run began at a checkpoint of another, which no script has. Export its curves, weights or everything."
+CHANGED = "Knobs of this run changed while it trained, which only the exact script repeats. Take that one."
+BRANCHED = "This run began at a checkpoint of another, which only the exact script repeats. Take that one."
+UNKNOWN = (
+    "An earlier version started this branch and did not record how many epochs the run before it was to train, so no script "
+    "repeats it. Export its curves, weights or everything."
+)
 
 
 class ExportError(ValueError):
@@ -39,23 +44,25 @@ class Format:
         return f"run-{run.id}{self.suffix}"
 
 
-def unrepeatable(run: Run) -> str:
-    """Returns why no script repeats a run; empty where one does."""
-    if run.parent_step is not None:
-        return BRANCHED
-    return CHANGED if run.changes else ""
+def no_short_script(run: Run) -> str:
+    """Returns why no short script repeats a run; empty where one does."""
+    if run.follows_its_config:
+        return ""
+    return no_exact_script(run) or (CHANGED if run.parent_step is None else BRANCHED)
 
 
-def run_script(run: Run, write: Callable[..., str] = short_script) -> str:
-    """Returns a run's script: the short one, or with `exact_script` the other.
+def no_exact_script(run: Run) -> str:
+    """Returns why no exact script repeats a run; empty where one does."""
+    return UNKNOWN if history_of(run, []) is None else ""
 
-    Raises ExportError when its knobs were set in another version or changed while it trained, for a branch, and when it cannot
-    be said in a short script.
-    """
-    if obstacle := unrepeatable(run):
-        raise ExportError(obstacle)
+
+def _script(store: Store, run: Run, write: Callable[[RunConfig], str]) -> bytes:
+    """Returns a run's script. Raises ExportError when its data belongs to someone else or its knobs were set in another
+    version."""
+    if refusal := store.data_refusal(run.config, run.space):
+        raise ExportError(refusal)
     try:
-        return write(RunConfig.parse(run.config), run_title(run), run.results)
+        return write(RunConfig.parse(run.config)).encode()
     except ConfigError as error:
         raise ExportError(f"The knobs of this run were set in another version: {error}") from error
     except ShortScriptError as error:
@@ -63,19 +70,16 @@ def run_script(run: Run, write: Callable[..., str] = short_script) -> str:
 
 
 def _short(store: Store, settings: Settings, run: Run) -> bytes:
-    _require_data(store, run)
-    return run_script(run).encode()
+    if obstacle := no_short_script(run):
+        raise ExportError(obstacle)
+    return _script(store, run, lambda config: short_script(config, run_title(run), run.results))
 
 
 def _exact(store: Store, settings: Settings, run: Run) -> bytes:
-    _require_data(store, run)
-    return run_script(run, exact_script).encode()
-
-
-def _require_data(store: Store, run: Run) -> None:
-    """Raises ExportError when the script would tell of data that belongs to someone else."""
-    if refusal := store.data_refusal(run.config, run.space):
-        raise ExportError(refusal)
+    history = history_of(run, store.knob_changes(run.id))
+    if history is None:
+        raise ExportError(UNKNOWN)
+    return _script(store, run, lambda config: exact_script(config, run_title(run), run.results, history))
 
 
 def _weights(store: Store, settings: Settings, run: Run) -> bytes:

@@ -52,6 +52,8 @@ MAX_SUM = 2_000 * MB
 MAX_COMPRESSION_RATIO = 200  # unpacked to packed: tables shrink to a third, bombs to a thousandth
 MAX_TEXTS = {**MAX_LENGTHS, "error": 5_000}
 MAX_NOTICES = 100
+MAX_FORKS = 1_000
+MAX_EPOCHS = 100_000
 MAX_COUNT = 10**15
 COUNTED = ("epoch", "epochs", "step", "steps", "skipped_steps", "total_steps", "steps_per_epoch")
 KNOWN_PROGRESS = {
@@ -207,6 +209,7 @@ def run_values(facts: dict[str, Any], config: RunConfig) -> dict[str, Any]:
     if (step := facts.get("branched")) is not None and (type(step) is not int or not 0 <= step <= MAX_STEP):
         raise BundleError(f"The run is said to have branched at step {shown(step)}, which is no step.")
     values["parent_step"] = step
+    values["forks"] = forks_of(facts.get("forks"), step)
     progress = facts.get("progress")
     progress = progress if isinstance(progress, dict) else {}
     values["progress"] = {
@@ -244,6 +247,25 @@ def changes_of(listed: object, config: RunConfig) -> list[KnobChange]:
         found.append(KnobChange(number, values_of(config, changed), requested, step))
         config, last = changed, step
     return found
+
+
+def forks_of(listed: object, step: int | None) -> list[list[int]] | None:
+    """Where the runs before a branch at this step were left; None where that was not recorded."""
+    if step is None or listed is None:
+        return None
+    pairs: list[Any] = listed if isinstance(listed, list) and 0 < len(listed) <= MAX_FORKS else [None]
+    for one in pairs:
+        if not (isinstance(one, list) and len(one) == 2 and all(type(value) is int for value in one)):
+            raise BundleError(f"The run's forks have {shown(one)} among them, which is no fork.")
+    steps, epochs = zip(*pairs, strict=True)
+    if (
+        list(steps) != sorted(steps)
+        or steps[0] < 0
+        or steps[-1] != step
+        or not 0 < min(epochs) <= max(epochs) <= MAX_EPOCHS
+    ):
+        raise BundleError(f"The run's forks are {shown(listed)}, which lead to no branch at step {step:,}.")
+    return pairs
 
 
 def plain(value: object, kind: type) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from trainer.config import ConfigError, RunConfig, diff, entry_of, plain_knobs
 from trainer.lifecycle.hot_knobs import changed_in_training, hot_knobs, is_probe, values_of
@@ -13,6 +13,13 @@ from trainer.registry import Knob
 ANEW = ("epochs", "early_stopping", "pace", "health")
 """Knobs, besides the hot ones, that a branch may set: they decide when a run ends and what is seen of it, but not how
 its weights and the optimizer's state came about."""
+
+
+class Fork(NamedTuple):
+    """Where a run was left for its branch: after how many steps, and how many epochs it was to train in all."""
+
+    step: int
+    epochs: int
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 import orjson
 
 from trainer.config import RunConfig
 from trainer.engine.datasplit import steps_per_epoch
-from trainer.engine.loop import train
+from trainer.engine.loop import Trainer, Training, training
+from trainer.engine.observer import NoObserver
+from trainer.engine.report import Results, RunReporter
+from trainer.engine.stack.together import train_together, why_alone
 from trainer.formatting import format_duration
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.metrics.registry import Point
@@ -24,40 +28,73 @@ WARM_UP: Final = 5
 """The first steps, which take longer than those that follow; of shorter measurements the first half."""
 
 
-def duration_question(configs: Sequence[RunConfig]) -> dict[str, Any]:
-    """Returns the question how long runs with these configurations take: the first and the last are measured, and the others are
-    taken to be like them. The seed does not matter: with another one it is the
-    same question."""
+def duration_question(configs: Sequence[RunConfig], together: int = 1) -> dict[str, Any]:
+    """Returns the question how long runs with these configurations take, so many seeds of each `together` in a process where that
+    is faster: the first and the last are measured, and the others are taken to be like them. The seed does not matter: with
+    another one it is the same question."""
     chosen = dict.fromkeys(config.changed({"seed": 0}).to_json() for config in (configs[0], configs[-1]))
-    return {"configs": [orjson.loads(one) for one in chosen]}
+    question: dict[str, Any] = {"configs": [orjson.loads(one) for one in chosen]}
+    return question | ({"together": together} if together > 1 else {})
 
 
 def duration(question: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """Answers `duration_question`: the mean seconds of one run, or None where a moment was too short for a single step. Raises
-    ConfigError or DataError where a run could not start."""
-    measured = [run_seconds(RunConfig.parse(one), settings) for one in question["configs"]]
-    known = [seconds for seconds in measured if seconds is not None]
-    return {"seconds": sum(known) / len(known) if len(known) == len(measured) else None}
+    """Answers `duration_question`: the mean seconds that a process needs for one run, or None where a moment was too short for a
+    single step, and how many runs at most trained together. Raises ConfigError or DataError where a run could not start."""
+    wanted = question.get("together", 1)
+    measured = [run_seconds(RunConfig.parse(one), settings, wanted) for one in question["configs"]]
+    together = max(pace.together for pace in measured)
+    known = [pace.seconds for pace in measured if pace.seconds is not None]
+    seconds = sum(known) / len(known) if len(known) == len(measured) else None
+    return {"seconds": seconds} | ({"together": together} if together > 1 else {})
 
 
 def duration_sentence(answer: Mapping[str, Any], runs: int, at_once: int) -> str:
     """Returns an answer in words, for so many runs."""
-    said = f"{runs} {'run' if runs == 1 else 'runs'}, {min(runs, at_once)} at a time"
+    together = answer.get("together", 1)
+    processes = min(at_once, math.ceil(runs / together))
+    said = f"{runs} {'run' if runs == 1 else 'runs'}, {min(runs, processes * together)} at a time"
+    if together > 1:
+        said += f" in {processes} {'process' if processes == 1 else 'processes'}"
     if answer["seconds"] is None:
         return f"{said}. How long they take cannot be said beforehand: a moment is too short for two steps."
-    return f"{said}: about {format_duration(answer['seconds'] * runs / min(runs, at_once))}, unless they stop early."
+    return f"{said}: about {format_duration(answer['seconds'] * runs / processes)}, unless they stop early."
 
 
-def run_seconds(config: RunConfig, settings: Settings) -> float | None:
-    """Trains for a moment, and returns how long the whole run takes if it does not stop early."""
-    stopwatch = _Stopwatch()
-    train(config, data_folder=settings.data, run_folder=None, recorder=stopwatch, control=stopwatch.control)
+class Pace(NamedTuple):
+    """The seconds that a process needs for one run, None where that is not known, and how many it trained together."""
+
+    seconds: float | None
+    together: int
+
+
+def run_seconds(config: RunConfig, settings: Settings, together: int = 1) -> Pace:
+    """Trains for a moment, with so many seeds together where that is faster, and returns how long a whole run takes if it does
+    not stop early."""
+    stopwatch, count = _Stopwatch(), 1
+
+    def steps(seed: int, recorder: RunReporter) -> Training[Results]:
+        return training(
+            config.changed({"seed": seed}),
+            data_folder=settings.data,
+            run_folder=None,
+            recorder=recorder,
+            control=stopwatch.control,
+            observe=NoObserver,
+        )
+
+    def others(first: Trainer) -> Iterator[Training[Results]]:
+        nonlocal count
+        if why_alone(first.run) is None:
+            count = together
+            yield from (steps(seed, _Stopwatch()) for seed in range(1, together))
+
+    train_together(steps(0, stopwatch), others)
     times = stopwatch.steps
     if len(times) < 2:
-        return None
+        return Pace(None, count)
     first = min(WARM_UP, len(times) // 2)
     pace = (times[-1] - times[first - 1]) / (len(times) - first)
-    return times[0] + pace * config.epochs * steps_per_epoch(config)
+    return Pace((times[0] + pace * config.epochs * steps_per_epoch(config)) / count, count)
 
 
 class _Stopwatch:

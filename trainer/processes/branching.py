@@ -10,7 +10,7 @@ from trainer.config import ConfigError, RunConfig
 from trainer.data import DataError
 from trainer.engine.datasplit import steps_per_epoch
 from trainer.engine.kept import Kept, begin_at, kept
-from trainer.lifecycle.branches import Branch, branch_values, branched
+from trainer.lifecycle.branches import Branch, Fork, branch_values, branched
 from trainer.lifecycle.hot_knobs import KnobChange, newest_config, waits_for_epoch
 from trainer.lifecycle.states import RunState
 from trainer.processes.limits import LimitError, require_points
@@ -54,6 +54,7 @@ def branch(
             of=run_id,
             step=chosen.step,
             changes=[*earlier, *at_fork],
+            forks=_forks(run, Fork(chosen.step, start.epochs)),
             place=place,
             name=name,
             status=status,
@@ -72,6 +73,13 @@ def state_at(store: Store, run: Run, chosen: Kept) -> tuple[RunConfig, RunConfig
         raise ConfigError(OTHER_VERSION)
     earlier = [one for one in store.knob_changes(run.id) if one.number <= chosen.changes]
     return start, newest_config(start, earlier), earlier
+
+
+def _forks(run: Run, fork: Fork) -> list[Fork] | None:
+    """Returns where a branch's forebears were left; None where an earlier version did not record it."""
+    if run.parent_step is None:
+        return [fork]
+    return None if run.forks is None else [*(Fork(*one) for one in run.forks), fork]
 
 
 def _change_at_fork(begun: Branch, now: RunConfig, chosen: Kept, number: int) -> list[KnobChange]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from trainer.comparison.design import Design
 from trainer.preflight.footprint import training_bytes
 from trainer.settings import MEGABYTE, Settings
 from trainer.store import Store
@@ -68,6 +69,13 @@ def share(replicates: Sequence[Replicate], workers: int) -> int:
     waiting = sum(one.waits for one in replicates) + 1
     alike = sum(one.same_arm for one in replicates) + 1
     return min(MOST, math.ceil(max(waiting, alike) / workers))
+
+
+def planned_share(design: Design, workers: int) -> int:
+    """Returns how many runs a worker will train together of a comparison that has not begun."""
+    if design.unit == "seconds" or design.factors:  # as for `Store.replicates`
+        return 1
+    return min(MOST, len(design.seeds), math.ceil(design.runs / workers))
 
 
 def later_replicates(replicates: Sequence[Replicate]) -> list[Replicate]:

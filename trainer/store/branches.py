@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from trainer.config import RunConfig
+from trainer.lifecycle.branches import Fork
 from trainer.lifecycle.hot_knobs import KnobChange
 from trainer.lifecycle.states import RunState
 from trainer.spaces import COMMAND_LINE
@@ -28,13 +29,15 @@ class BranchStore(RunStore):
         of: int,
         step: int,
         changes: Sequence[KnobChange],
+        forks: Sequence[Fork] | None,
         place: Callable[[int], None],
         name: str = "",
         status: RunState = RunState.QUEUED,
     ) -> int:
         """Adds a run that begins at a checkpoint of the run `of`, and returns its id. `changes` are those of the other run up
-        to there, and behind them the one at the fork. `place` puts the checkpoint into the new run's folder before anybody can
-        see the run. Raises StoreError as `create_run` does, and for a run that the owner may not read."""
+        to there, and behind them the one at the fork; `forks` where all runs before it were left, if that is known. `place`
+        puts the checkpoint into the new run's folder before anybody can see the run. Raises StoreError as `create_run` does, and
+        for a run that the owner may not read."""
         with self.writing() as connection:
             version = tick(connection)
             if get_run(connection, of).space not in roles_of(connection, owner) and owner != COMMAND_LINE:
@@ -42,7 +45,7 @@ class BranchStore(RunStore):
             self.require_room(connection, owner)
             space = self.target(connection, owner)
             applied = sum(change.step is not None for change in changes)
-            fork = {"parent_id": of, "parent_step": step, "changes": applied}
+            fork = {"parent_id": of, "parent_step": step, "changes": applied, "forks": forks}
             run_id = insert_run(connection, new_run(config, owner, space, name, "", status) | fork, version)
             add_changes(connection, run_id, owner, changes)
             place(run_id)

@@ -16,6 +16,7 @@ from trainer.spaces import refusal
 from trainer.store.access import MAX_ID, roles_of
 from trainer.store.database import StoreError, tick
 from trainer.store.runs import (
+    LIVE,
     RUN_COLUMNS,
     Run,
     RunStore,
@@ -122,6 +123,12 @@ class ComparisonStore(RunStore):
             statement = statement.where(comparisons.c.archived == archived)
         with self.reading() as connection:
             return [Comparison(**row._mapping) for row in connection.execute(statement)]
+
+    def comparisons_under_way(self) -> set[int]:
+        """Returns the ids of all comparisons some of whose runs are not over."""
+        statement = sa.select(members.c.comparison_id).distinct().join(runs, runs.c.id == members.c.run_id)
+        with self.reading() as connection:
+            return set(connection.execute(statement.where(runs.c.status.in_(LIVE))).scalars())
 
     def members(self, comparison_id: int) -> list[Member]:
         """Returns a comparison's runs, by replicate and then by arm: the order in which they were queued."""

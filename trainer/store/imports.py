@@ -26,7 +26,7 @@ class EndedRun:
     """A run that is over. Its `size` in bytes counts as kept by its owner.
 
     `values`: name, notes, status, config, created, started, ended, progress, results, error, notices, where there are any its
-    tags, and of a branch its `parent_step`.
+    tags, and of a branch its `parent_step` and `forks`.
     """
 
     values: Mapping[str, Any]

@@ -18,7 +18,7 @@ from trainer.store.access import MAX_ID, Access, roles_of
 from trainer.store.data_rights import data_refusal
 from trainer.store.database import StoreError, tick
 from trainer.store.rights import Limits
-from trainer.store.schema import clock, comparisons, deletions, runs
+from trainer.store.schema import clock, comparisons, deletions, numbers, runs
 
 LIVE = tuple(state for state in RunState if not state.is_over)
 ENDED = tuple(state for state in RunState if state.is_over)
@@ -34,7 +34,8 @@ MAX_TAG, MAX_TAGS = 40, 20
 class Run:
     """One run as the store knows it. Times are aware datetimes in UTC. `owner` started it in `space`, whose runs `number`
     counts from 1; `request` is what its worker has still to answer, and `changes` how often its hot knobs have changed. A
-    branch begins at `parent_step` of the run `parent_id`, which may have been deleted."""
+    branch begins at `parent_step` of the run `parent_id`, which may have been deleted; `forks` says the same of all runs before
+    it, oldest first, and is None where an earlier version did not record it."""
 
     id: int
     number: int
@@ -61,6 +62,7 @@ class Run:
     changes: int = 0
     parent_id: int | None = None
     parent_step: int | None = None
+    forks: Sequence[Sequence[int]] | None = None
     tags: Sequence[str] = ()
 
     @property
@@ -288,8 +290,11 @@ def insert_run(connection: Connection, values: Mapping[str, Any], version: int) 
 
 
 def next_number(connection: Connection, space: str) -> int:
-    """Returns the number of a space's next run. Only that of a deleted run with the highest one is given again."""
-    return int(connection.execute(_HIGHEST_NUMBER, {"space": space}).scalar() or 0) + 1
+    """Returns the number of a space's next run, which no other run there ever had."""
+    number = connection.execute(_COUNT, {"where": space}).scalar()
+    if number is None:
+        connection.execute(sa.insert(numbers), {"space": space, "last": 1})
+    return int(number or 1)
 
 
 def find_run(connection: Connection, run_id: int) -> Run | None:
@@ -398,7 +403,12 @@ def clean(text: str) -> str:
 
 RUN_COLUMNS = [runs.c[field.name] for field in fields(Run)]
 _GET = sa.select(*RUN_COLUMNS).where(runs.c.id == sa.bindparam("run"))
-_HIGHEST_NUMBER = sa.select(sa.func.max(runs.c.number)).where(runs.c.space == sa.bindparam("space"))
+_COUNT = (
+    sa.update(numbers)
+    .where(numbers.c.space == sa.bindparam("where"))
+    .values(last=numbers.c.last + 1)
+    .returning(numbers.c.last)
+)
 _CLOCK = sa.select(clock.c.value)
 _CHANGED = sa.select(*RUN_COLUMNS).where(runs.c.version > sa.bindparam("after")).order_by(runs.c.version)
 _DELETED = sa.select(deletions.c.run_id).where(deletions.c.version > sa.bindparam("after"))

@@ -14,7 +14,7 @@ from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import JobState, RunState, SearchState
 from trainer.spaces.spaces import LinkKind, Role, SpaceKind
 
-HEAD = "0012"
+HEAD = "0013"
 """Newest migration. Known here so that opening a current database does not import Alembic."""
 
 
@@ -111,6 +111,7 @@ runs = sa.Table(
     sa.Column("changes", sa.Integer, nullable=False, server_default="0"),
     sa.Column("parent_id", sa.Integer),
     sa.Column("parent_step", sa.BigInteger),
+    sa.Column("forks", Json),
     sa.Column("tags", Json, nullable=False, server_default="[]"),
     sa.Index(None, "version"),
     sa.Index(None, "status", "place"),
@@ -120,6 +121,14 @@ runs = sa.Table(
     sa.Index(None, "parent_id"),
     sqlite_autoincrement=True,  # an id is never reused: folders and cursors are named by it
 )
+
+numbers = sa.Table(
+    "numbers",
+    metadata,
+    sa.Column("space", sa.String(200), primary_key=True),
+    sa.Column("last", sa.Integer, nullable=False),
+)
+"""The number of each space's newest run. It is kept when that run is deleted: links and reports name runs by it."""
 
 chunks = sa.Table(
     "chunks",

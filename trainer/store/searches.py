@@ -78,19 +78,33 @@ class SearchStore(ComparisonStore):
                 if not one.run.is_over:
                     request_run(connection, one.run, RequestKind.PAUSE, version)
 
-    def continue_search(self, search_id: int, *, by: str) -> None:
-        """Goes on with a search that was stopped or has failed. Raises StoreError where `by` has too many searches or runs under
-        way."""
+    def comparisons_under_way(self) -> set[int]:
+        """Returns the ids of all comparisons that are not over; a search may be between two trials."""
+        return super().comparisons_under_way() | {one.id for one in self.live_searches()}
+
+    def archive_comparison(self, comparison_id: int, archived: bool = True, *, by: str) -> None:
+        """Hides the comparison and its runs from the usual lists, or (False) shows them again. A search that is under way stops
+        first: it would go on unseen."""
+        if archived:
+            self.stop_search(comparison_id, by=by)
+        super().archive_comparison(comparison_id, archived, by=by)
+
+    def continue_search(self, search_id: int, design: Mapping[str, Any] | None = None, *, by: str) -> None:
+        """Goes on with a search that was stopped or has failed, or with a new `design` that has more trials also with one that is
+        finished. Raises StoreError where `by` has too many searches or runs under way."""
         self._require_fewer(by)
         with self.writing() as connection:
             version = tick(connection)
             search = own_comparison(connection, search_id, by)
-            if search.search not in (SearchState.STOPPED, SearchState.FAILED):
+            if search.search is SearchState.RUNNING or (
+                search.search is SearchState.FINISHED and design is None
+            ):
                 return
             runs = [one.run for one in members_of(connection, search_id)]
             held = [run for run in runs if run.status is RunState.PAUSED or run.request is RequestKind.PAUSE]
             self.require_room(connection, by, len(held))
-            update_comparison(connection, search_id, version, search=SearchState.RUNNING, error=None)
+            more = {} if design is None else {"design": dict(design)}
+            update_comparison(connection, search_id, version, search=SearchState.RUNNING, error=None, **more)
             for run in held:
                 resume_run(connection, run, version)
 

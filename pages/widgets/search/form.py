@@ -19,6 +19,7 @@ from trainer.comparison.measures import measure_of
 from trainer.comparison.search.analysis import start_search
 from trainer.comparison.search.design import (
     MAX_AT_ONCE,
+    MAX_MINUTES,
     MAX_TRIALS,
     MEASURES,
     PRUNERS,
@@ -150,6 +151,17 @@ def _options(base: RunConfig, space: dict[str, Dimension]) -> SearchDesign:
             help="How many runs. A grid has as many as it has combinations.",
             width=140,
         )
+        minutes = st.number_input(
+            "Minutes",
+            1,
+            MAX_MINUTES,
+            None,
+            key="search-minutes",
+            placeholder="no limit",
+            help="After so many minutes no further trial begins; those that train end as usual. The time while the search is "
+            "stopped does not count.",
+            width=140,
+        )
         together = st.number_input(
             "At once",
             1,
@@ -186,6 +198,7 @@ def _options(base: RunConfig, space: dict[str, Dimension]) -> SearchDesign:
         trials=int(trials),
         at_once=int(together),
         measure=measure,
+        minutes=minutes,
     )
 
 

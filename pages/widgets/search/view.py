@@ -18,12 +18,14 @@ from pages.widgets.search.charts import draw_charts
 from pages.widgets.search.form import LABELS
 from pages.widgets.sharing import sharing
 from pages.widgets.text import escape_html
-from trainer.comparison.search.analysis import Found, Trial, confirm, read_search
+from trainer.comparison.search.analysis import Found, Trial, confirm, read_search, run_more
 from trainer.comparison.verdicts import amount
 from trainer.config import RunConfig, diff, display_value
 from trainer.formatting import format_duration
 from trainer.lifecycle.states import SearchState
 
+USUAL_MORE: Final = 10
+FULL: Final = "It has as many trials as a search can have."
 INTERVAL: Final = 1.5
 """Seconds between two polls of a search that is under way."""
 
@@ -63,9 +65,9 @@ def _progress(found: Found) -> None:
         if not found.trials:
             st.html(waiting("Starting…"))
     else:
-        said = {SearchState.STOPPED: "Stopped. ", SearchState.FINISHED: "", SearchState.FAILED: ""}[
-            found.state
-        ]
+        said = "Stopped. " if found.state is SearchState.STOPPED else ""
+        if found.time_is_over:
+            said = f"Its time of {format_duration(60 * (found.design.minutes or 0))} is over. "
         st.html(quiet(f"{said}{found.in_words}."))
     if found.comparison.error:
         st.html(problem(found.comparison.error))
@@ -88,6 +90,28 @@ def _actions(context: PageContext, found: Found) -> None:
             key=f"search-{search_id}-continue",
             on_click=reporting_errors()(lambda: store.continue_search(search_id, by=context.owner)),
             help="Goes on where the search stood.",
+        )
+    if found.state in (SearchState.STOPPED, SearchState.FINISHED):
+        _more_trials(context, found)
+
+
+def _more_trials(context: PageContext, found: Found) -> None:
+    """Draws how many more trials to run, and the button."""
+    search_id, most = found.comparison.id, found.most_more
+    if most < 1:
+        st.html(quiet("It has visited every combination." if found.design.sampler == "grid" else FULL))
+        return
+    key = f"search-{search_id}-more-trials"
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        more = st.number_input("More trials", 1, most, min(USUAL_MORE, most), key=key, width=140)
+        st.button(
+            f"Run {more} more {'trial' if more == 1 else 'trials'}",
+            icon=":material/add:",
+            key=f"search-{search_id}-more",
+            on_click=reporting_errors()(
+                lambda: run_more(context.store, found, int(st.session_state[key]), by=context.owner)
+            ),
+            help="Goes on with the search: the sampler knows the trials before. Without a limit in minutes.",
         )
 
 
@@ -197,6 +221,7 @@ def _about_the_search(found: Found) -> None:
         "Sampler": LABELS[design.sampler],
         "Pruning": LABELS[design.pruner],
         "At once": str(design.at_once),
+        **({} if design.minutes is None else {"Time": f"{design.minutes:g} minutes"}),
         "Seed": str(design.base.seed),
         **{found.label(key): one.in_words(key) for key, one in design.space.items()},
     }

@@ -12,8 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 from trainer.comparison.analysis import start
 from trainer.comparison.design import Design, arm_name
 from trainer.comparison.measures import measure_of
-from trainer.comparison.search.design import SearchDesign, parse_search, winner_design
-from trainer.comparison.search.drive import FAILED, IMPORTANCE, STOPPED
+from trainer.comparison.search.design import (
+    MAX_TRIALS,
+    SearchDesign,
+    parse_search,
+    winner_design,
+    with_more_trials,
+)
+from trainer.comparison.search.drive import FAILED, IMPORTANCE, SPENT, STOPPED
 from trainer.comparison.verdicts import Measure
 from trainer.config import ConfigError, RunConfig, label_of
 from trainer.describe.text import shorten
@@ -55,13 +61,14 @@ class Trial:
 @dataclass(frozen=True)
 class Found:
     """A search, and all its trials in the order in which they began. `importance` has each knob's share, the largest first; it is
-    empty while too few trials have finished."""
+    empty while too few trials have finished. `spent` counts the seconds under way of a search with a limit."""
 
     comparison: Comparison
     design: SearchDesign
     measure: Measure
     trials: Sequence[Trial]
     importance: Mapping[str, float]
+    spent: float = 0.0
 
     @property
     def state(self) -> SearchState:
@@ -103,12 +110,28 @@ class Found:
         return [(number, best.value) for number, best in found if best and best.value is not None]
 
     @property
+    def most_more(self) -> int:
+        """How many more trials it can have."""
+        most = len(self.design.grid) if self.design.sampler == "grid" else MAX_TRIALS
+        return most - len(self.trials)
+
+    @property
+    def time_is_over(self) -> bool:
+        """Whether its limit in minutes has ended it."""
+        return self.state is SearchState.FINISHED and len(self.trials) < self.design.trials
+
+    @property
     def seconds_left(self) -> float | None:
         """How long the trials that are not over will take, if they take as long as those before; None where nobody knows."""
         over = [one.run for one in self.trials if one.run is not None and one not in self.under_way]
         took = [run.results["seconds"] for run in over if run.results and run.results.get("seconds")]
         left = self.design.trials - len(self.trials) + len(self.under_way)
-        return fmean(took) * left / min(self.design.at_once, left) if took and left else None
+        if not (took and left):
+            return None
+        seconds = fmean(took) * left / min(self.design.at_once, left)
+        if self.design.minutes is None:
+            return seconds
+        return min(seconds, max(0.0, 60 * self.design.minutes - self.spent) + fmean(took))
 
     @property
     def confirmation(self) -> Design | None:
@@ -159,7 +182,16 @@ def read_search(store: Store, search_id: int) -> Found:
         measure_of(design.compared, unit),
         [_trial(one, runs.get(one.number)) for one in trials],
         dict(sorted(importance.items(), key=lambda one: -one[1])),
+        attributes.get(SPENT, 0.0),
     )
+
+
+def run_more(store: Store, found: Found, more: int, minutes: float | None = None, *, by: str) -> None:
+    """Goes on with a search that is not under way: with so many more trials, in so many more `minutes` where given. Raises
+    ConfigError where that is more than a search or its grid has, and StoreError as `continue_search` does."""
+    limit = None if minutes is None else found.spent / 60 + minutes
+    design = with_more_trials(found.design, len(found.trials), more, limit)
+    store.continue_search(found.comparison.id, design.model_dump(mode="json"), by=by)
 
 
 def confirm(store: Store, found: Found, owner: str) -> int:

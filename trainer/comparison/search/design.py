@@ -28,6 +28,7 @@ from trainer.config import ConfigError, RunConfig
 
 MAX_TRIALS: Final = 500
 MAX_AT_ONCE: Final = 32
+MAX_MINUTES: Final = 7 * 24 * 60
 Sampler = Literal["tpe", "random", "grid"]
 Pruner = Literal["none", "median", "hyperband"]
 SAMPLERS: Final[Mapping[str, str]] = {
@@ -45,7 +46,8 @@ MEASURES: Final = {name: one for name, one in READINGS.items() if one.part != "t
 
 
 class SearchDesign(BaseModel):
-    """A search before it has any trials. All trials have the seed of `base`."""
+    """A search before it has any trials. All trials have the seed of `base`. Once it was under way for so many `minutes`, no
+    further trial begins."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,6 +58,9 @@ class SearchDesign(BaseModel):
     trials: int = Field(20, ge=1, le=MAX_TRIALS)
     at_once: int = Field(2, ge=1, le=MAX_AT_ONCE)
     measure: str = "best_val_loss"
+    minutes: float | None = Field(
+        None, gt=0, le=MAX_MINUTES, allow_inf_nan=False, exclude_if=lambda one: one is None
+    )
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
@@ -93,6 +98,19 @@ def make_search(**choices: Any) -> SearchDesign:
     if design.sampler == "grid":
         design = design.model_copy(update={"trials": len(design.grid)})
     return design
+
+
+def with_more_trials(
+    design: SearchDesign, begun: int, more: int, minutes: float | None = None
+) -> SearchDesign:
+    """Returns the design of a search that is to begin so many more trials than it has begun, in so many `minutes` in all. Raises
+    ConfigError where that is more than a search or its grid has."""
+    most = len(design.grid) if design.sampler == "grid" else MAX_TRIALS
+    if not 0 < more <= most - begun:
+        left = f"at most {most - begun} more" if most > begun else "no more"
+        what = "combinations of its grid" if design.sampler == "grid" else "trials of a search"
+        raise ConfigError(f"{begun} of {most} {what} have begun, so it can have {left}, not {more}.")
+    return parse_search({**design.model_dump(), "trials": begun + more, "minutes": minutes})
 
 
 def parse_search(value: Any) -> SearchDesign:

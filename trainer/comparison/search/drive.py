@@ -7,6 +7,7 @@ queued yet, or one that is pruned and not stopped; the next driver does the rest
 from __future__ import annotations
 
 import math
+import time
 import traceback
 import zlib
 from collections.abc import Callable, Mapping
@@ -36,6 +37,8 @@ FAILED: Final = "failed"
 """Attribute of a trial: the sentence why it counts as failed."""
 STOPPED: Final = "stopped"
 """Attribute of a trial whose run a person has stopped."""
+SPENT: Final = "spent"
+"""Attribute of a study with a limit in minutes: the seconds for which it was under way."""
 IMPORTANCE: Final = "importance"
 """Attribute of a study: each knob's share."""
 FEWEST: Final = 8
@@ -45,6 +48,8 @@ BETTER_PART: Final = 0.5
 tells it from an irrelevant one; the best tenth, Optuna's default, is one or two trials and often does not."""
 MAX_REPORTS: Final = 50
 """Epochs of a trial that are shown to the pruner, at most, evenly spaced: each costs a write."""
+NOTED_EVERY: Final = 2.0
+"""Seconds between two notes of how long a search was under way; a driver that is killed forgets as many."""
 WARM_UP: Final = 5
 """Trials that end before the median prunes."""
 
@@ -58,11 +63,13 @@ class Driver:
         self._storage = study_storage(store, writes=True)
         self._studies: dict[int, optuna.Study] = {}
         self._read: dict[int, int] = {}
+        self._seen: dict[int, float] = {}
 
     def round(self) -> bool:
         """Advances each search as far as it can go now, and returns whether any is under way. A failing database raises
         DBAPIError or Optuna's StorageInternalError; any other error fails the search that it concerns."""
         live = self._store.live_searches()
+        self._seen = {one.id: self._seen[one.id] for one in live if one.id in self._seen}
         for search in live:
             try:
                 self._advance(search)
@@ -86,7 +93,7 @@ class Driver:
                 self._follow(search, design, study, trial, run)
             elif trial.state is optuna.trial.TrialState.PRUNED and run is not None:
                 self._stop_pruned(trial, run)
-        self._begin_more(search, design, study)
+        self._begin_more(search, design, study, self._time_is_over(search, design, study))
 
     def _study(self, search: Comparison, design: SearchDesign) -> optuna.Study:
         if search.id not in self._studies:
@@ -99,6 +106,20 @@ class Driver:
                 pruner=_pruner(design),
             )
         return self._studies[search.id]
+
+    def _time_is_over(self, search: Comparison, design: SearchDesign, study: optuna.Study) -> bool:
+        """Notes how long a search with a limit has been under way; the time while it is stopped does not count."""
+        now = time.monotonic()
+        since = self._seen.setdefault(search.id, now)
+        if design.minutes is None:
+            self._seen[search.id] = now
+            return False
+        spent = study.user_attrs.get(SPENT, 0.0) + now - since
+        is_over = bool(spent >= 60 * design.minutes)
+        if is_over or now - since >= NOTED_EVERY:
+            study.set_user_attr(SPENT, spent)
+            self._seen[search.id] = now
+        return is_over
 
     # -- trials under way -----------------------------------------------------------------------------------
 
@@ -160,11 +181,13 @@ class Driver:
 
     # -- new trials -----------------------------------------------------------------------------------------
 
-    def _begin_more(self, search: Comparison, design: SearchDesign, study: optuna.Study) -> None:
+    def _begin_more(
+        self, search: Comparison, design: SearchDesign, study: optuna.Study, time_is_over: bool
+    ) -> None:
         while True:
             trials = study.get_trials(deepcopy=False)
             under_way = sum(not one.state.is_finished() for one in trials)
-            if len(trials) >= design.trials:
+            if time_is_over or len(trials) >= design.trials:
                 if not under_way:
                     self._store.end_search(search.id)
                 return

@@ -269,6 +269,11 @@ def is_probe(family: str, name: str) -> bool:
     return bool(families()[family][name].facts.get("probe"))
 
 
+def is_lesson(family: str, name: str) -> bool:
+    """Whether a technique is there to see how training fails, and no way to train well."""
+    return bool(families()[family][name].facts.get("lesson"))
+
+
 def fits(base: RunConfig, values: Mapping[str, Any]) -> bool:
     """Whether a configuration can train with these flat values."""
     try:

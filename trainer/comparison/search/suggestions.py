@@ -6,7 +6,7 @@ import math
 from functools import lru_cache
 from typing import Final
 
-from trainer.comparison.search.space import FIXED, Dimension, fits, is_probe, searched_knob
+from trainer.comparison.search.space import FIXED, Dimension, fits, is_lesson, is_probe, searched_knob
 from trainer.config import RunConfig, entry_of
 from trainer.describe.run_set import knob_of
 from trainer.registry import Knob, families, is_used
@@ -37,12 +37,14 @@ def _searchable(text: str) -> tuple[str, ...]:
 
 
 def suggested(key: str, base: RunConfig) -> Dimension:
-    """Returns a sensible space for one of `searchable`: all choices that fit, a short range, or the neighborhood of the present
-    value."""
+    """Returns a sensible space for one of `searchable`: all choices that fit, without those that only teach how training fails, a
+    short range, or the neighborhood of the present value."""
     knob = searched_knob(key, base, {})
     if knob is None:
         fitting = (name for name in families()[key].techniques if fits(base, {key: name}))
-        return Dimension(choices=tuple(name for name in fitting if not is_probe(key, name)))
+        return Dimension(
+            choices=tuple(name for name in fitting if not (is_probe(key, name) or is_lesson(key, name)))
+        )
     if knob.kind == "bool":
         return Dimension(choices=(False, True))
     if knob.kind == "choice":

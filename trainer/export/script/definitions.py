@@ -16,7 +16,7 @@ from trainer.export.script.source.layout import laid_out
 from trainer.export.script.source.modules import SHORT, Import, Item, read
 from trainer.export.script.source.names import locals_of
 from trainer.export.script.source.references import Reference
-from trainer.export.script.specialize import Specializer, chosen
+from trainer.export.script.specialize import Specializer, chosen, item_of
 
 NOTES = re.compile(r"  # (noqa|type:|fmt:)[^\n]*")  # for tools, not for people
 
@@ -84,7 +84,9 @@ def _names(closure: Closure, texts: Mapping[Item, str]) -> dict[Reference, str]:
     """A name for each definition and import: its own, unless another thing in the script is called so."""
     specialize = closure.specialize
     family_of = {
-        specialize.item_of(technique.function): family for family, technique in chosen(specialize.config)
+        item_of(technique.function): family
+        for config in specialize.configs
+        for family, technique in chosen(config)
     }
     names: dict[Reference, str] = {}
     for item, text in texts.items():

@@ -12,44 +12,71 @@ from typing import Any
 
 from trainer.config import RunConfig
 from trainer.export.script import head, network
+from trainer.export.script.changing import STRAIGHT, History, hot_values
 from trainer.export.script.definitions import definitions
-from trainer.export.script.network import Symbol
+from trainer.export.script.network import Made, Symbol
 from trainer.export.script.predicates import answers
 from trainer.export.script.signatures import uses
 from trainer.export.script.source.edits import LONGEST_LINE
-from trainer.export.script.source.modules import Item, read
-from trainer.export.script.specialize import Specializer
+from trainer.export.script.source.modules import Import, Item, read
+from trainer.export.script.specialize import Specializer, item_of
+from trainer.export.script.values import Called
 
 PROGRAM = "trainer.export.script.exact_program"
+NAMESPACE = Import("types", "SimpleNamespace", "SimpleNamespace")
 
 
-def exact_script(config: RunConfig, title: str = "", results: Mapping[str, Any] | None = None) -> str:
-    """The script of a configuration; `title` and the recorded `results` go into its first lines. Imports no torch."""
-    specialize = specializer(config)
+def exact_script(
+    config: RunConfig,
+    title: str = "",
+    results: Mapping[str, Any] | None = None,
+    history: History = STRAIGHT,
+) -> str:
+    """The script of a configuration; `title` and the recorded `results` go into its first lines. Of a run with a `history` it
+    trains what it began with, or branched from, changes what changed at its step, and goes on. Imports no torch."""
+    specialize = specializer(config, history)
     found = definitions(specialize, LONGEST_LINE)
     docstring = head.docstring(
         head.summary(config, title),
         f"Written by Trainscope from the functions that trained it. Needs {', '.join(head.needed(found.imports))}. "
         f"On a CPU, with torch {version('torch')}, it prints the numbers of the run, digit for digit.",
         head.changes(config),
+        head.history(config, history),
         *head.recorded(results),
     )
-    knobs = head.constants(config, specialize.constants, found)
+    knobs = head.constants(specialize.config, specialize.constants, found)
     first = [docstring, "from __future__ import annotations", head.imports(found.imports), "\n".join(knobs)]
     return (
         "\n\n\n".join(["\n\n".join(first), *found.functions, 'if __name__ == "__main__":\n    main()']) + "\n"
     )
 
 
-def specializer(config: RunConfig) -> Specializer:
-    """What makes definitions ready for a configuration."""
-    made = network.build(config, *shapes(config))
+def specializer(config: RunConfig, history: History = STRAIGHT) -> Specializer:
+    """What makes definitions ready for a configuration, and for those that it became."""
+    stages = history.stages(config)
+    # What changed before the first step is as if it had been chosen.
+    config = stages[0].changed({"epochs": config.epochs})
+    made = built(config)
     values = {
         "READS_FILES": reads_files(config),
         "NETWORK": made,
         "SEQUENTIAL": Item("trainer.models.parts", "sequential"),
+        "FORK": history.fork,
+        "HOT": None,
+        "CHANGED": {},
+        "DROPS": False,
     }
-    return Specializer(config, PROGRAM, answers(config, network.kinds(made)), values)
+    if len(stages) > 1:
+        first, changes = hot_values(stages, item_of, built)
+        values["HOT"], values["CHANGED"] = Called(NAMESPACE, (), first), changes
+        values["DROPS"] = any("network" in change for change in changes.values())
+    later = tuple(stages.values())
+    return Specializer(config, PROGRAM, answers(config, network.kinds(made)), values, later=later)
+
+
+def built(config: RunConfig) -> Made:
+    """The network of a configuration."""
+    return network.build(config, *shapes(config))
 
 
 def reads_files(config: RunConfig) -> bool:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from trainer.config import RunConfig
@@ -19,6 +20,7 @@ from trainer.data.samples import silent
 from trainer.engine.augment import Augmenter
 from trainer.engine.datasplit import Part, SplitData, batch_order, batch_sizes, split
 from trainer.engine.flat import flatten
+from trainer.engine.hot import take_dropout, take_weight_decay
 from trainer.engine.lr_finder import WARMING_UP, WORSE, Smooth
 from trainer.engine.measures import absolute_error, accuracy, classification_loss, regression_loss
 from trainer.engine.network import initialize
@@ -39,6 +41,10 @@ FOLDER = Path("data")  # what a data set or an augmentation needs beside this sc
 CLASSIFIES = config.data_facts()["task"] == "classification"
 METRIC = "accuracy" if CLASSIFIES else "mae"
 NETWORK: Any = None  # the expression that makes it
+HOT: Any = None  # the hot knobs of the first step, of a run whose knobs changed
+CHANGED: Any = {}  # which of them changed, by step
+DROPS = False  # whether dropout is among them
+FORK = 0  # the step at which a branch began
 SMOOTHS = config.label_smoothing.knobs["amount"] > 0
 MIXES = config.mixing.name != "none"
 AUGMENTS = bool(MIXES or CHANGES)
@@ -47,7 +53,7 @@ STOPS = config.early_stopping.name != "none"
 PLAIN = (
     config.precision.name == families()["precision"].default
 )  # float32 needs neither autocast nor a scaler
-MOVES = config.schedule.name != families()["schedule"].default
+MOVES = bool(HOT) or config.schedule.name != families()["schedule"].default
 BY_STEP = "step" in (config.technique("schedule").facts["per"], config.schedule.knobs.get("moves"))
 PROBES = bool(config.technique("schedule").facts.get("probe"))
 EVALUATION_BATCH = 4096  # samples; large enough to be fast, small enough for any memory
@@ -69,9 +75,13 @@ def main() -> None:
         classes = len(data.samples.classes)
         changes = CHANGES
         augment = Augmenter(config.seed_for("order"), classes, changes, mix, data.mean, data.deviation)
-    sizes = batch_sizes(len(data.train), config.batch_size)
+    if HOT:
+        knobs = HOT
+        later: dict[int, dict[str, Any]] = CHANGED
+    else:
+        sizes = batch_sizes(len(data.train), config.batch_size)
     step = 0
-    if MOVES:
+    if MOVES and not HOT:
         total_steps = len(sizes) * config.epochs
     if MOVES or STOPS:
         validation_losses: list[float] = []
@@ -82,17 +92,26 @@ def main() -> None:
     torch.manual_seed(stream_seed(config.seed_for("dropout"), "dropout"))
 
     for epoch in range(config.epochs):
+        if HOT:
+            change(knobs, later, step, model, optimizer)
+            sizes, first = batch_sizes(len(data.train), knobs.batch_size), step
         order = batch_order(config.seed_for("order"), epoch, len(data.train)).to(device)
         losses, predictions = [], []
         if MIXES:
             mixed_targets = []
         model.train()
-        if MOVES and not BY_STEP:
+        if MOVES and not BY_STEP and not HOT:
             at = Moment(step, epoch, total_steps, config.epochs, validation_losses)
             set_rates(optimizer, rates(config.bound("schedule")(at, config.learning_rate)))
 
         for index in order.split(sizes):
-            if BY_STEP:
+            if HOT:
+                change(knobs, later, step, model, optimizer)
+                total_steps = first + len(sizes) * (knobs.epochs - epoch)
+                now = step if knobs.by_step else first
+                at = Moment(now, epoch, total_steps, knobs.epochs, validation_losses)
+                set_rates(optimizer, rates(knobs.schedule(at, knobs.learning_rate)))
+            elif BY_STEP:
                 at = Moment(step, epoch, total_steps, config.epochs, validation_losses)
                 set_rates(optimizer, rates(config.bound("schedule")(at, config.learning_rate)))
             inputs, targets = data.train.inputs[index], data.train.targets[index]
@@ -100,7 +119,9 @@ def main() -> None:
                 inputs, targets = augment(inputs, targets, step)
             weights.clear()
             outputs = model(inputs)
-            if SMOOTHS:
+            if HOT:
+                loss = knobs.loss(outputs, targets)
+            elif SMOOTHS:
                 loss = config.bound("label_smoothing")(outputs, targets)
             elif CLASSIFIES:
                 loss = classification_loss(outputs, targets)
@@ -122,7 +143,9 @@ def main() -> None:
                 raise SystemExit(
                     f"step {step + 1}: loss {loss.item()}, gradient norm {norm.item()}: it ends here."
                 )
-            if CLIPS:
+            if HOT:
+                knobs.clip(weights.gradients(), norm)
+            elif CLIPS:
                 config.bound("clipping")(weights.gradients(), norm)
             if PLAIN:
                 optimizer.step()
@@ -161,7 +184,7 @@ def main() -> None:
         if STOPS:
             if validation_loss < best_loss:
                 best_loss, best_epoch, best_weights = validation_loss, epoch + 1, copy_of(model)
-            if config.bound("early_stopping")(validation_losses) <= 0:
+            if (not FORK or step > FORK) and config.bound("early_stopping")(validation_losses) <= 0:
                 break
 
     if STOPS and best_weights:
@@ -170,6 +193,24 @@ def main() -> None:
     for name, part in (("validation", data.validation), ("test", data.test)):
         loss, metric = evaluate(model, part, data)
         print(f"{name}: loss {loss!r}, {METRIC} {metric!r}")
+
+
+def change(
+    knobs: SimpleNamespace,
+    later: dict[int, dict[str, Any]],
+    step: int,
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+) -> None:
+    """Changes the knobs that change at this step; the network and the optimizer take over what they need of them."""
+    if step not in later:
+        return
+    new = later.pop(step)
+    vars(knobs).update(new)
+    take_weight_decay(optimizer, knobs.weight_decay)
+    if DROPS and "network" in new:
+        with torch.device("meta"):  # no memory, and no random numbers
+            take_dropout(model, new["network"]())
 
 
 def pick_device() -> torch.device:

@@ -13,11 +13,14 @@ from typing import Any
 
 from trainer.config import RunConfig, attributes, diff, plain_knobs
 from trainer.describe.figures import weights_at_end
+from trainer.export.script.changing import History
 from trainer.export.script.definitions import Definitions
 from trainer.export.script.source.edits import literal
 from trainer.export.script.source.modules import Import
+from trainer.lifecycle.hot_knobs import applied_changes
 
 WIDTH = 108
+TOLD = 20  # changes of knobs; the script has them all
 
 
 def docstring(*paragraphs: str) -> str:
@@ -36,6 +39,20 @@ def changes(config: RunConfig) -> str:
     """What is not at its default, in a sentence; empty where all is."""
     changed = "; ".join(f"{change.label} {change.after}" for change in diff(RunConfig(), config))
     return f"Not at their default: {harmless(changed)}." if changed else ""
+
+
+def history(config: RunConfig, history: History) -> str:
+    """Where the run branched and how its knobs changed, in sentences; empty for one that did neither."""
+    said = [f"It branched at step {one.step:,}." for one in history.forks[-1:]]
+    changes = [
+        f"{', '.join(map(str, one.differences))} at step {one.step:,}"
+        for one in applied_changes(config, history.changes)
+        if one.step is not None
+    ]
+    more = [f"and {len(changes) - TOLD:,} more"] if len(changes) > TOLD else []
+    if changes:
+        said.append(f"Its knobs changed while it trained: {'; '.join([*changes[:TOLD], *more])}.")
+    return harmless(" ".join(said))
 
 
 def recorded(results: Mapping[str, Any] | None) -> Iterable[str]:

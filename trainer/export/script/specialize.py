@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import FunctionType
 from typing import Any
@@ -16,9 +16,9 @@ from trainer.export.script.network import Made, Writer
 from trainer.export.script.predicates import Predicate
 from trainer.export.script.signatures import with_plain_signatures
 from trainer.export.script.source.edits import Text, literal
-from trainer.export.script.source.modules import SHORT, Item, read
+from trainer.export.script.source.modules import SHORT, Import, Item, read
 from trainer.export.script.source.references import References
-from trainer.export.script.values import Form, Prepared, Source
+from trainer.export.script.values import Called, Form, Later, Prepared, Source
 from trainer.registry import Technique, families
 
 NOTHING = object()
@@ -29,6 +29,7 @@ class Specializer:
 
     `program` is the module with the script's main function, `answers` says what predicates return, `values` what names mean that
     the program leaves open, and `replaced` which definitions others take the place of. A script as `by_hand` has no annotations.
+    `later` are configurations that a run takes on while it trains.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class Specializer:
         replaced: Mapping[Item, Item] | None = None,
         *,
         by_hand: bool = False,
+        later: Sequence[RunConfig] = (),
     ) -> None:
+        self.configs = (config, *later)
         self.config, self.program, self.replaced, self.by_hand = config, program, replaced or {}, by_hand
         self.references = References()
-        self.answers = {self.item_of(function): answer for function, answer in answers.items()}
+        self.answers = {item_of(function): answer for function, answer in answers.items()}
         self.answered: dict[Item, set[str]] = {}  # the modules in which a predicate decided a branch
         self.constants: set[str] = set()
         self.everywhere = {"config": config, "families": families, "chosen_changes": chosen_changes}
@@ -67,16 +70,7 @@ class Specializer:
             return self.config.bound(family)
         wanted = inspect.signature(prepare).parameters
         knobs = {name: value for name, value in knobs.items() if name in wanted}
-        return Prepared(self.item_of(technique.function), self.item_of(prepare), knobs)
-
-    def item_of(self, function: Callable[..., Any]) -> Item:
-        """Where a function is defined, or what stands in for it in a script."""
-        meaning = read(function.__module__).meaning(function.__name__)
-        if not isinstance(meaning, Item):
-            raise ValueError(
-                f"{function.__module__}.{function.__name__} is not defined at the top of its module"
-            )
-        return meaning
+        return Prepared(item_of(technique.function), item_of(prepare), knobs)
 
     def __call__(self, item: Item) -> str:
         """A definition's text, without registration and without branches that this configuration has no use for."""
@@ -93,7 +87,7 @@ class Specializer:
     def _knobs(self, item: Item) -> Mapping[str, Any]:
         """The knobs of a technique's function, where the configuration chose it."""
         for family, technique in chosen(self.config):
-            if self.item_of(technique.function) == item:
+            if item_of(technique.function) == item:
                 return dict(getattr(self.config, family).knobs)
         return {}
 
@@ -145,13 +139,21 @@ class Specializer:
         if isinstance(value, Source):
             return value.text
         if isinstance(value, partial):
-            return self.references.place(self.item_of(value.func))
+            return self.references.place(item_of(value.func))
         if isinstance(value, FunctionType):
-            return self.references.place(self.item_of(value)) if value.__name__ != "<lambda>" else None
+            return self.references.place(item_of(value)) if value.__name__ != "<lambda>" else None
         if isinstance(value, dict):
-            return repr(value)
+            return f"{{{', '.join(f'{literal(key)}: {self._written(one)}' for key, one in value.items())}}}"
         if isinstance(value, Made):
             return Writer(self.references.place, self.scope.get("SEQUENTIAL"))(value)
+        if isinstance(value, Later):
+            return f"lambda: {self._written(value.network)}"
+        if isinstance(value, Item | Import):
+            return self.references.place(value)
+        if isinstance(value, Called):
+            parts = [str(self._written(one)) for one in value.first]
+            parts += [f"{name}={self._written(one)}" for name, one in value.named.items()]
+            return f"{self.references.place(value.function)}({', '.join(parts)})"
         if isinstance(value, Prepared):
             prepared = self.references.place(Item(self.program, "prepared"))
             parts = [self.references.place(value.change), self.references.place(value.prepare), "data"]
@@ -163,6 +165,14 @@ class Specializer:
                 return f"[{', '.join(parts)}]"
             return f"({', '.join(parts)}{',' * (len(parts) == 1)})"
         return None
+
+
+def item_of(function: Callable[..., Any]) -> Item:
+    """Where a function is defined, or what stands in for it in a script."""
+    meaning = read(function.__module__).meaning(function.__name__)
+    if not isinstance(meaning, Item):
+        raise ValueError(f"{function.__module__}.{function.__name__} is not defined at the top of its module")
+    return meaning
 
 
 def is_config(node: ast.expr) -> bool:

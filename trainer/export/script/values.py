@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from trainer.export.script.source.modules import Item
+from trainer.export.script.network import Made
+from trainer.export.script.source.modules import Import, Item
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,17 @@ class Source(NamedTuple):
     """A value that is given as source text."""
 
     text: str
+
+
+class Called(NamedTuple):
+    """A call, with its values by name."""
+
+    function: Item | Import
+    first: tuple[Any, ...]
+    named: Mapping[str, Any]
+
+
+class Later(NamedTuple):
+    """A network that is made when it is asked for."""
+
+    network: Made

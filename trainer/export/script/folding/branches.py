@@ -93,7 +93,8 @@ def unrolled(text: Text) -> str | None:
         if isinstance(node, ast.For) and (names := _literal_names(node.iter)) is not None:
             first, last = node.body[0].lineno, node.end_lineno or 0
             copies = _copies(text, text.rows(first, last), node.target, names)
-            body = textwrap.indent(textwrap.dedent("".join(copies)), " " * node.col_offset)
+            lines = "\n".join(copy.rstrip("\n") for copy in copies) + "\n"
+            body = textwrap.indent(textwrap.dedent(lines), " " * node.col_offset)
             return text.with_edits(Edit(*text.rows(node.lineno, last), body))
         if isinstance(node, ast.Starred) and isinstance(loop := node.value, ast.GeneratorExp):
             names = _literal_names(loop.generators[0].iter)
