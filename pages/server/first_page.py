@@ -1,10 +1,12 @@
-"""Prepares the first page of a cold server while its browser still loads Streamlit's scripts."""
+"""The first page of a cold server: prepared while its browser still loads Streamlit's scripts, and before all other work."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 import sys
+import time
 from contextlib import suppress
 from typing import Final
 
@@ -22,6 +24,26 @@ PAGES: Final = (  # what the first script run would otherwise wait for
     "pages.comparisons", "pages.lr_finder", "pages.reference",
 )  # fmt: skip
 SWITCH_INTERVAL: Final = 0.0005  # seconds
+MAX_ABSENCE: Final = 2.0  # seconds for which other work waits for a first visitor
+MAX_DRAWING: Final = 8.0  # seconds for which it waits once there is one
+
+
+class FirstPage:
+    """How far the first visit of this process is; set from any thread."""
+
+    asked = False
+    """Whether a browser has asked for a page."""
+    drawn = False
+    """Whether a page's script has run to its end."""
+
+    async def over(self) -> None:
+        """Waits until the first page has been drawn; not for long where nobody comes."""
+        began = time.monotonic()
+        while not self.drawn and time.monotonic() - began < (MAX_DRAWING if self.asked else MAX_ABSENCE):
+            await asyncio.sleep(0.02)
+
+
+first_page: Final = FirstPage()
 
 
 def share_fairly() -> None:

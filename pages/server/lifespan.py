@@ -15,7 +15,12 @@ from streamlit import config
 from pages.live.routes import Api
 from pages.live.tokens import tokens_for
 from pages.server import assets
-from pages.server.first_page import prepare_first_page, prepare_other_pages, share_fairly
+from pages.server.first_page import (
+    first_page,
+    prepare_first_page,
+    prepare_other_pages,
+    share_fairly,
+)
 from pages.server.nodelay import send_at_once
 from pages.server.security import exposure
 from pages.server.store import store
@@ -26,7 +31,7 @@ LOG = logging.getLogger(__name__)
 
 FREEZE_DELAYS: Final = (5, 60)  # seconds until the first page has been drawn, and then until others have
 
-supervisor = SupervisorProcess(store)
+supervisor = SupervisorProcess(store, first_page.over)
 api = Api(
     store,
     lambda: tokens_for(get_settings().home),

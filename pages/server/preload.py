@@ -18,6 +18,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pages.server.assets import asset_names, assets_version
+from pages.server.first_page import first_page
 
 STATIC: Final = Path(streamlit.__file__).parent / "static"
 ELEMENTS: Final = (
@@ -42,6 +43,7 @@ class Preload:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 if headers.get("content-type", "").startswith("text/html"):
+                    first_page.asked = True
                     headers.append("link", links())
             await send(message)
 
