@@ -13,6 +13,7 @@ import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
 from pages import comparisons, data, health, lr_finder, reference, runs, spaces, train
+from pages.server.first_page import first_page
 from pages.server.security import exposure
 from pages.server.store import store
 from pages.server.visitor import visitor
@@ -111,3 +112,4 @@ def _offer_retry() -> None:
 
 
 main()
+first_page.drawn = True

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import importlib
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from starlette.routing import BaseRoute
@@ -16,22 +15,23 @@ from streamlit import config
 from pages.live.routes import Api
 from pages.live.tokens import tokens_for
 from pages.server import assets
+from pages.server.first_page import (
+    first_page,
+    prepare_first_page,
+    prepare_other_pages,
+    share_fairly,
+)
 from pages.server.nodelay import send_at_once
 from pages.server.security import exposure
 from pages.server.store import store
 from pages.server.supervisor_process import SupervisorProcess
-from trainer.processes.incoming import sweep
 from trainer.settings import get_settings
 
 LOG = logging.getLogger(__name__)
 
-FIRST_IMPORTS: Final = (  # what the first script run would otherwise wait for
-    "pages.train", "pages.health", "pages.data", "pages.runs",
-    "pages.comparisons", "pages.lr_finder", "pages.reference",
-)  # fmt: skip
-FREEZE_DELAYS: Final = (5, 60)  # seconds until the first page is imported, and then until the other pages are
+FREEZE_DELAYS: Final = (5, 60)  # seconds until the first page has been drawn, and then until others have
 
-supervisor = SupervisorProcess(store)
+supervisor = SupervisorProcess(store, first_page.over)
 api = Api(
     store,
     lambda: tokens_for(get_settings().home),
@@ -53,9 +53,10 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     if sentence := exposure():
         LOG.warning("%s", sentence)
     send_at_once()
+    share_fairly()
     supervisor.start()
     tasks = [
-        asyncio.create_task(asyncio.to_thread(_warm_up), name="warm-up"),
+        asyncio.create_task(asyncio.to_thread(prepare_first_page), name="first-page"),
         asyncio.create_task(_freeze_garbage_collector(), name="gc-freeze"),
     ]
     try:
@@ -67,22 +68,10 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
         await supervisor.stop()
 
 
-def _warm_up() -> None:
-    """Removes what a killed server left, and prepares the first page while its browser still loads Streamlit's scripts."""
-    with suppress(Exception):  # the page itself reports that the database cannot be opened
-        store()  # a new one is built now
-    try:
-        sweep(get_settings())
-        for name in FIRST_IMPORTS:
-            importlib.import_module(name)
-        assets.warm_up()
-    except Exception:  # the page itself reports the error to its visitor
-        LOG.exception("Could not prepare the first page")
-
-
 async def _freeze_garbage_collector() -> None:
     """Exempts modules and other long-lived objects from garbage collection."""
     for seconds in FREEZE_DELAYS:
         await asyncio.sleep(seconds)
+        await asyncio.to_thread(prepare_other_pages)
         gc.collect()
         gc.freeze()

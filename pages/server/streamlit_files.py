@@ -7,7 +7,6 @@ disk for each, piece by piece on other threads: on a cold server that work would
 from __future__ import annotations
 
 import asyncio
-import gzip
 import mimetypes
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +17,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit import config
 
-from pages.server.assets import TYPES, File, respond
+from pages.server.files import TYPES, File
 
 FOLDER: Final = Path(streamlit.__file__).parent / "static" / "static"
 
@@ -36,19 +35,19 @@ class StreamlitFiles:
             await self._app(scope, receive, send)
             return
         file = _KEPT[name] if name in _KEPT else await asyncio.to_thread(keep, name)
-        await respond(Request(scope), file, current=True)(scope, receive, send)
+        response = await file.respond(Request(scope), current=True)
+        await response(scope, receive, send)
 
 
 _KEPT: Final[dict[str, File]] = {}
 
 
 def keep(name: str) -> File:
-    """Reads and compresses a file, which stays in memory."""
+    """Reads a file, which stays in memory."""
     path = FOLDER / name
-    plain = path.read_bytes()
-    compressed = gzip.compress(plain, 6, mtime=0) if path.suffix in TYPES else None
+    text = path.suffix in TYPES
     kind = TYPES.get(path.suffix) or mimetypes.guess_type(name)[0] or "application/octet-stream"
-    _KEPT[name] = File(plain, compressed, kind, path.name)
+    _KEPT[name] = File(path.read_bytes(), kind, path.name, compressible=text)
     return _KEPT[name]
 
 

@@ -7,11 +7,12 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from trainer.lifecycle.states import RunState
 from trainer.store import Store
 
 LOG = logging.getLogger(__name__)
@@ -25,10 +26,13 @@ STABLE_AFTER: Final = 30.0  # seconds; a supervisor that ran this long is restar
 
 
 class SupervisorProcess:
-    """Runs `python -m trainer.processes.supervisor`, and again when it ends, unless another one serves the database."""
+    """Runs `python -m trainer.processes.supervisor`, and again when it ends, unless another one serves the database.
 
-    def __init__(self, store: Callable[[], Store]) -> None:
-        self._store = store
+    Its imports take seconds on all cores, so it starts when what is `first` on them is over, or at once when runs wait for it.
+    """
+
+    def __init__(self, store: Callable[[], Store], first: Callable[[], Awaitable[None]]) -> None:
+        self._store, self._first = store, first
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -62,6 +66,8 @@ class SupervisorProcess:
             return False
 
     async def _keep_running(self) -> None:
+        if not await asyncio.to_thread(self._is_waited_for):
+            await self._first()
         delay = MIN_RESTART_DELAY
         while True:
             if await asyncio.to_thread(self._is_served):
@@ -83,6 +89,14 @@ class SupervisorProcess:
             cwd=ROOT,
             stdin=asyncio.subprocess.DEVNULL,
         )
+
+    def _is_waited_for(self) -> bool:
+        """Returns whether there are runs to train."""
+        try:
+            return any(run.status is not RunState.PAUSED for run in self._store().live())
+        except Exception as error:
+            LOG.warning("Could not read from the database which runs wait: %s", error)
+            return False
 
     def _is_served(self) -> bool:
         """Returns whether some supervisor serves the database. This server's own takes over when that one ends."""

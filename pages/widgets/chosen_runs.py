@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
 import streamlit as st
 
 from pages.widgets.chart_selection import MAX_RUNS, show_only
@@ -25,10 +24,16 @@ from trainer.config import RunConfig
 from trainer.describe.figures import part_of
 from trainer.describe.run_set import differing_knobs, knob_columns
 from trainer.export.collection import write_runs
+from trainer.lazy import lazy
 from trainer.lifecycle.states import RunState
 from trainer.settings import get_settings
 from trainer.store import Run, Store
 from trainer.store.removal import delete_with_files
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = lazy("pandas")
 
 MAX_KNOBS: Final = 12
 """Columns of knobs, at most: more cannot be read side by side."""

@@ -12,14 +12,18 @@ function serverBase(path) {
 
 /**
  * What Streamlit calls on every rerun whose data differ. Returns the cleanup.
- * @param {{ data: Record<string, string>, parentElement: Element & { trainscopeCall?: number } }} component
+ * @param {{ data: [Record<string, string>], parentElement: Element & { trainscopeCall?: number } }} component Its data stand in
+ *   a list: the values of a dictionary would be searched for data frames, which takes a cold server a third of a second.
  */
 export default async function (component) {
-  const { data, parentElement: place } = component;
+  const {
+    data: [data],
+    parentElement: place,
+  } = component;
   const base = serverBase(data.base);
   // A rerun while this still loads calls again, and the calls may be answered in any order: only the newest counts.
   const call = (place.trainscopeCall ?? 0) + 1;
   place.trainscopeCall = call;
-  const { mount } = await import(`${base}/api/assets/${data.assets}/${data.module}.js`);
-  return place.trainscopeCall === call ? mount(component, base) : undefined;
+  const { panels } = await import(`${base}/api/assets/${data.assets}/panels.js`);
+  return place.trainscopeCall === call ? panels[data.module].mount({ ...component, data }, base) : undefined;
 }

@@ -50,8 +50,8 @@ function keepAddress(wanted) {
   inAddress = wanted;
 }
 
-export default function ({ data }) {
-  keepAddress(data.address);
+export default function ({ data: [{ address }] }) {
+  keepAddress(address);
   if (window.trainscopeFrame) return;
   window.trainscopeFrame = true;
   rename();
@@ -74,4 +74,4 @@ _component = st.components.v2.component("trainscope_frame", js=_JS)
 def complete_frame(page: str, address: Mapping[str, str]) -> None:
     """Adds this to the frame of `page`, and keeps the parameters of `address`. Draws nothing."""
     with st.container(key="frame"):
-        _component(key="frame-script", data={"page": page, "address": address})
+        _component(key="frame-script", data=[{"page": page, "address": dict(address)}])

@@ -42,7 +42,7 @@ def health_panel(
         "patience": config.early_stopping.knobs.get("patience"),
         "scaled": bool(config.technique("precision").facts.get("scales_loss")),
     }
-    _component(data=data, key=key)
+    _component(data=[data], key=key)
 
 
 def pictures_of(config: RunConfig) -> list[str]:

@@ -115,7 +115,7 @@ def live_panel(
         "options": dict(options or {}),
     }
     _component(
-        data=data,
+        data=[data],
         key=key,
         on_choices_change=lambda: on_choices(st.session_state[key]["choices"]),
         on_clear_change=on_clear,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import streamlit as st
 
 from pages.widgets.history import config_of, seconds_of, task_of
 from pages.widgets.text import run_title
 from trainer.describe.labels import Differences
+from trainer.lazy import lazy
 from trainer.store import COMMAND_LINE, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = lazy("pandas")
 
 ROW_HEIGHT, MAX_ROWS = 36, 14  # pixels; rows before the table scrolls
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
@@ -20,7 +19,13 @@ from trainer.data.columns import EPOCH, Column, columns_of
 from trainer.data.encoding import describe_encoding
 from trainer.data.own import data_problem
 from trainer.data.targets import format_numbers, parse_numbers
+from trainer.lazy import lazy
 from trainer.store import Upload
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = lazy("pandas")
 
 TASKS = {"classification": "Classification", "regression": "Regression"}
 KINDS = {

@@ -619,11 +619,11 @@ def test_plotly_comes_compressed_and_for_ever(server):
 
 
 def test_assets_are_only_the_charts_own(server):
-    status, headers, body = server.get(f"/api/assets/{assets_version()}/curves/chart_panel.js")
+    status, headers, body = server.get(f"/api/assets/{assets_version()}/panels.js")
     assert status == 200
     assert headers["Content-Type"].startswith("text/javascript")
-    assert b"export function mount" in body
-    for name in ("..%2f..%2fapi.py", "api.py", "live_chart.py", "", "%00"):
+    assert b"export const panels" in body
+    for name in ("..%2f..%2fapi.py", "api.py", "live_chart.py", "curves/chart.js", "", "%00"):
         assert server.get(f"/api/assets/x/{name}")[0] == 404
 
 

@@ -1,5 +1,6 @@
 """Streamlit's own files come from memory: the same bytes, compressed for browsers that accept it, and cached for good."""
 
+import pyarrow
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -10,6 +11,9 @@ from pages.server.streamlit_files import FOLDER, StreamlitFiles
 
 SCRIPT = next(path for path in sorted((FOLDER / "js").iterdir()) if path.name.startswith("index."))
 FONT = next(iter(sorted((FOLDER / "media").glob("*.woff2"))))
+
+
+ZSTD = bytes.fromhex("28b52ffd")
 
 
 async def other(request):
@@ -31,6 +35,25 @@ def test_a_script_is_compressed_and_kept(browser):
         assert response.headers["content-type"].startswith("text/javascript")
         assert "immutable" in response.headers["cache-control"]
         assert response.headers["vary"] == "Accept-Encoding"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        ("gzip, deflate, br, zstd", "zstd"),
+        ("zstd;q=0, gzip;q=0.5", "gzip"),
+        ("br", "identity"),
+        ("*", "identity"),
+        ("", "identity"),
+    ],
+)
+def test_the_best_coding_that_a_browser_accepts(browser, accepted, coding):
+    response = browser.get(f"/static/js/{SCRIPT.name}", headers={"accept-encoding": accepted})
+    assert response.headers["content-encoding"] == coding
+    body = response.content
+    if body.startswith(ZSTD):  # the client of these tests decodes it only where it has a library for that
+        body = pyarrow.Codec("zstd").decompress(body, decompressed_size=SCRIPT.stat().st_size, asbytes=True)
+    assert body == SCRIPT.read_bytes()
 
 
 def test_a_client_without_gzip_gets_plain_bytes(browser):

@@ -1,22 +1,21 @@
-// Plotly's script and the panels' style sheets, fetched once per tab.
+// Plotly's script and the panels' style sheet, fetched once per tab.
 
 import { element } from "./dom.js";
 
-const SHEETS = ["live_panel.css", "curves/chart_panel.css", "health/health_panel.css"];
 /** @type {Map<string, Promise<unknown>>} */
 const requested = new Map();
 
 /**
- * Resolves with Plotly once it and the style sheets are there: without those a panel would flash unstyled.
+ * Resolves with Plotly once it and the style sheet are there: without that a panel would flash unstyled.
  * @param {string} base
  * @param {PanelData} data
  */
 export async function loadAssets(base, data) {
-  const sheets = SHEETS.map((name) =>
-    once(`${base}/api/assets/${data.assets}/${name}`, (href) => element("link", { rel: "stylesheet", href })),
+  const sheet = once(`${base}/api/assets/${data.assets}/panels.css`, (href) =>
+    element("link", { rel: "stylesheet", href }),
   );
   const script = `${base}/api/plotly.js?v=${encodeURIComponent(data.plotly)}`;
-  await Promise.all([...sheets, window.Plotly ?? once(script, (src) => element("script", { src }))]);
+  await Promise.all([sheet, window.Plotly ?? once(script, (src) => element("script", { src }))]);
   return window.Plotly;
 }
 

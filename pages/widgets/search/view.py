@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
 import streamlit as st
 
 from pages.widgets.comparison_about import comparison_about, comparison_heading
@@ -22,7 +21,13 @@ from trainer.comparison.search.analysis import Found, Trial, confirm, read_searc
 from trainer.comparison.verdicts import amount
 from trainer.config import RunConfig, diff, display_value
 from trainer.formatting import format_duration
+from trainer.lazy import lazy
 from trainer.lifecycle.states import SearchState
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = lazy("pandas")
 
 USUAL_MORE: Final = 10
 FULL: Final = "It has as many trials as a search can have."
