@@ -21,7 +21,7 @@ LOG = logging.getLogger(__name__)
 
 PAGES: Final = (  # what the first script run would otherwise wait for
     "pages.train", "pages.health", "pages.data", "pages.runs",
-    "pages.comparisons", "pages.lr_finder", "pages.reference",
+    "pages.comparisons", "pages.lr_finder", "pages.reference", "pages.spaces",
 )  # fmt: skip
 SWITCH_INTERVAL: Final = 0.0005  # seconds
 MAX_ABSENCE: Final = 2.0  # seconds for which other work waits for a first visitor
