@@ -116,6 +116,7 @@ def test_every_write_is_by_somebody_or_by_the_machine(store: Store) -> None:
                 "self._change(",
                 "self._change_space(",
                 "self._set_comparison(",
+                "super().archive_comparison(",
             )
         )
     }

@@ -120,6 +120,7 @@ READS: dict[str, Callable[[Store, World, str], Any]] = {
     "branches_of": lambda store, world, _: [store.branches_of(world.run)] if store.run(world.run) else [],
     "hidden": lambda store, world, _: not store.hidden([world.run]),
     "comparison": lambda store, world, _: store.comparison(world.comparison),
+    "comparisons_under_way": lambda store, *_: store.comparisons_under_way(),
     "comparisons": lambda store, world, _: store.comparisons([world.space]),
     "members": lambda store, world, _: store.members(world.comparison),
     "live_searches": lambda store, *_: store.live_searches(),
@@ -144,7 +145,16 @@ OF_NOBODY = {
     ),
     *("reading", "writing", "close", "change_stamp", "stamp_reader", "supervisor_status", "invitation"),
     *("download", "download_of", "downloads", "inspection", "inspections"),
-    *("first_in_line", "replicates", "kept_bytes", "is_orphan", "change_refusal", "add_members"),
+    *(
+        "first_in_line",
+        "newest_in_line",
+        "is_full",
+        "replicates",
+        "kept_bytes",
+        "is_orphan",
+        "change_refusal",
+        "add_members",
+    ),
 }
 """Reads that show nothing of anybody's space: those of the machine, sums, and those that take what was read before."""
 

@@ -128,7 +128,9 @@ class ComparisonStore(RunStore):
         """Returns the ids of all comparisons some of whose runs are not over."""
         statement = sa.select(members.c.comparison_id).distinct().join(runs, runs.c.id == members.c.run_id)
         with self.reading() as connection:
-            return set(connection.execute(statement.where(runs.c.status.in_(LIVE))).scalars())
+            return set(
+                connection.execute(statement.where(runs.c.status.in_(LIVE), self.visible(runs))).scalars()
+            )
 
     def members(self, comparison_id: int) -> list[Member]:
         """Returns a comparison's runs, by replicate and then by arm: the order in which they were queued."""
