@@ -25,7 +25,8 @@ PAGES: Final = (  # what the first script run would otherwise wait for
 )  # fmt: skip
 SWITCH_INTERVAL: Final = 0.0005  # seconds
 MAX_ABSENCE: Final = 2.0  # seconds for which other work waits for a first visitor
-MAX_DRAWING: Final = 8.0  # seconds for which it waits once there is one
+MAX_DRAWING: Final = 4.0
+"""Seconds for which it waits once there is one: on a slow machine, the wait of whoever presses Start counts, too."""
 
 
 class FirstPage:

@@ -48,6 +48,7 @@ from tests.bench.browser_latency import (
     wait_until_ready,
 )
 from trainer.config import RunConfig
+from trainer.lifecycle.states import RunState
 from trainer.store import COMMAND_LINE, Store
 
 VISITORS, SECONDS, WORKERS = 30, 10.0, 2
@@ -242,13 +243,14 @@ async def arrive_together(port: int, visit: Visit, count: int) -> tuple[list[Vis
 
 @contextmanager
 def training(home: Path) -> Iterator[None]:
-    """Two runs that outlast the benchmark, under way."""
+    """Two runs under way, which must outlast the benchmark."""
     store = Store(f"sqlite:///{home}/trainscope.db")
-    config = RunConfig.from_flat({"epochs": 5000})
+    config = RunConfig.from_flat({"epochs": 100_000})
     runs = [store.create_run(config, COMMAND_LINE) for _ in range(WORKERS)]
     wait_for(lambda: all(store.run(run).progress.get("step", 0) > 100 for run in runs))
     try:
         yield
+        assert all(store.run(run).status is RunState.RUNNING for run in runs), "a run ended too early"
     finally:
         store.close()
 
@@ -286,6 +288,7 @@ def main(count: int) -> None:
                     name: round(float(np.quantile(one, 0.95)), 3) for name, one in waits.items()
                 },
                 "failed": failed,
+                "live_sockets": visit.live,
                 "requests_each": int(np.median([one.requests for one in ready])),
                 "megabytes_each": round(float(np.median([one.bytes for one in ready])) / 1e6, 3),
                 "server_cpu_s_each": round(used / count, 4),
