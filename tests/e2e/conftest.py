@@ -96,7 +96,7 @@ def live_page(tmp_path_factory) -> Iterator[tuple[Store, str]]:
         yield store, f"http://127.0.0.1:{port}/"
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(PATIENCE)
         guard.release()
         store.close()
 

@@ -71,4 +71,4 @@ def test_every_word_stands_out(shared_site, visitor, scheme):
 
 def stands_out(page):
     """Waits until what Streamlit draws again has its full opacity back."""
-    until(lambda: page.evaluate(FAINT) == [], lambda: f"{page.url}: {page.evaluate(FAINT)}", seconds=30)
+    until(lambda: page.evaluate(FAINT) == [], lambda: f"{page.url}: {page.evaluate(FAINT)}")

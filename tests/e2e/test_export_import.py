@@ -7,6 +7,7 @@ import sys
 
 from playwright.sync_api import expect
 from test_journeys import button, start
+from waiting import PATIENCE
 
 from trainer.export.formats import FORMATS
 from trainer.store import Store
@@ -29,7 +30,7 @@ def test_a_run_is_exported_and_imported(shared_site, visitor, tmp_path):
     expect(page.get_by_text("written as by hand")).to_be_visible()
     command = [sys.executable, "-I", str(tmp_path / "run.exact.py")]
     printed = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=True
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE, check=True
     ).stdout
     store = Store(f"sqlite:///{shared_site.home / 'trainscope.db'}")
     results = store.run(int(number)).results

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from command_line import FAST, cli, started, wait_for_steps
+from waiting import PATIENCE
 from warm_process import warm_supervisor
 
 from trainer.cli.comparing import read_design, register
@@ -93,13 +94,13 @@ def test_the_noise_of_a_configuration_is_split_among_its_sources(tmp_path, super
 
 def test_ctrl_c_pauses_the_comparison_and_resume_ends_it_with_the_same_numbers(tmp_path):
     arguments = ["compare", "--arm", "dropout=0.5", "--seeds", "1", "--json", "--set", *FAST, "epochs=40"]
-    process = started(tmp_path, *arguments, "pace=100")
-    wait_for_steps(tmp_path, 5)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
-    assert "finished" not in result(out)["runs"]
     with warm_supervisor(tmp_path):
+        process = started(tmp_path, *arguments, "pace=100")
+        wait_for_steps(tmp_path, 5)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 130, err
+        assert "finished" not in result(out)["runs"]
         code, out, err = cli(tmp_path, "compare", "--resume", "1", "--json")
     assert code == 0, err
     assert result(out)["runs"] == {"finished": 2}

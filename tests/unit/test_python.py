@@ -54,17 +54,9 @@ def measured(run):
 def test_the_examples_in_the_docs_run(tmp_path, monkeypatch):
     examples = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(), re.DOTALL)
     assert len(examples) == 4
-    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(examples)],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-    out, err = done.stdout, done.stderr
-    assert (done.returncode, err) == (0, ""), err
+    process = script(tmp_path, "\n".join(examples))
+    out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (0, ""), err
     assert "Cannot tell yet whether “batch norm” is better" in out
     assert "Comparison 1: 9 of 9 runs over." in out
     assert (tmp_path / "figure.html").stat().st_size > 1000

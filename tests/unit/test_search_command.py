@@ -5,6 +5,7 @@ import signal
 
 import pytest
 from command_line import FAST, cli, started, wait_for_steps
+from waiting import PATIENCE
 
 from trainer.store import Store
 
@@ -16,7 +17,7 @@ def test_ctrl_c_stops_a_search_and_resume_ends_it(tmp_path, supervised):
     process = started(tmp_path, *asked, "--set", *FAST, "epochs=6", "pace=60")
     wait_for_steps(tmp_path, 3)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130, err
     assert json.loads(out)["state"] == "stopped"
     code, out, err = cli(tmp_path, "search", "--resume", "1")

@@ -20,23 +20,38 @@ Decide = Callable[[ast.expr], bool | None]
 def folded(text: str, decide: Decide, rewrite: Callable[[ast.expr], str | None] = lambda _: None) -> str:
     """A definition without the branches that `decide` rules out, with what `rewrite` makes of its expressions."""
     while True:
-        while (edit := _next_branch(parsed(text), decide)) is not None:
-            text = parsed(text).with_edits(edit)
+        while edits := _branches(parsed(text), decide):
+            text = parsed(text).with_edits(*edits)
         if not (edits := _rewritten(parsed(text), rewrite)):
             return text
         text = parsed(text).with_edits(*edits)
 
 
-def _next_branch(text: Text, decide: Decide) -> Edit | None:
-    """The next branch to leave out, outer ones before inner ones."""
+def _branches(text: Text, decide: Decide) -> list[Edit]:
+    """The next branches to leave out: outer ones before inner ones, and those together that have nothing in common."""
+    edits: list[Edit] = []
     for node in text.visible:
-        if isinstance(node, ast.If) and (truth := settled(node.test, decide)) is not None:
-            return text.keep_branch(node, truth)
-        if isinstance(node, ast.IfExp) and (truth := settled(node.test, decide)) is not None:
-            return _put(text, node, node.body if truth else node.orelse)
-        if isinstance(node, ast.BoolOp) and (part := _only_open(node, decide)) is not None:
-            return _put(text, node, part)
-    return None
+        if isinstance(node, ast.If | ast.IfExp | ast.BoolOp) and not _overlaps(text.span(node), edits):
+            edit = _branch(text, node, decide)
+            if edit is not None and not _overlaps(edit[:2], edits):
+                edits.append(edit)
+    return edits
+
+
+def _overlaps(span: tuple[int, int], edits: list[Edit]) -> bool:
+    return any(span[0] < edit.end and edit.start < span[1] for edit in edits)
+
+
+def _branch(text: Text, node: ast.If | ast.IfExp | ast.BoolOp, decide: Decide) -> Edit | None:
+    """Leaves out what is decided of a branch; None where nothing is."""
+    if isinstance(node, ast.BoolOp):
+        part = _only_open(node, decide)
+        return None if part is None else _put(text, node, part)
+    if (truth := settled(node.test, decide)) is None:
+        return None
+    if isinstance(node, ast.If):
+        return text.keep_branch(node, truth)
+    return _put(text, node, node.body if truth else node.orelse)
 
 
 def _rewritten(text: Text, rewrite: Callable[[ast.expr], str | None]) -> list[Edit]:
