@@ -47,7 +47,7 @@ def filtered(context: PageContext, found: Sequence[Comparison]) -> list[Comparis
 
 
 def _choice(label: str, choices: Collection[str], key: str) -> str:
-    return st.selectbox(label, [ALL, *choices], key=key, bind="query-params", width=190)
+    return st.selectbox(label, [ALL, *choices], key=key, bind="query-params", width=165)
 
 
 def matching(

@@ -245,7 +245,6 @@ def test_little_evidence_says_nothing_unless_it_is_certain():
     assert [finding.name for finding in diagnose(certain)] == ["lr_too_high"]
 
 
-@pytest.mark.parametrize("values", [{"schedule": "range_test"}, {"pace": 50}])
 def keep(store, made_up, changes=(), **columns):
     """A finished run with these curves and changes, as a worker records it."""
     rows = np.column_stack([made_up.steps[name] for name in ("step", "loss", "lr")])
@@ -330,6 +329,7 @@ def test_a_branch_is_judged_by_its_own_part(kept):
     assert [one.name for one in diagnose(found)] == ["overfit"]
 
 
+@pytest.mark.parametrize("values", [{"schedule": "range_test"}, {"pace": 50}])
 def test_probes_and_slow_motion_are_not_judged(values):
     evidence = made({"learning_rate": 1.0, **values}, flat(1.0))
     assert findings(evidence)
@@ -408,7 +408,6 @@ def test_reading_a_long_run_is_bounded(tmp_path):
     assert evidence.losses[-1] == 1
     assert (np.diff(evidence.steps["step"]) > 0).all()
     assert milestone(run) == len(milestone_epochs(1000))
-    assert gather(store, replace(run, changes=1)) is None, "no one configuration explains its curves"
     assert gather(store, store.run(store.create_run({"knob_of_the_past": 1}, "somebody"))) is None
     store.close()
 
