@@ -14,9 +14,9 @@ from pages.widgets.launch import start_once
 from pages.widgets.layer_chart import theme_colors
 from pages.widgets.markup import quiet, table, waiting
 from pages.widgets.noise_view import noise_button, noise_section
+from pages.widgets.other_spaces import other_spaces
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
-from pages.widgets.sharing import sharing
 from pages.widgets.text import escape_html
 from trainer.comparison.analysis import Analysis, add_seeds, analyse
 from trainer.comparison.design import MAX_SEEDS
@@ -70,7 +70,7 @@ def comparison_view(context: PageContext, comparison_id: int) -> None:
         comparison_about(context, found.comparison)
     elif found.comparison.notes:
         st.text(found.comparison.notes)
-    sharing(context, found.comparison)
+    other_spaces(context, found.comparison)
     st.markdown("##### How it is judged\n\n" + "\n\n".join(found.method))
 
 

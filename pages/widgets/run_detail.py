@@ -15,11 +15,11 @@ from pages.widgets.history import config_of, run_facts
 from pages.widgets.knob_changes import changes_section
 from pages.widgets.knobs import load_config
 from pages.widgets.markup import difference_chips, facts_list, notice, quiet
+from pages.widgets.other_spaces import other_spaces
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import keep_or_delete
 from pages.widgets.run_card import run_state, show_error
 from pages.widgets.run_polling import reporting_errors
-from pages.widgets.sharing import sharing
 from pages.widgets.tags import run_tags
 from pages.widgets.text import escape_html, run_title
 from pages.widgets.what_if import what_if_link
@@ -54,7 +54,7 @@ def run_detail(context: PageContext, run: Run, differs: Differences) -> None:
         with right:
             _facts(run)
         export_section(context.store, run)
-        sharing(context, run)
+        other_spaces(context, run)
 
 
 def _name_and_notes(context: PageContext, run: Run, *, disabled: bool) -> None:

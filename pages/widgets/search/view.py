@@ -11,11 +11,11 @@ from pages.widgets.knobs import load_config
 from pages.widgets.launch import start_once
 from pages.widgets.linked_comparison import link_to_comparison
 from pages.widgets.markup import chips, facts_list, problem, quiet, waiting
+from pages.widgets.other_spaces import other_spaces
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.search.charts import draw_charts
 from pages.widgets.search.form import LABELS
-from pages.widgets.sharing import sharing
 from pages.widgets.text import escape_html
 from trainer.comparison.search.analysis import Found, Trial, confirm, read_search, run_more
 from trainer.comparison.verdicts import amount
@@ -59,7 +59,7 @@ def search_view(context: PageContext, search_id: int) -> None:
         comparison_about(context, found.comparison)
     elif found.comparison.notes:
         st.text(found.comparison.notes)
-    sharing(context, found.comparison)
+    other_spaces(context, found.comparison)
 
 
 def _progress(found: Found) -> None:

@@ -23,7 +23,7 @@ from trainer.spaces import LinkKind, may_add
 from trainer.store import Comparison, Run
 
 
-def sharing(context: PageContext, thing: Run | Comparison) -> None:
+def other_spaces(context: PageContext, thing: Run | Comparison) -> None:
     """Draws the section."""
     kind = LinkKind.RUN if isinstance(thing, Run) else LinkKind.COMPARISON
     may_change = context.refusal(thing, kind) is None
