@@ -12,7 +12,7 @@ from trainer.lifecycle.requests import Request
 def drawn(monkeypatch):
     """What the component was told, newest last: AppTest has no component in it."""
     told = []
-    monkeypatch.setattr(widgets, "_component", lambda data, key: told.append(data))
+    monkeypatch.setattr(widgets, "_component", lambda data, key: told.extend(data))
     return told
 
 

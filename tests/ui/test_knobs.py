@@ -336,7 +336,7 @@ def test_every_page_holds_the_knobs_in_the_same_kind_of_container(lab):
     kinds = set()
     for page in ("", "runs", "experiments", "health"):
         lab.go(app, page)
-        kinds.add(app.sidebar.children[0].type)
+        kinds.add(app.sidebar.children[1].type)
     assert kinds == {"expander"}
 
 
@@ -420,7 +420,7 @@ def test_the_toggle_sets_batch_norm_and_the_other_norms_stand_behind_it(lab):
 
 
 def folds_knobs(app) -> bool:
-    return not app.sidebar.children[0].proto.expanded
+    return not app.sidebar.children[1].proto.expanded
 
 
 @pytest.mark.parametrize("page", ["runs", "health", "reference", "data"])
