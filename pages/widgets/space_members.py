@@ -11,7 +11,7 @@ from pages.widgets.markup import information, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.share import copy_button
-from pages.widgets.text import escape_html
+from pages.widgets.text import escape_html, escape_markdown
 from trainer.spaces import Link, LinkKind, Membership, Role, Space
 from trainer.store import MAX_LENGTHS
 from trainer.store.access import digest_of
@@ -42,7 +42,7 @@ def _member(context: PageContext, space: Space, member: Membership, owns: bool) 
         key = f"role-{space.id}-{handle}"
         if owns:
             st.selectbox(
-                f"Role of {member.name}",
+                f"Role of {escape_markdown(member.name)}",
                 list(Role),
                 list(Role).index(member.role),
                 format_func=str.capitalize,

@@ -83,7 +83,9 @@ def test_a_database_locked_by_another_process(sqlite_lab: Lab, roomy_lab: Lab, u
 def test_a_damaged_checkpoint_falls_back(sqlite_lab: Lab, damage: str, undisturbed: Outcome) -> None:
     lab = sqlite_lab
     lab.start()
-    run_id = lab.create()
+    run_id = lab.create(
+        pace=100
+    )  # it must not end before it is paused, however late the second checkpoint is seen
     folder = lab.settings.run_folder(run_id)
     lab.until(lambda: (folder / "checkpoint.previous.pt").exists())
     lab.store.request(run_id, "pause", by=COMMAND_LINE)

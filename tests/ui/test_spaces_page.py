@@ -132,3 +132,19 @@ def test_an_invitation_that_does_not_hold_says_so(lab):
     assert "has expired or was revoked" in text_of(app)
     with pytest.raises(StoreError):
         lab.store.invitation("nonsense")
+
+
+def test_names_and_titles_are_text(lab):
+    """Streamlit reads labels as Markdown: an image in one would call home."""
+    image = "![x](https://evil.io/x.png)"
+    space = lab.store.create_space(SpaceKind.PROJECT, f"<b>{image}</b>", by=VISITOR, name=image)
+    app = lab.go(lab.open(space=space), "spaces")
+    app.session_state[f"members-{space}"] = True
+    app.run()
+    assert not app.exception
+    labels = [
+        element.label for kind in (app.selectbox, app.button, app.toggle, app.text_input) for element in kind
+    ]
+    assert any("evil" in label for label in labels)
+    assert not any(image in label for label in labels)
+    assert "<b>!" not in text_of(app)

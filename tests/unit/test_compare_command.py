@@ -95,7 +95,7 @@ def test_the_noise_of_a_configuration_is_split_among_its_sources(tmp_path, super
 def test_ctrl_c_pauses_the_comparison_and_resume_ends_it_with_the_same_numbers(tmp_path):
     arguments = ["compare", "--arm", "dropout=0.5", "--seeds", "1", "--json", "--set", *FAST, "epochs=40"]
     with warm_supervisor(tmp_path):
-        process = started(tmp_path, *arguments, "pace=100")
+        process = started(tmp_path, *arguments, "pace=10")  # some eight seconds, so that Ctrl-C comes in time
         wait_for_steps(tmp_path, 5)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)

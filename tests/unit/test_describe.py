@@ -109,6 +109,7 @@ def live(number, status, **progress) -> Run:
         id=number,
         number=number,
         owner="me",
+        space="me",
         status=RunState(status),
         config=RunConfig(epochs=10).to_dict(),
         created=datetime.now(UTC),
