@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -237,3 +238,16 @@ def test_the_limits_of_memory_are_those_of_the_control_groups(tmp_path, monkeypa
     assert memory_limits() == [(1_000_000_000, 500_000_000)]
     assert usable_memory() == 1_000_000_000
     assert memory.free_memory() <= 500_000_000
+
+
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "aarch64"), reason="the system call's number is not known here"
+)
+def test_long_slices_leave_the_niceness_as_it_is():
+    """In a process of its own: they cannot be given back."""
+    program = (
+        "import os; from trainer.processes.sharing.niceness import take_long_slices; os.nice(3); take_long_slices(); "
+        "print(os.sched_getscheduler(0) == os.SCHED_BATCH, os.nice(0))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "True 3\n"

@@ -78,7 +78,7 @@ class Recorder:
         self._views: dict[str, tuple[int, bytes]] = {}
         self._notices: deque[str] = deque()
         self._progress = Progress()
-        self._capacity, self._interval = CAPACITY, INTERVAL
+        self._capacity, self._interval, self._crowded = CAPACITY, INTERVAL, False
         self._eager = True
         self._wake, self._closing = threading.Event(), False
         self._waiters: deque[threading.Event] = deque()
@@ -198,13 +198,18 @@ class Recorder:
             log_line(f"Recording ended: {error}")
 
     def _pause(self) -> None:
-        """Waits until training has gone on for an interval, so that many runs on few cores do not spend them on commits."""
+        """Waits until training has gone on for an interval, so that many runs on few cores do not spend them on commits. While
+        training waits for a core most of the time, this thread does not even wake to look: each wake-up takes one from a run."""
         began, before = time.monotonic(), waited(self._trainer)
-        while not self._wake.wait(self._interval):
+        longest = max(MAX_INTERVAL, self._interval)
+        pause = longest if self._crowded else self._interval
+        while not self._wake.wait(pause):
             passed = time.monotonic() - began
             trained = passed - (waited(self._trainer) - before)
-            if trained > 0.75 * self._interval or passed > max(MAX_INTERVAL, self._interval):
+            self._crowded = trained < 0.5 * passed
+            if trained > 0.75 * self._interval or passed > 0.99 * longest:
                 return
+            pause = longest - passed
 
     def _round(self, force: bool) -> None:
         self._watch_parent()

@@ -32,7 +32,7 @@ from trainer.processes.mates import Claim, claim_mates
 from trainer.processes.process_memory import PeakMemory
 from trainer.processes.quota import kept_room
 from trainer.processes.recorder import LEAVE_SECONDS, Recorder, RecordingError
-from trainer.processes.sharing.niceness import AHEAD
+from trainer.processes.sharing.niceness import AHEAD, take_long_slices
 from trainer.settings import MEGABYTE, Settings
 from trainer.store import Store, Superseded
 from trainer.store.file_lock import FileLock
@@ -76,7 +76,7 @@ class Pulse:
         """Whether the worker has taken its first step."""
         return bool(self._memory[8])
 
-    def start(self, interval: float = 0.2) -> None:
+    def start(self, interval: float = 1.0) -> None:
         """Starts the thread; in the worker."""
 
         def beat() -> None:
@@ -110,6 +110,7 @@ def work(run_id: int, settings: Settings, parent: int, pulse: Pulse, niceness: i
     def begin(control: Control) -> None:
         if not pulse.has_begun:
             os.nice(AHEAD)
+            take_long_slices()
             if not control.starts_over:
                 pulse.begin()
 
