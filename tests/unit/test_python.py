@@ -25,7 +25,7 @@ from trainer.data import DataError
 from trainer.store import Store, StoreError
 
 KNOBS = dict(item.split("=") for item in FAST)
-SLOW = {**KNOBS, "epochs": 40, "pace": 100}
+SLOW = {**KNOBS, "epochs": 40, "pace": 20}
 
 
 @pytest.fixture
@@ -221,3 +221,16 @@ def test_the_package_alone_imports_nothing():
         [sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert done.stdout.strip() == "['trainer']"
+
+
+def test_a_comparison_goes_on_when_the_supervisor_that_it_found_ends(tmp_path, monkeypatch):
+    """As when the server that trains is stopped meanwhile."""
+    with warm_supervisor(tmp_path / ".trainscope"):
+        process = script(
+            tmp_path, f"from trainer import compare\ncompare({SLOW}, [{{'dropout': 0.5}}], seeds=1)"
+        )
+        wait_for_steps(tmp_path / ".trainscope", 5)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
+    of_folder(tmp_path, monkeypatch)
+    assert set(open_comparison(1).frame["status"]) == {"finished"}

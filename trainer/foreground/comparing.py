@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
+
+from sqlalchemy.exc import DBAPIError
 
 from trainer.comparison.design import Design
 from trainer.config import ConfigError
@@ -22,6 +25,8 @@ ROOT: Final = Path(__file__).parents[2]
 POLL: Final = 0.2
 """Seconds between two polls of the runs."""
 SUPERVISOR_STOP_SECONDS: Final = 30
+ABSENCE: Final = 1.0
+"""Seconds between two looks whether a supervisor is needed."""
 
 
 def require_trainable(design: Design, settings: Settings) -> None:
@@ -34,26 +39,41 @@ def require_trainable(design: Design, settings: Settings) -> None:
 
 @contextmanager
 def supervised(store: Store) -> Iterator[None]:
-    """Runs a supervisor for as long as the context, unless one serves the database already. At the end its workers save and
-    leave."""
-    if store.supervisor_status() != "absent":
+    """Runs a supervisor for as long as the context, but while another one serves the database; that one may end at any time. At
+    the end its workers save and leave."""
+    over = threading.Event()
+    keeper = threading.Thread(target=_keep_supervised, args=(store, over), name="supervised", daemon=True)
+    keeper.start()
+    try:
         yield
-        return
+    finally:
+        over.set()
+        keeper.join()
+
+
+def _keep_supervised(store: Store, over: threading.Event) -> None:
+    process: subprocess.Popen[bytes] | None = None
+    while not over.is_set():
+        with suppress(DBAPIError):  # whoever waits is told by reads of their own
+            if (process is None or process.poll() is not None) and store.supervisor_status() == "absent":
+                process = _start_supervisor()
+        over.wait(ABSENCE)
+    if process is not None:
+        process.terminate()
+        process.wait(SUPERVISOR_STOP_SECONDS)
+
+
+def _start_supervisor() -> subprocess.Popen[bytes]:
     # In this process's folder, for the sake of relative settings, from which -P imports nothing.
     command = [sys.executable, "-P", "-m", "trainer.processes.supervisor", "--server", str(os.getpid())]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    with subprocess.Popen(  # noqa: S603 our own program
+    return subprocess.Popen(  # noqa: S603 our own program
         command,
         env={**os.environ, "PYTHONPATH": path},
         stdin=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is for this process, which pauses the runs first
-    ) as process:
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(SUPERVISOR_STOP_SECONDS)
+    )
 
 
 def follow(store: Store, comparison_id: int, show: Callable[[Sequence[Run]], None]) -> bool:
