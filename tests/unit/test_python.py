@@ -230,7 +230,7 @@ def test_a_comparison_goes_on_when_the_supervisor_that_it_found_ends(tmp_path, m
             tmp_path, f"from trainer import compare\ncompare({SLOW}, [{{'dropout': 0.5}}], seeds=1)"
         )
         wait_for_steps(tmp_path / ".trainscope", 5)
-    out, err = process.communicate(timeout=PATIENCE)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
     of_folder(tmp_path, monkeypatch)
     assert set(open_comparison(1).frame["status"]) == {"finished"}
