@@ -7,7 +7,6 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 from test_journeys import button, legend, no_sideways_scroll, start, wait_for_address
-from waiting import until
 
 from trainer.config import RunConfig
 from trainer.store import COMMAND_LINE, Store
@@ -132,13 +131,8 @@ def test_the_reference_is_searched_by_keyboard(shared_site, visitor):
     search.focus()
     page.keyboard.type("adamw")
     expect(page.get_by_role("option")).to_have_count(1)
-
-    def chosen() -> bool:
-        page.keyboard.press("Enter")  # a busy browser may not have marked the option yet
-        page.wait_for_timeout(1000)
-        return "technique=optimizer.adamw" in page.url
-
-    until(chosen)
+    page.keyboard.press("Enter")
+    wait_for_address(page, technique="optimizer.adamw")
     expect(page.get_by_role("heading", name="AdamW")).to_be_visible()
     source = page.get_by_role("link", name=re.compile("arXiv"))
     expect(source).to_have_attribute("href", "https://arxiv.org/abs/1711.05101")
