@@ -130,7 +130,7 @@ def evidence_label(item: EvidenceItem, config: RunConfig) -> str:
 
 
 def judged_since(step: int) -> str:
-    """Returns what is said of a run in which nothing was found since its knobs changed, or it branched, at a step."""
+    """Returns the sentence for a run in which nothing was found since its knobs changed, or it branched, at a step."""
     return (
         f"No divergence and no overfitting since step {step:,}, where it branched or its knobs changed last. The other findings "
         "judge runs with the same knobs from the first step on."

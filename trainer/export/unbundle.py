@@ -207,7 +207,7 @@ def run_values(facts: dict[str, Any], config: RunConfig) -> dict[str, Any]:
     if config.technique("data").facts.get("own") and find_manifest(config.data.knobs["file"]) is None:
         values["notices"].append(ELSEWHERE)
     if (step := facts.get("branched")) is not None and (type(step) is not int or not 0 <= step <= MAX_STEP):
-        raise BundleError(f"The run is said to have branched at step {shown(step)}, which is no step.")
+        raise BundleError(f"The run branched at step {shown(step)}, which is no step.")
     values["parent_step"] = step
     values["forks"] = forks_of(facts.get("forks"), step)
     progress = facts.get("progress")

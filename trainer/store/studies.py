@@ -1,7 +1,7 @@
 """Optuna's studies in this database: each search has one, in Optuna's own tables.
 
 Optuna would create its tables by itself and keep their version in a table `alembic_version`, which is ours already. So our
-migrations create them (0009), and Optuna is told neither to create nor to check them: the release that requirements.txt
+migrations create them (0010), and Optuna is told neither to create nor to check them: the release that requirements.txt
 allows is the one whose tables they are.
 """
 
