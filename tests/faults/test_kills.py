@@ -200,12 +200,12 @@ def test_kill_of_a_worker_that_trains_several_runs(sqlite_lab: Lab) -> None:
     lab.store.request(first, "stop", by=COMMAND_LINE)
     os.kill(worker, signal.SIGCONT)
     assert lab.end(first).status == "stopped"
+    assert analyse(lab.store, comparison).method[-1].startswith("Up to 2 seeds of an arm trained together")
     os.kill(worker, signal.SIGSTOP)
     assert lab.store.run(ours).status == "running"
     assert lab.kill_worker(ours)
     assert lab.end(ours).status == "finished"
     assert lab.store.run(ours).attempt == 2
-    assert analyse(lab.store, comparison).method[-1].startswith("Up to 2 seeds of an arm trained together")
     alone = lab.create(**long)
     assert lab.end(alone).status == "finished"
     lab.assert_equal(ours, lab.outcome(alone))
