@@ -32,8 +32,8 @@ def page(context: PageContext) -> None:
     """Draws the page."""
     heading(
         "Spaces",
-        "What you train is private until you share it. In a project, its members see each other's runs, comparisons and "
-        "files.",
+        "What you train is private until you share it. In a project or a room, its members see each other's runs, "
+        "comparisons and files.",
     )
     _invitation(context)
     join_room(context)

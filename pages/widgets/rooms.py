@@ -17,14 +17,14 @@ from pages.widgets.history import config_of
 from pages.widgets.markup import information, problem, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
-from pages.widgets.space_choice import enter
+from pages.widgets.space_choice import SPACE, enter
 from pages.widgets.text import escape_html
 from trainer.export.collection import write_runs
 from trainer.formatting import format_duration
 from trainer.settings import get_settings
 from trainer.spaces import Role, Space
 from trainer.store import MAX_LENGTHS, StoreError
-from trainer.store.rooms import CODE_LENGTH
+from trainer.store.rooms import CODE_LENGTH, plain_code
 from trainer.store.spaces import MAX_NAME
 
 ROOM: Final = "room"
@@ -41,7 +41,7 @@ def join_room(context: PageContext) -> None:
     ):
         code = st.text_input(
             "Code",
-            given[:20],
+            plain_code(given)[:CODE_LENGTH],
             key="room-code",
             max_chars=20,
             placeholder="ABC DEF",
@@ -74,9 +74,10 @@ def _join(context: PageContext, code: str, name: str) -> None:
     except StoreError as error:
         st.html(problem(str(error)))
         return
-    st.query_params.pop(ROOM, None)
     enter(room.id)
-    st.switch_page(context.train_page)
+    st.switch_page(
+        context.train_page, query_params={SPACE: room.id}
+    )  # without: an error where knobs are in the address
 
 
 def new_room(context: PageContext) -> None:
@@ -111,13 +112,18 @@ def room_state(room: Space) -> str:
 def look_after_room(context: PageContext, room: Space) -> None:
     """Draws the code, and for its owners what they can do with the room."""
     if room.code and room.is_open:
-        st.html(f'<p class="tp-code" aria-label="Code: {" ".join(room.code)}">{_spaced(room.code)}</p>')
-        if st.button(
-            "Show the code",
-            key=f"room-show-{room.id}",
-            icon=":material/qr_code_2:",
-            help="Large, with a QR code, for the projector.",
-        ):
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.html(
+                f'<p class="tp-code" aria-label="Code: {" ".join(room.code)}">{_spaced(room.code)}</p>',
+                width="content",
+            )
+            shown = st.button(
+                "Show the code",
+                key=f"room-show-{room.id}",
+                icon=":material/qr_code_2:",
+                help="Large, with a QR code, for the projector.",
+            )
+        if shown:
             _show_code(room.code, address_of(context.spaces_page, context, {ROOM: room.code}))
     if context.roles[room.id] is Role.OWNER:
         with st.container(horizontal=True, gap="small"):
