@@ -36,9 +36,9 @@ def test_a_class_joins_by_code_and_the_teacher_stops_it(shared_site, visitor):
 
     teacher.reload()
     teacher.get_by_text("Members and links").click()
-    expect(teacher.get_by_text("<i>Max</i>")).to_be_visible()
+    expect(teacher.get_by_text("<i>Max</i>", exact=True)).to_be_visible()
     button(teacher, "Hide name").click()
-    expect(teacher.get_by_text("Guest 1")).to_be_visible()
+    expect(teacher.get_by_text("Guest 1", exact=True)).to_be_visible()
     button(teacher, "Stop all runs").click()
     expect(status(student)).to_contain_text("Stopped")
     button(teacher, "End").click()
