@@ -28,6 +28,7 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.preflight import preflight_section
 from pages.widgets.run_card import run_card
 from pages.widgets.run_polling import poll_states, reporting_errors
+from pages.widgets.space_limits import room_left
 from pages.widgets.steering import overview, steering_buttons
 from pages.widgets.text import escape_html, run_title
 from trainer.config import RunConfig, diff
@@ -35,6 +36,7 @@ from trainer.describe.labels import Differences
 from trainer.lifecycle.hot_knobs import KnobChange
 from trainer.preflight.plan import PlannedRate, planned_rate
 from trainer.settings import get_settings
+from trainer.spaces.limits import new_runs
 from trainer.store import Run
 
 Descriptions = Mapping[int, Differences]
@@ -72,6 +74,7 @@ def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) ->
         )
         steering_buttons(context, live)
         st.html(_next_run(context, runs, ready=ready), width="stretch")
+    room_left(context, new_runs())
 
 
 def _live(runs: Sequence[Run]) -> list[Run]:

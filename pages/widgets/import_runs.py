@@ -44,7 +44,9 @@ def import_runs(context: PageContext) -> None:
         st.session_state[SERIAL], st.session_state[REFUSED] = serial + 1, ""
         with st.spinner("Checking and importing…"):
             try:
-                st.session_state[IMPORTED] = receive(get_settings(), file, context.owner, context.space)
+                st.session_state[IMPORTED] = receive(
+                    get_settings(), file, context.owner, context.space, context.store.address
+                )
             except BundleError as error:
                 st.session_state[REFUSED] = str(error)
     st.rerun()

@@ -150,10 +150,17 @@ OF_NOBODY = {
         "newest_in_line",
         "is_full",
         "replicates",
-        "kept_bytes",
+        "used",
+        "space_limits",
+        "limits_of_run",
+        "run_limits",
+        "room_refusal",
+        "limited",
         "is_orphan",
         "change_refusal",
         "add_members",
+        "add_comparison",
+        "resume_all_of",
     ),
 }
 """Reads that show nothing of anybody's space: those of the machine, sums, and those that take what was read before."""
@@ -249,6 +256,7 @@ RULES: dict[str, Callable[[Store, World, str], Any]] = {
     "archive_space": lambda store, world, by: store.archive_space(world.space, by=by),
     "set_role": lambda store, world, by: store.set_role(world.space, "vera", Role.OWNER, by=by),
     "remove_member": lambda store, world, by: store.remove_member(world.space, "ann", by=by),
+    "set_limits": lambda store, world, by: store.set_limits(world.space, {"live_runs": 5}, by=by),
     "invite": lambda store, world, by: store.invite(world.space, Role.OWNER, by=by),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -34,13 +35,14 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Space:
-    """A shared space. Archived, it can be looked at, and nothing is added."""
+    """A shared space. Archived, it can be looked at, and nothing is added. `limits` are those that an owner has set."""
 
     id: str
     kind: SpaceKind
     title: str
     created: datetime
     archived: bool
+    limits: Mapping[str, int]
 
 
 @dataclass(frozen=True)
