@@ -13,7 +13,8 @@ from pages.widgets.run_polling import reporting_errors
 from trainer.formatting import format_bytes, format_duration
 from trainer.settings import MEGABYTE
 from trainer.spaces import Role, Space
-from trainer.spaces.limits import RULES, Limits, SpaceLimits, Used, Wanted
+from trainer.spaces.limits import RULES, Limits, Wanted
+from trainer.store.limits import Room
 
 NEARLY = 0.8
 """Part of a limit from which on the pages where something starts show it."""
@@ -26,15 +27,14 @@ WHERE_AN_ADDRESS_CANNOT_TELL = (
 
 def space_usage(context: PageContext, space: str, *, shared: bool) -> None:
     """Draws what is taken of a space's limits, by the visitor and by all, and what a run may take."""
-    store = context.store
-    held, used = store.space_limits(space), store.used(context.owner, space)
+    room, limits = context.store.room(context.owner, space=space), context.store.limits or Limits()
+    held, used = room.limits, room.used
     rows = [
         ["Live runs", _of(used.live_each, held.live_runs_each), _of(used.live, held.live_runs)],
         ["of them queued", _of(used.queued_each, held.queued_runs_each), _of(used.queued, held.queued_runs)],
         ["Disk space", _size(used.bytes_each, held.megabytes_each), _size(used.bytes, held.megabytes)],
     ]
     if not shared:
-        limits = store.limits or Limits()
         rows = [row[:2] for row in rows]
         rows.append(["Files and imported runs", _size(used.visitor_bytes, limits.files_mb)])
     st.html(table(["", "Yours", "Everybody's"][: len(rows[0])], rows, "Used"))
@@ -46,30 +46,36 @@ def space_usage(context: PageContext, space: str, *, shared: bool) -> None:
     )
 
 
-def room_left(context: PageContext, wanted: Wanted) -> None:
+def room_left(context: PageContext, wanted: Wanted, steps: int = 0) -> None:
     """Draws, before somebody presses a button, why there is no room for what it adds, or how much is left where that is
-    little. Draws nothing else."""
-    store = context.store
-    if problem := store.room_refusal(context.owner, wanted):
-        st.html(warning(problem))
-        return
-    held, used = store.space_limits(context.space), store.used(context.owner, context.space)
-    if scarce := _scarce(held, used, wanted, shared=context.space != context.owner):
+    little. Draws nothing else. `steps` are those of each run, where they are known."""
+    room = context.store.room(context.owner, wanted)
+    if room.problem:
+        st.html(warning(room.problem))
+    elif steps > room.limits.run_steps:
+        st.html(
+            warning(
+                f"This run would take {steps:,} steps, and a run may take {room.limits.run_steps:,} here. Train fewer epochs, "
+                "or use a larger batch size."
+            )
+        )
+    elif scarce := _scarce(room, wanted, shared=context.space != context.owner):
         st.html(quiet(f"Used here: {' · '.join(scarce)}"))
 
 
-def _scarce(held: SpaceLimits, used: Used, wanted: Wanted, *, shared: bool) -> list[str]:
+def _scarce(room: Room, wanted: Wanted, *, shared: bool) -> list[str]:
     """Returns what is nearly taken, each with its limit."""
+    held, used = room.limits, room.used
     sizes = [(used.bytes_each, held.megabytes_each, "yours"), (used.bytes, held.megabytes, "the space's")]
     counts = [(used.live_each, held.live_runs_each, "yours"), (used.live, held.live_runs, "the space's")]
     found = []
     for taken, most, whose in counts if wanted.runs else []:
-        if taken + wanted.runs >= NEARLY * most:
+        if taken + wanted.runs >= NEARLY * most and (shared or whose == "yours"):
             found.append(f"{_of(taken, most)} live runs" + (f" ({whose})" if shared else ""))
     for taken, most, whose in sizes:
-        if taken + wanted.bytes >= NEARLY * most * MEGABYTE:
+        if taken + wanted.bytes >= NEARLY * most * MEGABYTE and (shared or whose == "yours"):
             found.append(_size(taken, most) + (f" ({whose})" if shared else ""))
-    return list(dict.fromkeys(found))
+    return found
 
 
 def limits_form(context: PageContext, space: Space) -> None:
@@ -83,7 +89,7 @@ def limits_form(context: PageContext, space: Space) -> None:
                 f"{rule.label} · {rule.unit}" if rule.unit != "runs" else rule.label,
                 1,
                 rule.most(limits),
-                space.limits.get(rule.name),
+                min(space.limits[rule.name], rule.most(limits)) if rule.name in space.limits else None,
                 key=key,
                 placeholder=f"{usual:,}",
                 disabled=not owns,

@@ -128,7 +128,7 @@ def prepared(store: Store, by: str) -> dict[str, int]:
 
 
 def live_in(store: Store, space: str) -> int:
-    return store.used("nobody", space).live
+    return store.room("nobody", space=space).used.live
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -167,7 +167,7 @@ def test_every_start_is_held_to_the_limits_of_visitor_address_and_installation(
 ) -> None:
     there = store.acting_for("ann", address=HOME)
     made = prepared(there, "ann")
-    live = there.used("ann", "ann")
+    live = there.room("ann", space="ann").used
     assert (live.visitor, live.address, live.everybody) == (live.live,) * 3
     for limits, words in (
         (Limits(of_one=live.live), "of yours are queued or in training, and at most"),
@@ -238,7 +238,7 @@ def test_bytes_are_held_to_the_limits_of_the_space_and_of_the_member(store: Stor
     room = shared(store)
     there = store.acting_for(by, room)
     ADDS[add](there, by, MEGABYTE)
-    assert store.used(by, room).bytes == store.used(by, room).bytes_each == MEGABYTE
+    assert store.room(by, space=room).used.bytes == store.room(by, space=room).used.bytes_each == MEGABYTE
     for limit, whose in (("megabytes_each", "Your"), ("megabytes", "The")):
         store.set_limits(room, {limit: 2}, by="olga")
         with pytest.raises(
@@ -248,7 +248,7 @@ def test_bytes_are_held_to_the_limits_of_the_space_and_of_the_member(store: Stor
             ADDS[add](there, by, MEGABYTE + 1)
         store.set_limits(room, {limit: None}, by="olga")
     ADDS[add](there, by, MEGABYTE + 1)
-    assert store.used(by, room).bytes == 2 * MEGABYTE + 1
+    assert store.room(by, space=room).used.bytes == 2 * MEGABYTE + 1
 
 
 @pytest.mark.parametrize("add", ["add_upload", "import_run", "import_runs"])
@@ -357,7 +357,7 @@ def test_of_many_at_once_as_many_get_in_as_fit(url: str, start: str) -> None:
         thread.start()
     for thread in threads:
         thread.join(120)
-    used = store.used("nobody", room)
+    used = store.room("nobody", space=room).used
     within = {"create_search": len(store.live_searches()), "add_upload": len(store.uploads([room]))}
     assert within.get(start, used.live or len(store.runs(room))) == (5 if start == "create_search" else 3)
     assert used.bytes <= 3 * MEGABYTE
@@ -433,7 +433,7 @@ def test_files_and_imports_keep_their_address_while_they_count(store: Store) -> 
     there.add_upload("ann", "f" * 64, "x.csv", "table", 10)
     store.resume(run, by="ann")
     store.request(run, "stop", by="ann")
-    assert there.used("ann", "ann").address_bytes in (10, 110)
+    assert there.room("ann", space="ann").used.address_bytes in (10, 110)
     assert addresses(store, uploads) == {HOME}
 
 
@@ -555,15 +555,15 @@ def test_owners_set_limits_within_what_the_installation_allows(store: Store, kin
     space = shared(store, kind)
     for rule in RULES:
         usual, most = rule.default(kind, PLENTY), rule.most(PLENTY)
-        assert getattr(store.space_limits(space), rule.name) == usual <= most
+        assert getattr(store.room("olga", space=space).limits, rule.name) == usual <= most
         store.set_limits(space, {rule.name: 1}, by="olga")
-        assert getattr(store.space_limits(space), rule.name) == 1
+        assert getattr(store.room("olga", space=space).limits, rule.name) == 1
         for value in (most + 1, 0, -1, 1.5, "many", True, 10**30):
             with pytest.raises(StoreError, match=f"{rule.name}|{rule.label}"):
                 store.set_limits(space, {rule.name: value}, by="olga")
-        assert getattr(store.space_limits(space), rule.name) == 1
+        assert getattr(store.room("olga", space=space).limits, rule.name) == 1
         store.set_limits(space, {rule.name: None}, by="olga")
-        assert getattr(store.space_limits(space), rule.name) == usual
+        assert getattr(store.room("olga", space=space).limits, rule.name) == usual
     with pytest.raises(StoreError, match=r"There is no limit 'runs'\. The limits are live_runs_each"):
         store.set_limits(space, {"runs": 1}, by="olga")
 
@@ -649,10 +649,10 @@ def fits(limits: Limits, held: Any, used: Used, wanted: Wanted, *, shared: bool)
 def test_what_is_likely_to_fit_is_what_fits(store: Store) -> None:
     room = shared(store, live_runs_each=2)
     there = store.acting_for("member", room)
-    assert there.room_refusal("member", new_runs(2)) == ""
-    assert "so 3 more do not fit" in there.room_refusal("member", new_runs(3))
+    assert there.room("member", new_runs(2)).problem == ""
+    assert "so 3 more do not fit" in there.room("member", new_runs(3)).problem
     there.create_run({}, "member")
-    assert there.room_refusal("member", new_runs(2)).startswith("1 run of yours in this space is queued")
+    assert there.room("member", new_runs(2)).problem.startswith("1 run of yours in this space is queued")
 
 
 def test_the_settings_are_the_installations_limits(tmp_path: Path) -> None:
@@ -700,7 +700,7 @@ def test_runs_of_an_earlier_version_keep_what_their_curves_take(tmp_path: Path) 
     database.close()
     store = Store(url, limits=PLENTY)
     assert [(one.kept_bytes, one.limits) for one in store.runs("ann")] == [(500, None), (3, None)]
-    assert store.used("ann", "ann").bytes == 503
+    assert store.room("ann", space="ann").used.bytes == 503
     assert store.spaces(None)[0].limits == {}
     assert store.resume(1, by="ann") == "queued"
     assert store.run(1).limits is not None

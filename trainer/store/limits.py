@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from trainer.lifecycle.states import RunState
 from trainer.spaces import COMMAND_LINE, SpaceKind
-from trainer.spaces.limits import Limits, SpaceLimits, Used, Wanted, limits_of
+from trainer.spaces.limits import NOTHING, Limits, SpaceLimits, Used, Wanted, limits_of
 from trainer.spaces.room import refusal_of_room
 from trainer.store.access import Access
 from trainer.store.database import StoreError
@@ -20,6 +20,15 @@ from trainer.store.schema import runs, spaces, uploads
 
 UNDER_WAY = (RunState.QUEUED, RunState.RUNNING, RunState.INTERRUPTED)
 """The states of a live run, that is one which is queued or in training."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a space allows, what is used of it, and why nothing more can be added as a sentence; empty where it can."""
+
+    limits: SpaceLimits
+    used: Used
+    problem: str = ""
 
 
 class LimitStore(Access):
@@ -52,7 +61,7 @@ class LimitStore(Access):
         if self.limits is None or by == COMMAND_LINE:
             return {"limits": None, "address": ""}
         kind, held = self._held(connection, space, self.limits)
-        if wanted == Wanted():
+        if wanted == NOTHING:
             return {"limits": held.of_run, "address": address}
         used = _used(connection, owner, space, address, besides)
         wanted = replace(wanted, by_owner=by == owner)
@@ -72,25 +81,20 @@ class LimitStore(Access):
         with self.reading() as connection:
             return self.run_limits(connection, self.space or by, by)
 
-    def room_refusal(self, owner: str, wanted: Wanted, besides: str = "") -> str:
-        """Returns why there is no room in the store's space for what an owner is about to add, as a sentence; empty where there
-        is. What is added meanwhile may change it."""
-        try:
-            with self.reading() as connection:
-                self.require_room(connection, owner, self.space or owner, wanted, besides=besides)
-        except StoreError as error:
-            return str(error)
-        return ""
-
-    def used(self, owner: str, space: str) -> Used:
-        """Returns what is taken of each limit in a space, by an owner and by all."""
+    def room(
+        self, owner: str, wanted: Wanted = NOTHING, *, space: str | None = None, besides: str = ""
+    ) -> Room:
+        """Returns what there is in a space, by default the store's, and whether an owner can add what is `wanted`. What is added
+        meanwhile may change it."""
+        space = space or self.space or owner
         with self.reading() as connection:
-            return _used(connection, owner, space, self.address)
-
-    def space_limits(self, space: str) -> SpaceLimits:
-        """Returns the limits that hold in a space."""
-        with self.reading() as connection:
-            return self._held(connection, space, self.limits or Limits())[1]
+            limits = self._held(connection, space, self.limits or Limits())[1]
+            used = _used(connection, owner, space, self.address)
+            try:
+                self.require_room(connection, owner, space, wanted, besides=besides)
+            except StoreError as error:
+                return Room(limits, used, str(error))
+        return Room(limits, used)
 
     def _held(self, connection: Connection, space: str, limits: Limits) -> tuple[SpaceKind, SpaceLimits]:
         row = connection.execute(_SPACE, {"space": space}).first()
