@@ -84,12 +84,16 @@ def limits_form(context: PageContext, space: Space) -> None:
     columns = st.columns(2)
     for place, rule in enumerate(RULES):
         usual, key = rule.default(space.kind, limits), f"limit-{rule.name}-{space.id}"
+        # As the state, not as the default: a field with a default cannot be emptied.
+        st.session_state[key] = (
+            min(space.limits[rule.name], rule.most(limits)) if rule.name in space.limits else None
+        )
         with columns[place % 2]:
             st.number_input(
                 f"{rule.label} · {rule.unit}" if rule.unit != "runs" else rule.label,
                 1,
                 rule.most(limits),
-                min(space.limits[rule.name], rule.most(limits)) if rule.name in space.limits else None,
+                None,
                 key=key,
                 placeholder=f"{usual:,}",
                 disabled=not owns,

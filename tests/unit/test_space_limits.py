@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -716,3 +717,27 @@ OLD_CHUNK = (
     "INSERT INTO chunks (run_id, kind, last_step, serial, level, count, columns, data) "
     "VALUES (:run, 'step', 1, 1, 0, 1, '[\"step\"]', x'010203')"
 )
+
+
+# -- the command line -------------------------------------------------------------------------------------------------
+
+
+def test_the_command_line_shows_and_sets_limits(command) -> None:
+    space = command("new-space", "Delivery times")[1].strip()
+    code, out, _ = command("limits", space)
+    assert (code, out.count("\n")) == (0, len(RULES))
+    assert "live_runs         0 of 500 runs\n" in out
+    code, out, _ = command("limits", space, "--set", "live_runs=7", "run_seconds=60", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert {"limit": "live_runs", "most": 7, "used": 0} in rows
+    assert {"limit": "run_seconds", "most": 60, "used": None} in rows
+    assert "live_runs         0 of 500 runs\n" in command("limits", space, "--set", "live_runs=")[1]
+    for wrong, words in (
+        ("live_runs=many", "live_runs is 'many'; use a whole number from 1"),
+        ("live_runs=0", "live_runs is 0; use a whole number from 1"),
+        ("live_runs=1001", "is more than this installation allows. Use at most 1,000."),
+        ("runs=1", "There is no limit 'runs'. The limits are live_runs_each"),
+    ):
+        code, _, err = command("limits", space, "--set", wrong)
+        assert (code, words in err, err.count("\n")) == (2, True, 1), err
+    assert command("limits", "nowhere")[0] == 2
