@@ -29,9 +29,13 @@ def space_usage(context: PageContext, space: str, *, shared: bool) -> None:
     """Draws what is taken of a space's limits, by the visitor and by all, and what a run may take."""
     room, limits = context.store.room(context.owner, space=space), context.store.limits or Limits()
     held, used = room.limits, room.used
+    queued_each, queued = (
+        min(held.queued_runs_each, held.live_runs_each),
+        min(held.queued_runs, held.live_runs),
+    )
     rows = [
         ["Live runs", _of(used.live_each, held.live_runs_each), _of(used.live, held.live_runs)],
-        ["of them queued", _of(used.queued_each, held.queued_runs_each), _of(used.queued, held.queued_runs)],
+        ["of them queued", _of(used.queued_each, queued_each), _of(used.queued, queued)],
         ["Disk space", _size(used.bytes_each, held.megabytes_each), _size(used.bytes, held.megabytes)],
     ]
     if not shared:
@@ -40,18 +44,18 @@ def space_usage(context: PageContext, space: str, *, shared: bool) -> None:
     st.html(table(["", "Yours", "Everybody's"][: len(rows[0])], rows, "Used"))
     st.html(
         quiet(
-            f"A run may take {held.run_steps:,} steps, train for {format_duration(held.run_seconds)}, and use "
+            f"A run may take {held.run_steps:,} steps, train for {_time(held.run_seconds)}, and use "
             f"{format_bytes(held.run_memory_mb * MEGABYTE)} of memory."
         )
     )
 
 
-def room_left(context: PageContext, wanted: Wanted, steps: int = 0) -> None:
+def room_left(context: PageContext, wanted: Wanted, steps: int = 0, room: Room | None = None) -> None:
     """Draws, before somebody presses a button, why there is no room for what it adds, or how much is left where that is
-    little. Draws nothing else. `steps` are those of each run, where they are known."""
-    room = context.store.room(context.owner, wanted)
-    if room.problem:
-        st.html(warning(room.problem))
+    little. Draws nothing else. `steps` are those of each run, where they are known; the `room` may have been read before."""
+    room = room or context.store.room(context.owner)
+    if problem := room.problem(wanted):
+        st.html(warning(problem))
     elif steps > room.limits.run_steps:
         st.html(
             warning(
@@ -59,13 +63,13 @@ def room_left(context: PageContext, wanted: Wanted, steps: int = 0) -> None:
                 "or use a larger batch size."
             )
         )
-    elif scarce := _scarce(room, wanted, shared=context.space != context.owner):
+    elif scarce := _scarce(room, wanted):
         st.html(quiet(f"Used here: {' · '.join(scarce)}"))
 
 
-def _scarce(room: Room, wanted: Wanted, *, shared: bool) -> list[str]:
+def _scarce(room: Room, wanted: Wanted) -> list[str]:
     """Returns what is nearly taken, each with its limit."""
-    held, used = room.limits, room.used
+    held, used, shared = room.limits, room.used, room.shared
     sizes = [(used.bytes_each, held.megabytes_each, "yours"), (used.bytes, held.megabytes, "the space's")]
     counts = [(used.live_each, held.live_runs_each, "yours"), (used.live, held.live_runs, "the space's")]
     found = []
@@ -107,6 +111,11 @@ def limits_form(context: PageContext, space: Space) -> None:
 def _set(context: PageContext, space: str, name: str, key: str) -> None:
     value: Any = st.session_state[key]
     context.store.set_limits(space, {name: value}, by=context.owner)
+
+
+def _time(seconds: int) -> str:
+    days = seconds / 86_400
+    return f"{days:.3g} days" if days >= 2 else format_duration(seconds)
 
 
 def _of(taken: int, most: int) -> str:

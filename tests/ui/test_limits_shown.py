@@ -35,7 +35,7 @@ def test_everybody_sees_what_is_used(lab, project):
     row = '<th scope="row">{}</th><td>{}</td><td>{}</td>'
     assert row.format("Live runs", "0 of 100", "1 of 500") in text[shared:]
     assert row.format("Disk space", "0 B of 10 GB", "3 MB of 50 GB") in text[shared:]
-    assert "train for 168 h 0 min" in text[shared:]
+    assert "train for 7 days" in text[shared:]
 
 
 def test_an_owner_sets_a_limit_and_takes_it_back(lab, project):
@@ -102,6 +102,8 @@ def test_it_is_said_before_start_that_a_run_takes_too_many_steps(lab, project):
 def test_it_is_said_before_a_comparison_that_it_does_not_fit_whole(lab, project):
     lab.store.set_limits(project, {"live_runs_each": 3}, by="bob")
     app = in_project(lab, project, "experiments")
+    fits = [one.partition("so ")[2].partition(" more")[0] for one in messages(app, "warning")]
+    assert fits == ["32", "12", "32", "40", "12", "72"], "under each that is ready-made"
     widget(app, "start-batch_norm").click().run()
     assert "so 12 more do not fit" in app.toast[0].value
     assert lab.store.comparisons([project]) == []

@@ -650,10 +650,10 @@ def fits(limits: Limits, held: Any, used: Used, wanted: Wanted, *, shared: bool)
 def test_what_is_likely_to_fit_is_what_fits(store: Store) -> None:
     room = shared(store, live_runs_each=2)
     there = store.acting_for("member", room)
-    assert there.room("member", new_runs(2)).problem == ""
-    assert "so 3 more do not fit" in there.room("member", new_runs(3)).problem
+    assert there.room("member").problem(new_runs(2)) == ""
+    assert "so 3 more do not fit" in there.room("member").problem(new_runs(3))
     there.create_run({}, "member")
-    assert there.room("member", new_runs(2)).problem.startswith("1 run of yours in this space is queued")
+    assert there.room("member").problem(new_runs(2)).startswith("1 run of yours in this space is queued")
 
 
 def test_the_settings_are_the_installations_limits(tmp_path: Path) -> None:

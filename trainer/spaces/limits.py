@@ -254,9 +254,6 @@ class Wanted:
     """Whether whoever asks is who it will count for."""
 
 
-NOTHING: Final = Wanted()
-
-
 def new_runs(count: int = 1, *, waits: bool = True) -> Wanted:
     """Returns what new runs take, which are queued unless their caller trains them at once."""
     return Wanted(runs=count, queued=count if waits else 0)

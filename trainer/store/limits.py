@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from trainer.lifecycle.states import RunState
 from trainer.spaces import COMMAND_LINE, SpaceKind
-from trainer.spaces.limits import NOTHING, Limits, SpaceLimits, Used, Wanted, limits_of
+from trainer.spaces.limits import Limits, SpaceLimits, Used, Wanted, limits_of
 from trainer.spaces.room import refusal_of_room
 from trainer.store.access import Access
 from trainer.store.database import StoreError
@@ -24,11 +24,19 @@ UNDER_WAY = (RunState.QUEUED, RunState.RUNNING, RunState.INTERRUPTED)
 
 @dataclass(frozen=True)
 class Room:
-    """What a space allows, what is used of it, and why nothing more can be added as a sentence; empty where it can."""
+    """What a space allows, and what is used of it: by somebody and, where it is `shared`, by all. Without limits of the
+    installation those of the space do not hold either."""
 
     limits: SpaceLimits
     used: Used
-    problem: str = ""
+    shared: bool
+    installation: Limits | None
+
+    def problem(self, wanted: Wanted) -> str:
+        """Returns why there is no room for what is about to be added, as a sentence; empty where there is."""
+        if self.installation is None:
+            return ""
+        return refusal_of_room(self.installation, self.limits, self.used, wanted, shared=self.shared) or ""
 
 
 class LimitStore(Access):
@@ -60,50 +68,42 @@ class LimitStore(Access):
         by, address = owner if by is None else by, self.address if address is None else address
         if self.limits is None or by == COMMAND_LINE:
             return {"limits": None, "address": ""}
-        kind, held = self._held(connection, space, self.limits)
-        if wanted == NOTHING:
-            return {"limits": held.of_run, "address": address}
-        used = _used(connection, owner, space, address, besides)
-        wanted = replace(wanted, by_owner=by == owner)
-        shared = kind is not SpaceKind.PRIVATE
-        if problem := refusal_of_room(self.limits, held, used, wanted, shared=shared):
+        room = self._room(connection, owner, space, address, besides)
+        if problem := room.problem(replace(wanted, by_owner=by == owner)):
             raise StoreError(problem)
-        return {"limits": held.of_run, "address": address}
+        return {"limits": room.limits.of_run, "address": address}
 
     def run_limits(self, connection: Connection, space: str, by: str) -> dict[str, int] | None:
         """Returns what a run that `by` starts in a space may take; None for the command line, which has no limit."""
         if self.limits is None or by == COMMAND_LINE:
             return None
-        return self._held(connection, space, self.limits)[1].of_run
+        return self._held(connection, space)[1].of_run
 
     def limits_of_run(self, by: str) -> dict[str, int] | None:
         """Returns what a run may take that `by` starts in the store's space; None without limits."""
         with self.reading() as connection:
             return self.run_limits(connection, self.space or by, by)
 
-    def room(
-        self, owner: str, wanted: Wanted = NOTHING, *, space: str | None = None, besides: str = ""
-    ) -> Room:
-        """Returns what there is in a space, by default the store's, and whether an owner can add what is `wanted`. What is added
-        meanwhile may change it."""
-        space = space or self.space or owner
+    def room(self, owner: str, *, space: str | None = None, besides: str = "") -> Room:
+        """Returns what room there is in a space, by default the store's, for what an owner adds; without the upload that has the
+        digest `besides`."""
         with self.reading() as connection:
-            limits = self._held(connection, space, self.limits or Limits())[1]
-            used = _used(connection, owner, space, self.address)
-            try:
-                self.require_room(connection, owner, space, wanted, besides=besides)
-            except StoreError as error:
-                return Room(limits, used, str(error))
-        return Room(limits, used)
+            return self._room(connection, owner, space or self.space or owner, self.address, besides)
 
-    def _held(self, connection: Connection, space: str, limits: Limits) -> tuple[SpaceKind, SpaceLimits]:
+    def _room(self, connection: Connection, owner: str, space: str, address: str, besides: str) -> Room:
+        kind, limits = self._held(connection, space)
+        used = _used(connection, owner, space, address, besides)
+        free = self.limits is None or owner == COMMAND_LINE
+        return Room(limits, used, kind is not SpaceKind.PRIVATE, None if free else self.limits)
+
+    def _held(self, connection: Connection, space: str) -> tuple[SpaceKind, SpaceLimits]:
         row = connection.execute(_SPACE, {"space": space}).first()
         kind: SpaceKind = SpaceKind.PRIVATE if row is None else row.kind
         overrides: Mapping[str, Any] = {} if row is None else row.limits
-        return kind, limits_of(kind, overrides, limits)
+        return kind, limits_of(kind, overrides, self.limits or Limits())
 
 
-def _used(connection: Connection, owner: str, space: str, address: str, besides: str = "") -> Used:
+def _used(connection: Connection, owner: str, space: str, address: str, besides: str) -> Used:
     values = {"owner": owner, "where": space, "address": address, "besides": besides}
     counts = connection.execute(_LIVE, values).one()._mapping
     kept, files = (connection.execute(one, values).one() for one in (_KEPT, _FILES))
