@@ -15,7 +15,7 @@ from pages.widgets.page_parts import heading
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.search.form import search_form
 from pages.widgets.search.view import search_view
-from pages.widgets.space_limits import room_left
+from pages.widgets.space_limits import space_left
 from pages.widgets.text import escape_html
 from pages.widgets.what_if import what_if
 from trainer.comparison.analysis import start
@@ -43,12 +43,12 @@ def page(context: PageContext) -> None:
     search_form(context)
     comparison_list(context)
     st.html('<h2 class="tp-title">Ready-made</h2>')
-    room = context.store.room(context.owner)
+    usage = context.store.usage(context.owner)
     for name, preset in PRESETS.items():
         with st.container(border=True, key=f"preset-{name}", gap="small"):
             design = _design(context, preset)
             st.html(_card(preset, design))
-            room_left(context, new_runs(design.runs), room=room)
+            space_left(context, new_runs(design.runs), usage=usage)
             st.button(
                 f"Start {len(design.arms) * len(design.seeds)} runs",
                 key=f"start-{name}",

@@ -28,7 +28,7 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.preflight import preflight_section
 from pages.widgets.run_card import run_card
 from pages.widgets.run_polling import poll_states, reporting_errors
-from pages.widgets.space_limits import room_left
+from pages.widgets.space_limits import space_left
 from pages.widgets.steering import overview, steering_buttons
 from pages.widgets.text import escape_html, run_title
 from trainer.config import RunConfig, diff
@@ -77,7 +77,7 @@ def _draw_controls(
         )
         steering_buttons(context, live)
         st.html(_next_run(context, runs, ready=ready), width="stretch")
-    room_left(context, new_runs(), steps=plan.steps[-1] + 1 if plan else 0)
+    space_left(context, new_runs(), steps=plan.steps[-1] + 1 if plan else 0)
 
 
 def _live(runs: Sequence[Run]) -> list[Run]:

@@ -8,7 +8,7 @@ from pages.widgets import linked_comparison
 from pages.widgets.linked_run import SEVERAL, link_to
 from pages.widgets.markup import problem
 from pages.widgets.page_context import PageContext
-from pages.widgets.space_limits import room_left
+from pages.widgets.space_limits import space_left
 from pages.widgets.text import escape_markdown, run_title
 from trainer.export.bundle import BundleError
 from trainer.export.sandboxed_import import receive
@@ -38,7 +38,7 @@ def import_runs(context: PageContext) -> None:
             key=f"import-file-{serial}",
             help="Made elsewhere with Export. It is checked before anything is kept.",
         )
-        room_left(context, Wanted(bytes=1, kept=1))
+        space_left(context, Wanted(bytes=1, kept=1))
         if sentence := st.session_state.get(REFUSED):
             st.html(problem(sentence))
         if file is None:

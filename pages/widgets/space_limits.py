@@ -14,7 +14,7 @@ from trainer.formatting import format_bytes, format_duration
 from trainer.settings import MEGABYTE
 from trainer.spaces import Role, Space
 from trainer.spaces.limits import RULES, Limits, Wanted
-from trainer.store.limits import Room
+from trainer.store.limits import Usage
 
 NEARLY = 0.8
 """Part of a limit from which on the pages where something starts show it."""
@@ -27,8 +27,8 @@ WHERE_AN_ADDRESS_CANNOT_TELL = (
 
 def space_usage(context: PageContext, space: str, *, shared: bool) -> None:
     """Draws what is taken of a space's limits, by the visitor and by all, and what a run may take."""
-    room, limits = context.store.room(context.owner, space=space), context.store.limits or Limits()
-    held, used = room.limits, room.used
+    usage, limits = context.store.usage(context.owner, space=space), context.store.limits or Limits()
+    held, used = usage.limits, usage.used
     queued_each, queued = (
         min(held.queued_runs_each, held.live_runs_each),
         min(held.queued_runs, held.live_runs),
@@ -50,26 +50,26 @@ def space_usage(context: PageContext, space: str, *, shared: bool) -> None:
     )
 
 
-def room_left(context: PageContext, wanted: Wanted, steps: int = 0, room: Room | None = None) -> None:
+def space_left(context: PageContext, wanted: Wanted, steps: int = 0, usage: Usage | None = None) -> None:
     """Draws, before somebody presses a button, why there is no room for what it adds, or how much is left where that is
-    little. Draws nothing else. `steps` are those of each run, where they are known; the `room` may have been read before."""
-    room = room or context.store.room(context.owner)
-    if problem := room.problem(wanted):
+    little. Draws nothing else. `steps` are those of each run, where they are known; the `usage` may have been read before."""
+    usage = usage or context.store.usage(context.owner)
+    if problem := usage.problem(wanted):
         st.html(warning(problem))
-    elif steps > room.limits.run_steps:
+    elif steps > usage.limits.run_steps:
         st.html(
             warning(
-                f"This run would take {steps:,} steps, and a run may take {room.limits.run_steps:,} here. Train fewer epochs, "
+                f"This run would take {steps:,} steps, and a run may take {usage.limits.run_steps:,} here. Train fewer epochs, "
                 "or use a larger batch size."
             )
         )
-    elif scarce := _scarce(room, wanted):
+    elif scarce := _scarce(usage, wanted):
         st.html(quiet(f"Used here: {' · '.join(scarce)}"))
 
 
-def _scarce(room: Room, wanted: Wanted) -> list[str]:
+def _scarce(usage: Usage, wanted: Wanted) -> list[str]:
     """Returns what is nearly taken, each with its limit."""
-    held, used, shared = room.limits, room.used, room.shared
+    held, used, shared = usage.limits, usage.used, usage.shared
     sizes = [(used.bytes_each, held.megabytes_each, "yours"), (used.bytes, held.megabytes, "the space's")]
     counts = [(used.live_each, held.live_runs_each, "yours"), (used.live, held.live_runs, "the space's")]
     found = []
@@ -94,7 +94,7 @@ def limits_form(context: PageContext, space: Space) -> None:
         )
         with columns[place % 2]:
             st.number_input(
-                f"{rule.label} · {rule.unit}" if rule.unit != "runs" else rule.label,
+                f"{rule.label} · {rule.unit}" if rule.unit in ("MB", "s") else rule.label,
                 1,
                 rule.most(limits),
                 None,

@@ -22,7 +22,7 @@ from pages.widgets.linked_comparison import link_to_comparison
 from pages.widgets.markup import chips, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
-from pages.widgets.space_limits import room_left
+from pages.widgets.space_limits import space_left
 from pages.widgets.text import shorten
 from trainer.comparison.analysis import start
 from trainer.comparison.design import DATA_KNOBS, MAX_SEEDS, VARIED, Design
@@ -66,7 +66,7 @@ def what_if(context: PageContext) -> None:
         except ConfigError as error:
             show_problem(str(error))
         if design:
-            room_left(context, new_runs(design.runs))
+            space_left(context, new_runs(design.runs))
         with st.container(horizontal=True, gap="small"):
             st.button(
                 f"Compare: {design.runs} runs" if design else "Compare",

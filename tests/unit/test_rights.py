@@ -106,7 +106,7 @@ def test_every_write_is_by_somebody_or_by_the_machine(store: Store) -> None:
         for name, method in inspect.getmembers(Store, inspect.isfunction)
         # Those only ask, or are part of another write.
         if not name.startswith("_")
-        and name not in ("room", "limits_of_run")
+        and name not in ("usage", "limits_of_run")
         and "connection" not in inspect.signature(method).parameters
     }
     writes = {

@@ -30,7 +30,7 @@ from trainer.processes.worker import train_attempt
 from trainer.settings import MEGABYTE, Settings
 from trainer.spaces import COMMAND_LINE, Role, SpaceKind
 from trainer.spaces.limits import RULES, SETTINGS, Limits, Used, Wanted, limits_of, new_runs
-from trainer.spaces.room import refusal_of_room
+from trainer.spaces.usage import usage_refusal
 from trainer.store import Batch, EndedRun, Planned, Store, StoreError
 from trainer.store.database import Database, alembic_config
 from trainer.store.limits import UNDER_WAY
@@ -129,7 +129,7 @@ def prepared(store: Store, by: str) -> dict[str, int]:
 
 
 def live_in(store: Store, space: str) -> int:
-    return store.room("nobody", space=space).used.live
+    return store.usage("nobody", space=space).used.live
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -168,7 +168,7 @@ def test_every_start_is_held_to_the_limits_of_visitor_address_and_installation(
 ) -> None:
     there = store.acting_for("ann", address=HOME)
     made = prepared(there, "ann")
-    live = there.room("ann", space="ann").used
+    live = there.usage("ann", space="ann").used
     assert (live.visitor, live.address, live.everybody) == (live.live,) * 3
     for limits, words in (
         (Limits(of_one=live.live), "of yours are queued or in training, and at most"),
@@ -239,7 +239,7 @@ def test_bytes_are_held_to_the_limits_of_the_space_and_of_the_member(store: Stor
     room = shared(store)
     there = store.acting_for(by, room)
     ADDS[add](there, by, MEGABYTE)
-    assert store.room(by, space=room).used.bytes == store.room(by, space=room).used.bytes_each == MEGABYTE
+    assert store.usage(by, space=room).used.bytes == store.usage(by, space=room).used.bytes_each == MEGABYTE
     for limit, whose in (("megabytes_each", "Your"), ("megabytes", "The")):
         store.set_limits(room, {limit: 2}, by="olga")
         with pytest.raises(
@@ -249,7 +249,7 @@ def test_bytes_are_held_to_the_limits_of_the_space_and_of_the_member(store: Stor
             ADDS[add](there, by, MEGABYTE + 1)
         store.set_limits(room, {limit: None}, by="olga")
     ADDS[add](there, by, MEGABYTE + 1)
-    assert store.room(by, space=room).used.bytes == 2 * MEGABYTE + 1
+    assert store.usage(by, space=room).used.bytes == 2 * MEGABYTE + 1
 
 
 @pytest.mark.parametrize("add", ["add_upload", "import_run", "import_runs"])
@@ -289,7 +289,8 @@ def test_a_file_that_is_there_already_takes_no_second_room(store: Store) -> None
         there.add_upload("member", "c" * 64, name, "table", MEGABYTE)
 
 
-def test_what_a_run_keeps_is_its_folder_and_its_curves(store: Store) -> None:
+def test_what_a_run_keeps_is_its_folder_and_its_curves(url: str) -> None:
+    store = Store(url, limits=PLENTY)
     run = store.create_run({}, "ann")
     attempt = store.claim(run) or 0
     rows = np.arange(200.0).reshape(100, 2)
@@ -303,6 +304,8 @@ def test_what_a_run_keeps_is_its_folder_and_its_curves(store: Store) -> None:
     )
     store.measure(run, 0)
     assert store.run(run).kept_bytes == rows.nbytes + 5
+    assert store.usage("ann").used.bytes_each == store.usage("bob", space="ann").used.bytes == rows.nbytes + 5
+    store.close()
 
 
 def test_a_copy_that_does_not_fit_leaves_nothing_behind(store: Store, tmp_path: Path, monkeypatch) -> None:
@@ -358,7 +361,7 @@ def test_of_many_at_once_as_many_get_in_as_fit(url: str, start: str) -> None:
         thread.start()
     for thread in threads:
         thread.join(120)
-    used = store.room("nobody", space=room).used
+    used = store.usage("nobody", space=room).used
     within = {"create_search": len(store.live_searches()), "add_upload": len(store.uploads([room]))}
     assert within.get(start, used.live or len(store.runs(room))) == (5 if start == "create_search" else 3)
     assert used.bytes <= 3 * MEGABYTE
@@ -434,7 +437,7 @@ def test_files_and_imports_keep_their_address_while_they_count(store: Store) -> 
     there.add_upload("ann", "f" * 64, "x.csv", "table", 10)
     store.resume(run, by="ann")
     store.request(run, "stop", by="ann")
-    assert there.room("ann", space="ann").used.address_bytes in (10, 110)
+    assert there.usage("ann", space="ann").used.address_bytes in (10, 110)
     assert addresses(store, uploads) == {HOME}
 
 
@@ -556,15 +559,15 @@ def test_owners_set_limits_within_what_the_installation_allows(store: Store, kin
     space = shared(store, kind)
     for rule in RULES:
         usual, most = rule.default(kind, PLENTY), rule.most(PLENTY)
-        assert getattr(store.room("olga", space=space).limits, rule.name) == usual <= most
+        assert getattr(store.usage("olga", space=space).limits, rule.name) == usual <= most
         store.set_limits(space, {rule.name: 1}, by="olga")
-        assert getattr(store.room("olga", space=space).limits, rule.name) == 1
+        assert getattr(store.usage("olga", space=space).limits, rule.name) == 1
         for value in (most + 1, 0, -1, 1.5, "many", True, 10**30):
             with pytest.raises(StoreError, match=f"{rule.name}|{rule.label}"):
                 store.set_limits(space, {rule.name: value}, by="olga")
-        assert getattr(store.room("olga", space=space).limits, rule.name) == 1
+        assert getattr(store.usage("olga", space=space).limits, rule.name) == 1
         store.set_limits(space, {rule.name: None}, by="olga")
-        assert getattr(store.room("olga", space=space).limits, rule.name) == usual
+        assert getattr(store.usage("olga", space=space).limits, rule.name) == usual
     with pytest.raises(StoreError, match=r"There is no limit 'runs'\. The limits are live_runs_each"):
         store.set_limits(space, {"runs": 1}, by="olga")
 
@@ -614,7 +617,7 @@ def test_a_refusal_names_what_is_taken_the_limit_whose_it_is_and_what_helps(
     limits = Limits(12, together, files_mb=2, megabytes=3)
     overrides = {**set_to, "megabytes_each": megabytes[0], "megabytes": megabytes[1]}
     held = limits_of(SpaceKind.ROOM, overrides, limits)
-    problem = refusal_of_room(limits, held, used, wanted, shared=shared)
+    problem = usage_refusal(limits, held, used, wanted, shared=shared)
     assert (problem is None) == fits(limits, held, used, wanted, shared=shared)
     if problem is None:
         return
@@ -650,10 +653,10 @@ def fits(limits: Limits, held: Any, used: Used, wanted: Wanted, *, shared: bool)
 def test_what_is_likely_to_fit_is_what_fits(store: Store) -> None:
     room = shared(store, live_runs_each=2)
     there = store.acting_for("member", room)
-    assert there.room("member").problem(new_runs(2)) == ""
-    assert "so 3 more do not fit" in there.room("member").problem(new_runs(3))
+    assert there.usage("member").problem(new_runs(2)) == ""
+    assert "so 3 more do not fit" in there.usage("member").problem(new_runs(3))
     there.create_run({}, "member")
-    assert there.room("member").problem(new_runs(2)).startswith("1 run of yours in this space is queued")
+    assert there.usage("member").problem(new_runs(2)).startswith("1 run of yours in this space is queued")
 
 
 def test_the_settings_are_the_installations_limits(tmp_path: Path) -> None:
@@ -678,7 +681,7 @@ def test_the_docs_show_the_table() -> None:
         most = f"`TRAINSCOPE_{SETTINGS[rule.bound].upper()}`"
         if rule.name == "run_memory_mb":
             cells = ["all", "4,000", "all"]
-        unit = "" if rule.unit == "runs" else f", {rule.unit}"
+        unit = "" if rule.unit in ("runs", "steps") else f", {rule.unit}"
         row = f"| `{rule.name}` | {rule.label}{unit} | {' | '.join(cells)} | {most} | {rule.why} |"
         assert row in docs, row
 
@@ -701,7 +704,7 @@ def test_runs_of_an_earlier_version_keep_what_their_curves_take(tmp_path: Path) 
     database.close()
     store = Store(url, limits=PLENTY)
     assert [(one.kept_bytes, one.limits) for one in store.runs("ann")] == [(500, None), (3, None)]
-    assert store.room("ann", space="ann").used.bytes == 503
+    assert store.usage("ann", space="ann").used.bytes == 503
     assert store.spaces(None)[0].limits == {}
     assert store.resume(1, by="ann") == "queued"
     assert store.run(1).limits is not None

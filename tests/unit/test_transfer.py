@@ -482,7 +482,7 @@ def test_an_imported_run_counts_as_kept_until_it_is_deleted(home, other, monkeyp
     settings, store = other
     data = written(home, "zip")
     (run,) = receive(settings, io.BytesIO(data), "you").runs
-    kept = store.room("you", space="you").used.visitor_bytes
+    kept = store.usage("you", space="you").used.visitor_bytes
     points = sum(store.read_points(run, kind).array.nbytes for kind in ("step", "epoch", "health"))
     assert kept == points + (settings.run_folder(run) / "weights.safetensors").stat().st_size
     monkeypatch.setenv("TRAINSCOPE_UPLOAD_QUOTA_MB", "1")
@@ -491,7 +491,7 @@ def test_an_imported_run_counts_as_kept_until_it_is_deleted(home, other, monkeyp
         receive(get_settings(), io.BytesIO(data), "you")
     assert store.run(receive(get_settings(), io.BytesIO(data), "somebody").runs[0]).owner == "somebody"
     store.delete(run, by="you")
-    assert store.room("you", space="you").used.visitor_bytes == 1_000_000 - kept
+    assert store.usage("you", space="you").used.visitor_bytes == 1_000_000 - kept
 
 
 def test_the_limit_on_files_does_not_hold_for_the_database(tmp_path):

@@ -94,8 +94,8 @@ def limits_command(options: argparse.Namespace, settings: Settings) -> int:
     store = Store(settings.url, limits=Limits.of(settings)).within(options.space)
     if options.set:
         store.set_limits(options.space, dict(map(_limit, options.set)), by=COMMAND_LINE)
-    room = store.room(COMMAND_LINE, space=options.space)
-    held, used = room.limits, room.used
+    usage = store.usage(COMMAND_LINE, space=options.space)
+    held, used = usage.limits, usage.used
     taken = {"live_runs": used.live, "queued_runs": used.queued, "megabytes": round(used.bytes / MEGABYTE, 1)}
     for rule in RULES:
         most = getattr(held, rule.name)

@@ -22,7 +22,7 @@ def over_quota(store: Store, settings: Settings, owner: str, size: int, besides:
     The upload with the digest `besides` does not count. What the command line adds is limited by the disk alone.
     """
     limited = store.limited(Limits.of(settings))
-    return limited.room(owner, besides=besides).problem(Wanted(bytes=size, kept=size))
+    return limited.usage(owner, besides=besides).problem(Wanted(bytes=size, kept=size))
 
 
 def kept_room(store: Store, settings: Settings, run: Run) -> int:

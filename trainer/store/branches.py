@@ -44,11 +44,11 @@ class BranchStore(RunStore):
             if get_run(connection, of).space not in roles_of(connection, owner) and owner != COMMAND_LINE:
                 raise StoreError("This run belongs to another visitor, so only they can branch it.")
             space = self.target(connection, owner)
-            room = self.require_room(connection, owner, space, new_runs(waits=status is RunState.QUEUED))
+            admitted = self.admit(connection, owner, space, new_runs(waits=status is RunState.QUEUED))
             applied = sum(change.step is not None for change in changes)
             fork = {"parent_id": of, "parent_step": step, "changes": applied, "forks": forks}
             run_id = insert_run(
-                connection, new_run(config, owner, space, name, "", status) | fork | room, version
+                connection, new_run(config, owner, space, name, "", status) | fork | admitted, version
             )
             add_changes(connection, run_id, owner, changes)
             place(run_id)

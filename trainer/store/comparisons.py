@@ -216,10 +216,10 @@ class ComparisonStore(RunStore):
     ) -> None:
         """Queues more runs of a comparison inside a transaction. Raises StoreError where there is no room for all of them."""
         wanted = new_runs(len(planned))
-        room = self.require_room(connection, owner, space, wanted, by=by, address=address)
+        admitted = self.admit(connection, owner, space, wanted, by=by, address=address)
         for one in planned:
             # Each has a version, and so a place in the queue, of its own.
-            values = new_run(one.config, owner, space, one.name) | room
+            values = new_run(one.config, owner, space, one.name) | admitted
             run_id = insert_run(connection, values, tick(connection))
             insert_member(connection, comparison_id, run_id, one.arm, one.replicate)
 

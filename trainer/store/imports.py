@@ -80,8 +80,8 @@ class ImportStore(LimitStore):
         with self.writing() as connection:
             tick(connection)  # before anything is counted
             space = self.target(connection, owner)
-            room = self.require_room(connection, owner, space, Wanted(bytes=size, kept=size))
-            found = [_add(connection, clean(owner), space, run, room["address"]) for run in runs]
+            admitted = self.admit(connection, owner, space, Wanted(bytes=size, kept=size))
+            found = [_add(connection, clean(owner), space, run, admitted["address"]) for run in runs]
             if comparison is None:
                 return Imported(found)
             number = insert_comparison(

@@ -1,4 +1,4 @@
-"""Room for more runs, files and bytes: what is taken is counted in the transaction that adds to it."""
+"""What is used of limits: counted in the transaction that adds runs, files or bytes, so that two at once cannot both slip in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from trainer.lifecycle.states import RunState
 from trainer.spaces import COMMAND_LINE, SpaceKind
 from trainer.spaces.limits import Limits, SpaceLimits, Used, Wanted, limits_of
-from trainer.spaces.room import refusal_of_room
+from trainer.spaces.usage import usage_refusal
 from trainer.store.access import Access
 from trainer.store.database import StoreError
 from trainer.store.schema import runs, spaces, uploads
@@ -23,7 +23,7 @@ UNDER_WAY = (RunState.QUEUED, RunState.RUNNING, RunState.INTERRUPTED)
 
 
 @dataclass(frozen=True)
-class Room:
+class Usage:
     """What a space allows, and what is used of it: by somebody and, where it is `shared`, by all. Without limits of the
     installation those of the space do not hold either."""
 
@@ -36,7 +36,7 @@ class Room:
         """Returns why there is no room for what is about to be added, as a sentence; empty where there is."""
         if self.installation is None:
             return ""
-        return refusal_of_room(self.installation, self.limits, self.used, wanted, shared=self.shared) or ""
+        return usage_refusal(self.installation, self.limits, self.used, wanted, shared=self.shared) or ""
 
 
 class LimitStore(Access):
@@ -51,7 +51,7 @@ class LimitStore(Access):
         held.limits = limits
         return held
 
-    def require_room(
+    def admit(
         self,
         connection: Connection,
         owner: str,
@@ -68,10 +68,10 @@ class LimitStore(Access):
         by, address = owner if by is None else by, self.address if address is None else address
         if self.limits is None or by == COMMAND_LINE:
             return {"limits": None, "address": ""}
-        room = self._room(connection, owner, space, address, besides)
-        if problem := room.problem(replace(wanted, by_owner=by == owner)):
+        usage = self._usage(connection, owner, space, address, besides)
+        if problem := usage.problem(replace(wanted, by_owner=by == owner)):
             raise StoreError(problem)
-        return {"limits": room.limits.of_run, "address": address}
+        return {"limits": usage.limits.of_run, "address": address}
 
     def run_limits(self, connection: Connection, space: str, by: str) -> dict[str, int] | None:
         """Returns what a run that `by` starts in a space may take; None for the command line, which has no limit."""
@@ -84,17 +84,17 @@ class LimitStore(Access):
         with self.reading() as connection:
             return self.run_limits(connection, self.space or by, by)
 
-    def room(self, owner: str, *, space: str | None = None, besides: str = "") -> Room:
+    def usage(self, owner: str, *, space: str | None = None, besides: str = "") -> Usage:
         """Returns what room there is in a space, by default the store's, for what an owner adds; without the upload that has the
         digest `besides`."""
         with self.reading() as connection:
-            return self._room(connection, owner, space or self.space or owner, self.address, besides)
+            return self._usage(connection, owner, space or self.space or owner, self.address, besides)
 
-    def _room(self, connection: Connection, owner: str, space: str, address: str, besides: str) -> Room:
+    def _usage(self, connection: Connection, owner: str, space: str, address: str, besides: str) -> Usage:
         kind, limits = self._held(connection, space)
         used = _used(connection, owner, space, address, besides)
         free = self.limits is None or owner == COMMAND_LINE
-        return Room(limits, used, kind is not SpaceKind.PRIVATE, None if free else self.limits)
+        return Usage(limits, used, kind is not SpaceKind.PRIVATE, None if free else self.limits)
 
     def _held(self, connection: Connection, space: str) -> tuple[SpaceKind, SpaceLimits]:
         row = connection.execute(_SPACE, {"space": space}).first()

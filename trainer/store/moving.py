@@ -50,16 +50,18 @@ class MoveStore(ComparisonStore):
     def _move(self, connection: Connection, found: Iterable[Run], by: str, version: int) -> str:
         space = self.target(connection, by)
         moved = [run for run in found if run.space != space]
-        room = self._room_for(connection, moved, space, by)
+        held = self._held_there(connection, moved, space, by)
         for run in moved:
             if digest := (run.config.get("data") or {}).get("file"):
                 self._share(connection, str(digest), [run.space], space, by)
             number = next_number(connection, space)
-            held = {} if run.is_over else room  # one that is over takes up new limits when it is resumed
-            update_run(connection, run.id, version, space=space, number=number, **held)
+            taken = {} if run.is_over else held  # one that is over takes up new limits when it is resumed
+            update_run(connection, run.id, version, space=space, number=number, **taken)
         return space
 
-    def _room_for(self, connection: Connection, moved: Sequence[Run], space: str, by: str) -> dict[str, Any]:
+    def _held_there(
+        self, connection: Connection, moved: Sequence[Run], space: str, by: str
+    ) -> dict[str, Any]:
         """Returns the limits that hold for moved runs. Raises StoreError where the space has no room for all of them."""
         if not moved:
             return {}
@@ -69,8 +71,8 @@ class MoveStore(ComparisonStore):
             bytes=sum(run.kept_bytes for run in moved),
             moves=True,
         )
-        room = self.require_room(connection, moved[0].owner, space, wanted, by=by)
-        return {"limits": room["limits"]}
+        admitted = self.admit(connection, moved[0].owner, space, wanted, by=by)
+        return {"limits": admitted["limits"]}
 
     def _share(
         self, connection: Connection, digest: str, sources: Iterable[str], space: str, by: str
@@ -84,6 +86,6 @@ class MoveStore(ComparisonStore):
         )
         if (row := connection.execute(known.limit(1)).mappings().first()) is None:
             return
-        room = self.require_room(connection, by, space, Wanted(bytes=row["bytes"], kept=row["bytes"]))
+        admitted = self.admit(connection, by, space, Wanted(bytes=row["bytes"], kept=row["bytes"]))
         added = {"owner": by, "space": space, "digest": digest, "created": datetime.now(UTC)}
-        connection.execute(sa.insert(uploads), dict(row) | added | {"address": room["address"]})
+        connection.execute(sa.insert(uploads), dict(row) | added | {"address": admitted["address"]})

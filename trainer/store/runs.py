@@ -15,7 +15,7 @@ from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import TRANSITIONS, Event, RunState
 from trainer.spaces import COMMAND_LINE, refusal
 from trainer.spaces.limits import Wanted, new_runs
-from trainer.spaces.room import time_refusal
+from trainer.spaces.usage import time_refusal
 from trainer.store.access import MAX_ID, roles_of
 from trainer.store.data_rights import data_refusal
 from trainer.store.database import StoreError, tick
@@ -111,8 +111,10 @@ class RunStore(LimitStore):
         with self.writing() as connection:
             version = tick(connection)
             space = self.target(connection, owner)
-            room = self.require_room(connection, owner, space, new_runs(waits=status is RunState.QUEUED))
-            return insert_run(connection, new_run(config, owner, space, name, notes, status) | room, version)
+            admitted = self.admit(connection, owner, space, new_runs(waits=status is RunState.QUEUED))
+            return insert_run(
+                connection, new_run(config, owner, space, name, notes, status) | admitted, version
+            )
 
     def run(self, run_id: int) -> Run:
         """Returns one run. Raises StoreError when there is none with this id."""
@@ -248,8 +250,8 @@ class RunStore(LimitStore):
             raise StoreError(refused[found[0].id])
         begun = [run for run in ready if run.status not in (RunState.QUEUED, RunState.RUNNING)]
         wanted = Wanted(sum(run.status not in UNDER_WAY for run in begun), queued=len(begun))
-        room = self.require_room(connection, found[0].owner, found[0].space, wanted, by=by)
-        return [resume_run(connection, run, version, room) for run in ready]
+        admitted = self.admit(connection, found[0].owner, found[0].space, wanted, by=by)
+        return [resume_run(connection, run, version, admitted) for run in ready]
 
     def _select(self, statement: sa.Select[Any]) -> list[Run]:
         with self.reading() as connection:
@@ -344,7 +346,7 @@ def request_run(connection: Connection, run: Run, kind: RequestKind, version: in
 
 
 def resume_run(
-    connection: Connection, run: Run, version: int, room: Mapping[str, Any] | None = None
+    connection: Connection, run: Run, version: int, admitted: Mapping[str, Any] | None = None
 ) -> RunState:
     """Queues a run again inside a transaction; see `RunStore.resume`."""
     if run.status is RunState.FINISHED:
@@ -355,7 +357,7 @@ def resume_run(
     if run.status in (RunState.QUEUED, RunState.RUNNING):
         return run.status
     fresh = {"place": version, "losses": 0, "lost_step": -1, "error": None, "traceback": None}
-    return move(connection, run, Event.RESUME, version, **fresh, **(room or {}))
+    return move(connection, run, Event.RESUME, version, **fresh, **(admitted or {}))
 
 
 def delete_run(connection: Connection, run: Run, version: int) -> None:

@@ -44,9 +44,9 @@ class UploadStore(LimitStore):
             tick(connection)
             space = self.target(connection, owner)
             wanted = Wanted(bytes=size, kept=size)
-            room = self.require_room(connection, owner, space, wanted, besides=digest)
+            admitted = self.admit(connection, owner, space, wanted, besides=digest)
             connection.execute(sa.delete(uploads).where(_file(space, digest)))
-            key = {"owner": clean(owner), "space": space, "digest": digest, "address": room["address"]}
+            key = {"owner": clean(owner), "space": space, "digest": digest, "address": admitted["address"]}
             connection.execute(sa.insert(uploads), key | values)
 
     def uploads(self, among: Collection[str]) -> list[Upload]:

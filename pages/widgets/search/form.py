@@ -14,7 +14,7 @@ from pages.widgets.linked_comparison import link_to_comparison
 from pages.widgets.markup import quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
-from pages.widgets.space_limits import room_left
+from pages.widgets.space_limits import space_left
 from pages.widgets.text import escape_markdown
 from trainer.comparison.measures import measure_of
 from trainer.comparison.search.analysis import start_search
@@ -83,7 +83,7 @@ def search_form(context: PageContext) -> None:
         except ConfigError as error:
             show_problem(str(error))
         if design:
-            room_left(context, new_runs())
+            space_left(context, new_runs())
         st.button(
             f"Search: {design.trials} trials" if design else "Search",
             key="search-start",

@@ -69,9 +69,9 @@ def _progress(context: PageContext, found: Found) -> None:
         left = f", about {format_duration(found.seconds_left)} left" if found.seconds_left else ""
         st.progress(over / found.design.trials, text=f"{found.in_words}{left}")
         if not found.under_way:
-            problem_of_room = context.store.room(context.owner).problem(new_runs())
-            if problem_of_room and found.comparison.owner == context.owner:
-                st.html(waiting(f"The next trial waits. {problem_of_room}"))
+            full = context.store.usage(context.owner).problem(new_runs())
+            if full and found.comparison.owner == context.owner:
+                st.html(waiting(f"The next trial waits. {full}"))
             elif not found.trials:
                 st.html(waiting("Starting…"))
     else:

@@ -1,4 +1,4 @@
-"""Whether there is room for more: the one place that compares what is taken with the limits, and says so in a sentence."""
+"""Whether more may be added: the one place that compares what is used with the limits, and says so in a sentence."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _SPACE = _Holder(
 )
 
 
-def refusal_of_room(
+def usage_refusal(
     limits: Limits, held: SpaceLimits, used: Used, wanted: Wanted, *, shared: bool
 ) -> str | None:
     """Returns why there is no room, as a sentence with what is taken, the limit, whose it is and what to do; None where there
