@@ -26,7 +26,7 @@ from trainer.data.uploads import find_manifest, remove_upload
 from trainer.formatting import format_bytes
 from trainer.settings import get_settings
 from trainer.spaces import COMMAND_LINE
-from trainer.spaces.limits import Wanted
+from trainer.spaces.limits import ANY_FILE
 from trainer.store import Store, Upload
 
 REDRAW_INTERVAL = 0.4  # seconds, while a file is uploaded
@@ -93,7 +93,7 @@ def _draw_upload(context: PageContext) -> None:
         f"{MAX_COLUMNS} columns, or a zip of {format_bytes(MAX_ARCHIVE_BYTES)} and {MAX_IMAGES:,} images; "
         f"{format_bytes(get_settings().upload_quota_mb * MEGABYTE)} for all your files together.</p>"
     )
-    space_left(context, Wanted(bytes=1, kept=1))
+    space_left(context, ANY_FILE)
     if file is not None:
         started = start_upload(context.store, context.owner, shorten(file.name, 120), file, file.size)
         field.serial += 1

@@ -13,7 +13,7 @@ from pages.widgets.text import escape_markdown, run_title
 from trainer.export.bundle import BundleError
 from trainer.export.sandboxed_import import receive
 from trainer.settings import get_settings
-from trainer.spaces.limits import Wanted
+from trainer.spaces.limits import ANY_FILE
 from trainer.store import Imported
 
 IMPORTED, REFUSED, SERIAL = "imported-runs", "import-refused", "import-serial"
@@ -38,7 +38,7 @@ def import_runs(context: PageContext) -> None:
             key=f"import-file-{serial}",
             help="Made elsewhere with Export. It is checked before anything is kept.",
         )
-        space_left(context, Wanted(bytes=1, kept=1))
+        space_left(context, ANY_FILE)
         if sentence := st.session_state.get(REFUSED):
             st.html(problem(sentence))
         if file is None:

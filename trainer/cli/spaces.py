@@ -92,6 +92,8 @@ def new_space(options: argparse.Namespace, settings: Settings) -> int:
 def limits_command(options: argparse.Namespace, settings: Settings) -> int:
     """Sets limits of a space, if there are any to set, and prints all of them with what is used by all members together."""
     store = Store(settings.url, limits=Limits.of(settings)).within(options.space)
+    if options.space == COMMAND_LINE:
+        raise StoreError("The installation's own space has no limits: only the command line adds to it.")
     if options.set:
         store.set_limits(options.space, dict(map(_limit, options.set)), by=COMMAND_LINE)
     usage = store.usage(COMMAND_LINE, space=options.space)

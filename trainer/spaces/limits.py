@@ -254,6 +254,10 @@ class Wanted:
     """Whether whoever asks is who it will count for."""
 
 
+ANY_FILE: Final = Wanted(bytes=1, kept=1)
+"""A file or an imported run whose size is not known yet."""
+
+
 def new_runs(count: int = 1, *, waits: bool = True) -> Wanted:
     """Returns what new runs take, which are queued unless their caller trains them at once."""
     return Wanted(runs=count, queued=count if waits else 0)

@@ -68,10 +68,24 @@ def time_refusal(seconds: float, limits: Mapping[str, int] | None) -> str | None
 def _problems(
     limits: Limits, held: SpaceLimits, used: Used, wanted: Wanted, holders: list[_Holder]
 ) -> Iterator[str]:
-    if wanted.runs and not wanted.moves and used.visitor + wanted.runs > limits.of_one:
+    if wanted.runs and not wanted.moves:
+        yield from _visitor(limits, used, wanted)
+    yield from _live_runs(held, used, wanted, holders)
+    if wanted.runs and not wanted.moves:
+        yield from _strangers(limits, used, wanted)
+    yield from _disk_space(held, used, wanted, holders)
+    if wanted.kept:
+        yield from _files(limits, used, wanted)
+
+
+def _visitor(limits: Limits, used: Used, wanted: Wanted) -> Iterator[str]:
+    if used.visitor + wanted.runs > limits.of_one:
         whose = "of yours" if wanted.by_owner else "of this visitor"
         remedy = "Wait until some have ended, or stop some."
         yield _live(used.visitor, whose, f"at most {limits.of_one:,} may be at a time", wanted.runs, remedy)
+
+
+def _live_runs(held: SpaceLimits, used: Used, wanted: Wanted, holders: list[_Holder]) -> Iterator[str]:
     counts = (
         (used.live_each, held.live_runs_each, used.queued_each, held.queued_runs_each),
         (used.live, held.live_runs, used.queued, held.queued_runs),
@@ -86,40 +100,28 @@ def _problems(
                 f"{_runs(queued)} {holder.of} {wait} in the queue, and {holder.may} {most_queued:,} waiting"
                 f"{_too_many(wanted.queued)}. Wait until {holder.remedy}"
             )
-    if wanted.runs and not wanted.moves:
-        yield from _strangers(limits, used, wanted)
+
+
+def _disk_space(held: SpaceLimits, used: Used, wanted: Wanted, holders: list[_Holder]) -> Iterator[str]:
+    """A run's size is not known before: it may start as long as anything is left."""
+    more = max(wanted.bytes, int(wanted.runs > 0))
     sizes = ((used.bytes_each, held.megabytes_each), (used.bytes, held.megabytes))
     for holder, (taken, most) in zip(holders, sizes, strict=False):
-        # A run's size is not known before: it may start as long as anything is left.
-        if (wanted.bytes or wanted.runs) and taken + max(wanted.bytes, 1) > most * MEGABYTE:
-            yield _bytes(
-                holder.files,
-                taken,
-                wanted.bytes,
-                f"{holder.may.removesuffix(' have')} keep",
-                most,
-                "Delete what is no longer needed" + (f"; {RAISE}" if holder is not _ALONE else "."),
-            )
-    if wanted.kept:
-        if used.visitor_bytes + wanted.kept > limits.files_mb * MEGABYTE:
-            remedy = "Delete one that you no longer need."
-            yield _bytes(
-                "Your files and imported runs",
-                used.visitor_bytes,
-                wanted.kept,
-                "you may keep",
-                limits.files_mb,
-                remedy,
-            )
-        if used.address_bytes + wanted.kept > limits.address_mb * MEGABYTE:
-            yield _bytes(
-                "The files and imported runs from your network address",
-                used.address_bytes,
-                wanted.kept,
-                "one address may keep",
-                limits.address_mb,
-                "Everybody behind the same router or proxy shares it. Delete one that is no longer needed.",
-            )
+        if more and taken + more > most * MEGABYTE:
+            may = holder.may.replace("have", "keep")
+            remedy = "Delete what is no longer needed" + (f"; {RAISE}" if holder is not _ALONE else ".")
+            yield _bytes(holder.files, taken, more, may, most, remedy)
+
+
+def _files(limits: Limits, used: Used, wanted: Wanted) -> Iterator[str]:
+    own, whose = used.visitor_bytes, "Your files and imported runs"
+    if own + wanted.kept > limits.files_mb * MEGABYTE:
+        remedy = "Delete one that you no longer need."
+        yield _bytes(whose, own, wanted.kept, "you may keep", limits.files_mb, remedy)
+    shared, whose = used.address_bytes, "The files and imported runs from your network address"
+    if shared + wanted.kept > limits.address_mb * MEGABYTE:
+        remedy = "Everybody behind the same router or proxy shares it. Delete one that is no longer needed."
+        yield _bytes(whose, shared, wanted.kept, "one address may keep", limits.address_mb, remedy)
 
 
 def _strangers(limits: Limits, used: Used, wanted: Wanted) -> Iterator[str]:
@@ -148,7 +150,7 @@ def _too_many(more: int) -> str:
 
 
 def _bytes(whose: str, taken: int, more: int, may: str, most: int, remedy: str) -> str:
-    this = f" and this would take {format_bytes(more)}" if more else ""
+    this = f" and this would take {format_bytes(more)}" if more > 1 else ""
     return f"{whose} take {format_bytes(taken)}{this}; {may} {format_bytes(most * MEGABYTE)}. {remedy}"
 
 

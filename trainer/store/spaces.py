@@ -86,7 +86,11 @@ class SpaceStore(LimitStore):
         with self.writing() as connection:
             tick(connection)
             _require(connection, space, by, Role.OWNER)
-            before = connection.execute(_LIMITS, {"space": space}).scalar_one()
+            before = connection.execute(_LIMITS, {"space": space}).scalar()
+            if before is None:
+                raise StoreError(
+                    "This space is not shared: what it may take are settings of the installation."
+                )
             try:
                 found = changed(before, values, self.limits or Limits())
             except LimitValueError as error:
