@@ -20,11 +20,11 @@ class Lab:
         self.store = store
 
     def open(self, **query: str) -> AppTest:
-        """A fresh tab at an address."""
+        """A fresh tab at an address, after the second script run, which its browser would ask for."""
         app = AppTest.from_file(SHELL, default_timeout=PATIENCE)
         for key, value in query.items():
             app.query_params[key] = value
-        return app.run()
+        return app.run().run()
 
     @staticmethod
     def go(app: AppTest, page: str) -> AppTest:

@@ -47,6 +47,7 @@ export class ChartPanel extends LivePanel {
     /** @type {Chart[]} */
     this.charts = [];
     this.boundaries = new Boundaries(this);
+    this.stands = false;
   }
 
   get runIds() {
@@ -158,6 +159,13 @@ export class ChartPanel extends LivePanel {
       if (each !== chart || !point || this.pointedX === null) each.readout.hide();
       else each.readout.show(this.pointedX, point.x);
     }
+  }
+
+  /** Tell the page once that the charts stand: what it does besides need no longer wait. */
+  onDrawn() {
+    if (this.stands || !this.charts.every(({ mounted }) => mounted)) return;
+    this.stands = true;
+    document.dispatchEvent(new Event("trainscope-charts-stand"));
   }
 
   // --- what charts ask ---
