@@ -53,7 +53,7 @@ function keepAddress(wanted) {
   inAddress = wanted;
 }
 
-const LATEST = 3000; // ms until the second run is asked for where there are no charts
+const LATEST = 3000; // ms until the second run is asked for all the same: not every page has charts
 
 function askOnce(ask) {
   const sidebar = document.querySelector("[data-testid=stSidebar]");
@@ -63,6 +63,7 @@ function askOnce(ask) {
     over.abort();
   };
   const whenIdle = () => (window.requestIdleCallback ?? setTimeout)(now);
+  if (document.querySelector("[data-testid=live-panel][data-stands]")) whenIdle();
   document.addEventListener("trainscope-charts-stand", whenIdle, { signal: over.signal });
   setTimeout(whenIdle, LATEST);
   for (const reach of ["pointerdown", "focusin"]) sidebar?.addEventListener(reach, now, { signal: over.signal });

@@ -47,7 +47,6 @@ export class ChartPanel extends LivePanel {
     /** @type {Chart[]} */
     this.charts = [];
     this.boundaries = new Boundaries(this);
-    this.stands = false;
   }
 
   get runIds() {
@@ -163,8 +162,8 @@ export class ChartPanel extends LivePanel {
 
   /** Tell the page once that the charts stand: what it does besides need no longer wait. */
   onDrawn() {
-    if (this.stands || !this.charts.every(({ mounted }) => mounted)) return;
-    this.stands = true;
+    if (this.root.dataset.stands || !this.charts.every(({ mounted }) => mounted)) return;
+    this.root.dataset.stands = "true";
     document.dispatchEvent(new Event("trainscope-charts-stand"));
   }
 
