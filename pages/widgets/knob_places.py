@@ -1,8 +1,8 @@
 """What the sidebar draws its knobs into: the groups, or what a search finds.
 
-Folded groups hold most of the controls, and a page that draws them first comes half a second later. So the first script run
-of a tab leaves out those in which nothing is off its default: neither the values nor the address need their controls. The
-second run, which the browser asks for once the page stands (`widgets/frame.py`), draws them.
+Folded groups hold most of the controls, and drawing them would delay a tab's first paint. So its first script run leaves out
+the groups in which nothing is off its default: neither the values nor the address need their controls. The second run, which
+the browser asks for once the charts stand (see `frame`), draws them.
 """
 
 from __future__ import annotations
