@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 
@@ -35,7 +35,8 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Space:
-    """A shared space. Archived, it can be looked at, and nothing is added. `limits` are those that an owner has set."""
+    """A shared space. Archived, it can be looked at, and nothing is added. `limits` are those that an owner has set. A room also
+    has the `code` by which people join until it `ends`; locked, it lets nobody new in."""
 
     id: str
     kind: SpaceKind
@@ -43,6 +44,14 @@ class Space:
     created: datetime
     archived: bool
     limits: Mapping[str, int]
+    code: str | None
+    locked: bool
+    ends: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can be added."""
+        return not self.archived and (self.ends is None or datetime.now(UTC) < self.ends)
 
 
 @dataclass(frozen=True)
