@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,23 @@ def test_everything_in_the_lock_has_a_hash_and_no_address() -> None:
     assert [entry.splitlines()[0] for entry in entries if "--hash=sha256:" not in entry] == []
     assert "://" not in LOCK
     assert "uv pip compile" in LOCK.splitlines()[1]
+
+
+def test_with_another_index_only_torch_comes_without_hashes(tmp_path: Path) -> None:
+    """The Dockerfile's own filter; what it leaves out is torch, and what only torch's CUDA build needs."""
+    (program,) = re.findall(r"awk '([^']+)'", DOCKERFILE)
+    lock = ROOT / "requirements.lock"
+    left = subprocess.run(["awk", program, lock], check=True, capture_output=True, text=True).stdout
+    others = set(re.findall(r"^([a-z0-9.-]+)==", left, re.MULTILINE))
+    missing = pins().keys() - others
+    assert {"torch", "torchvision", "triton"} <= missing
+    assert all(name.startswith(("torch", "triton", "nvidia-", "cuda-")) for name in missing)
+    assert left.count("--hash=") == LOCK.count("--hash=") - hashes_of(missing)
+
+
+def hashes_of(names: set[str]) -> int:
+    entries = re.split(r"^(?=[a-z])", LOCK, flags=re.MULTILINE)[1:]
+    return sum(entry.count("--hash=") for entry in entries if entry.partition("==")[0] in names)
 
 
 @pytest.mark.parametrize("profile", ["small", "team"])
