@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the image and treats it as a server's operator does, and worse: kills, restarts, updates, backups. Every command of
-# docs/deploy.md and the README's own are executed as they are printed. Takes a quarter of an hour; not part of tests/run.sh.
+# docs/deploy.md and the README's own are executed as they are printed. Takes half an hour; not part of tests/run.sh.
+# With arguments, only some of it: tests/container/run.sh readme team
 #
 # Needs Docker with Compose. Where no daemon answers, root starts one with its data in $DOCKER_DATA, which stays for the next time.
 # Exit code 0: all held; 77: nothing could be tried here, and the last line says why; anything else: a check failed.
@@ -138,13 +139,13 @@ limited() {
     is "${found#* }" "${REFERENCE#* }" "curves of run $run"
   done
   is "$(docker inspect -f '{{.State.OOMKilled}}' lone)" false "killed for memory"
-  docker rm -f lone >/dev/null
-  docker volume rm trainscope-lone >/dev/null
 }
 
 # The version before the newest migration, on the same packages.
 older_version() {
   title "Update from the schema before"
+  docker rm -f lone >/dev/null
+  docker volume rm trainscope-lone >/dev/null
   newest=$(git -C "$ROOT" log --diff-filter=A --format=%H -1 -- trainer/migrations/versions)
   mkdir "$WORK/older"
   git -C "$ROOT" archive "$newest^" app.py pages trainer .streamlit | tar -x -C "$WORK/older"
@@ -157,9 +158,7 @@ older_version() {
   docker rm lone >/dev/null
   lone
   is "$(ask end "$run")" "2 ${REFERENCE#* }" "attempts and curves"
-  docker rm -f lone >/dev/null
-  docker volume rm trainscope-lone >/dev/null
-  docker rmi trainscope-older >/dev/null
+  docker rmi -f trainscope-older >/dev/null
 }
 
 readme() {
@@ -198,6 +197,7 @@ disturbed() { # what is done to the team's server in training; how many attempts
 }
 
 team() {
+  docker rm -f lone >/dev/null # its memory
   mkdir "$WORK/server"
   cd "$WORK/server"
   cp "$ROOT/compose.yaml" "$ROOT/.env.example" .
@@ -205,6 +205,8 @@ team() {
   sed -i -e 's/^DOMAIN=.*/DOMAIN=localhost/' -e "s/^APP_MEMORY=.*/APP_MEMORY=3g/" .env
   small
   guide "First start"
+  for _ in $(seq 60); do curl -fsk https://localhost/api/ready >/dev/null && break; sleep 1; done
+  guide "Trust its certificate"
   guide "Watch it"
   is "$(curl -s -o "$WORK/answer" -w '%{http_code}' --cacert authority.crt https://localhost/_stcore/metrics)" 404 "metrics"
   ! curl -fs -m 2 http://127.0.0.1:8501/api/health || fail "The app's own port is open."
@@ -248,10 +250,6 @@ cd "$ROOT"
 guide "Build the image"
 docker image inspect -f 'Image: {{.Size}} bytes' trainscope
 undisturbed
-stopped
-killed
-limited
-older_version
-readme
-team
+[ $# -gt 0 ] || set -- stopped killed limited older_version readme team
+for part; do "$part"; done
 title "All held"

@@ -26,7 +26,7 @@ mkdir -p $data
 chown postgres $data /var/run/postgresql
 chmod 700 $data
 if [ ! -s $data/PG_VERSION ]; then
-  as_postgres initdb -D $data -U "$POSTGRES_USER" -A scram-sha-256 --pwfile="$POSTGRES_PASSWORD_FILE"
+  as_postgres initdb -D $data -U "$POSTGRES_USER" -A scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 --pwfile="$POSTGRES_PASSWORD_FILE"
   echo "host all all all scram-sha-256" >>$data/pg_hba.conf
   as_postgres pg_ctl -D $data -o "-c listen_addresses=" -w start
   PGPASSWORD=$(cat "$POSTGRES_PASSWORD_FILE") createdb -h /var/run/postgresql -U "$POSTGRES_USER" "$POSTGRES_USER"

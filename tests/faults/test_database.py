@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from trainer.metrics.registry import columns
 from trainer.store import Batch, Store
+from trainer.store.supervisor_lock import supervisor_lock
 
 RESTARTS = 10
 CUT_OTHERS = """select pg_terminate_backend(pid) from pg_stat_activity
@@ -93,4 +94,19 @@ def test_the_first_commit_after_a_restart_succeeds(server: Server) -> None:
     server.start()
     record(2)
     assert store.last_step(run_id, "step") == 2
+    store.close()
+
+
+def test_a_database_without_an_encoding_is_used_like_any_other(server: Server) -> None:
+    with psycopg.connect(
+        host=str(server.folder), user=USER, dbname="postgres", autocommit=True
+    ) as connection:
+        connection.execute("create database plain encoding 'SQL_ASCII' locale 'C' template template0")
+    store = Store(f"postgresql://{USER}@/plain?host={server.folder}")
+    run_id = store.create_run({}, "ada", name="größer")
+    assert store.run(run_id).name == "größer"
+    lock = supervisor_lock(store)
+    assert lock.acquire()
+    assert lock.held_by_anyone()
+    lock.release()
     store.close()
