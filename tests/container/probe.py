@@ -25,7 +25,7 @@ settings = get_settings()
 store = Store(settings.url)
 
 
-def create(pace: str = "30") -> str:
+def create(pace: str = "20") -> str:
     return str(store.create_run({**CONFIG, "pace": int(pace)}, "probe"))
 
 

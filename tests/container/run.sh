@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the image and treats it as a server's operator does, and worse: kills, restarts, updates, backups. Every command of
 # docs/deploy.md and the README's own are executed as they are printed. Takes half an hour; not part of tests/run.sh.
-# With arguments, only some of it: tests/container/run.sh readme team
+# With arguments, only some of it: tests/container/run.sh readme keep
 #
 # Needs Docker with Compose. Where no daemon answers, root starts one with its data in $DOCKER_DATA, which stays for the next time.
 # Exit code 0: all held; 77: nothing could be tried here, and the last line says why; anything else: a check failed.
@@ -175,7 +175,18 @@ readme() {
   docker volume rm trainscope >/dev/null
 }
 
+server_folder() {
+  cd "$WORK/server" 2>/dev/null && return
+  docker rm -f lone >/dev/null # its memory
+  mkdir "$WORK/server"
+  cd "$WORK/server"
+  cp "$ROOT/compose.yaml" "$ROOT/.env.example" .
+  guide "Prepare the folder"
+  sed -i -e 's/^DOMAIN=.*/DOMAIN=localhost/' -e "s/^APP_MEMORY=.*/APP_MEMORY=3g/" .env
+}
+
 small() {
+  server_folder
   title "Profile small"
   sed -i 's/^COMPOSE_PROFILES=.*/COMPOSE_PROFILES=small/' .env
   docker compose up -d
@@ -197,13 +208,7 @@ disturbed() { # what is done to the team's server in training; how many attempts
 }
 
 team() {
-  docker rm -f lone >/dev/null # its memory
-  mkdir "$WORK/server"
-  cd "$WORK/server"
-  cp "$ROOT/compose.yaml" "$ROOT/.env.example" .
-  guide "Prepare the folder"
-  sed -i -e 's/^DOMAIN=.*/DOMAIN=localhost/' -e "s/^APP_MEMORY=.*/APP_MEMORY=3g/" .env
-  small
+  server_folder
   guide "First start"
   for _ in $(seq 60); do curl -fsk https://localhost/api/ready >/dev/null && break; sleep 1; done
   guide "Trust its certificate"
@@ -213,8 +218,13 @@ team() {
   disturbed "docker compose restart db" 1
   disturbed "docker compose kill db" 1
   disturbed "docker compose kill app" 2
+}
 
-  run=$(ask_team create)
+keep() { # a run goes on through all that an operator does
+  server_folder
+  docker compose up -d
+  healthy "$(app app)"
+  run=$(ask_team create 8)
   ask_team past "$run" 100
   guide "Stop and start"
   healthy "$(app app)"
@@ -228,7 +238,12 @@ team() {
   healthy "$(app app)"
   is "$(ask_team end "$run")" "3 ${REFERENCE#* }" "attempts and curves, stopped, backed up and restored"
   docker compose exec -T app python -m trainer runs
+}
 
+update() {
+  server_folder
+  docker compose up -d
+  healthy "$(app app)"
   run=$(ask_team create)
   ask_team past "$run" 100
   printf 'FROM trainscope\nLABEL update=1\n' | docker build -q -t trainscope - >/dev/null
@@ -237,7 +252,6 @@ team() {
   [ "$(app app)" != "$old" ] || fail "The app was not replaced."
   healthy "$(app app)"
   is "$(ask_team end "$run")" "2 ${REFERENCE#* }" "attempts and curves"
-  cd "$ROOT"
 }
 
 trap clean_up EXIT
@@ -250,6 +264,9 @@ cd "$ROOT"
 guide "Build the image"
 docker image inspect -f 'Image: {{.Size}} bytes' trainscope
 undisturbed
-[ $# -gt 0 ] || set -- stopped killed limited older_version readme team
-for part; do "$part"; done
+[ $# -gt 0 ] || set -- stopped killed limited older_version readme small team keep update
+for part; do
+  cd "$ROOT"
+  "$part"
+done
 title "All held"
