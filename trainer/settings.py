@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 VERSION = "0.1.0"
 """Trainscope's."""
 MEGABYTE = 1_000_000
 RUNS_PER_CORE = 32
 """Runs that share a core at most, where nobody has set how many train at once: more would wait long for each step."""
+FILE_SUFFIX = "_FILE"
 CGROUPS, OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
@@ -21,8 +24,45 @@ class SettingsError(ValueError):
     """A setting in the environment cannot be used; the text is one sentence for a person."""
 
 
+class SecretFiles(PydanticBaseSettingsSource):
+    """A source of settings for pydantic: `TRAINSCOPE_<NAME>_FILE` names a file that holds the value.
+
+    A password in the environment is shown to whoever may inspect the container, and inherited by every process in it.
+    """
+
+    def __call__(self) -> dict[str, Any]:
+        """Returns the values by field. Raises `SettingsError` for a file that cannot be used."""
+        names = self.settings_cls.model_fields
+        return {name: value for name in names if (value := self._read(name)) is not None}
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Returns one field's value, for pydantic."""
+        return self._read(field_name), field_name, False
+
+    def _read(self, name: str) -> str | None:
+        variable = f"{self.config.get('env_prefix', '')}{name}".upper()
+        path = os.environ.get(variable + FILE_SUFFIX)
+        if not path:
+            return None
+        if os.environ.get(variable):
+            raise SettingsError(f"{variable} and {variable}{FILE_SUFFIX} are both set: unset one of them.")
+        try:
+            value = Path(path).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+            raise SettingsError(
+                f"{variable}{FILE_SUFFIX} is {path!r}, which cannot be read: {reason}."
+            ) from None
+        if not value:
+            raise SettingsError(
+                f"{variable}{FILE_SUFFIX} is {path!r}, which is empty: write the value into it."
+            )
+        return value
+
+
 class Settings(BaseSettings):
-    """All settings; each is read from ``TRAINSCOPE_<NAME>`` in the environment."""
+    """All settings; each is read from ``TRAINSCOPE_<NAME>`` in the environment, or from the file that
+    ``TRAINSCOPE_<NAME>_FILE`` names."""
 
     model_config = SettingsConfigDict(
         env_prefix="TRAINSCOPE_", env_ignore_empty=True, frozen=True, extra="ignore"
@@ -31,6 +71,9 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".trainscope"), description="Folder for database, checkpoints and data sets.")
     database_url: str = Field(
         "", description="SQLAlchemy URL; empty means an SQLite file in the home folder."
+    )
+    database_password: SecretStr = Field(
+        SecretStr(""), description="The password for a database URL that names none."
     )
     data_folder: Path | None = Field(
         None, description="Folder of data sets; default: data/ in the home folder."
@@ -84,10 +127,24 @@ class Settings(BaseSettings):
         # Absolute, because workers and the web process need not share a working directory.
         return None if path is None else path.expanduser().absolute()
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where settings come from, for pydantic: arguments, the environment, files that it names."""
+        return init_settings, env_settings, dotenv_settings, file_secret_settings, SecretFiles(settings_cls)
+
     @property
     def url(self) -> str:
-        """The database to open: `database_url`, or the SQLite file in `home`."""
-        return self.database_url or f"sqlite:///{self.home.absolute() / 'trainscope.db'}"
+        """The database to open: `database_url` with its password, or the SQLite file in `home`."""
+        if not self.database_url:
+            return f"sqlite:///{self.home.absolute() / 'trainscope.db'}"
+        return _with_password(self.database_url, self.database_password.get_secret_value())
 
     @property
     def most_workers(self) -> int:
@@ -126,6 +183,20 @@ def get_settings() -> Settings:
         first = error.errors()[0]
         name = "TRAINSCOPE_" + ".".join(str(part) for part in first["loc"]).upper()
         raise SettingsError(f"{name} is {first['input']!r}: {first['msg']}.") from None
+
+
+def _with_password(url: str, password: str) -> str:
+    """Returns the URL with the password, unless it names one, or no database server."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parsed = make_url(url)
+    except ArgumentError:  # the store says what is wrong with it
+        return url
+    if not password or parsed.password or not parsed.host:
+        return url
+    return parsed.set(password=password).render_as_string(hide_password=False)
 
 
 def usable_cores() -> int:

@@ -16,6 +16,9 @@ MAX_CONNECTIONS: Final = 1000
 MAX_PER_ADDRESS: Final = 500  # a class behind one router, or everybody behind a proxy, shares an address
 MAX_PER_OWNER: Final = 64
 MAX_MESSAGE_BYTES: Final = 4 * MAX_CHARACTERS  # of UTF-8
+MAX_SESSION_MESSAGE_BYTES: Final = (
+    1_000_000  # of a Streamlit session: the state of its widgets; files come by HTTP
+)
 
 
 class Slots:
@@ -38,8 +41,9 @@ class Slots:
                 del self._open[key]
 
 
-def limit_messages(receive: Receive) -> None:
-    """Limits what uvicorn buffers of one message on this connection: its own limit is Streamlit's, for all connections."""
+def limit_messages(receive: Receive, most: int) -> None:
+    """Limits what uvicorn buffers of one message on this connection, in bytes. Its own limit is Streamlit's for all
+    connections: what a page may send to a browser, and so what a stranger may send to a page."""
     protocol = getattr(getattr(receive, "__self__", None), "conn", None)
     if isinstance(protocol, Protocol):  # another server keeps to the limit that it was started with
-        protocol.max_message_size = MAX_MESSAGE_BYTES
+        protocol.max_message_size = most

@@ -63,7 +63,14 @@ from pages.live.addresses import network_of
 from pages.live.client_messages import WRONG_ORIGIN, ClosingError
 from pages.live.connection import Connection
 from pages.live.hub import Hub
-from pages.live.limits import MAX_CONNECTIONS, MAX_PER_ADDRESS, MAX_PER_OWNER, Slots, limit_messages
+from pages.live.limits import (
+    MAX_CONNECTIONS,
+    MAX_MESSAGE_BYTES,
+    MAX_PER_ADDRESS,
+    MAX_PER_OWNER,
+    Slots,
+    limit_messages,
+)
 from pages.live.tokens import Tokens
 from trainer.store import Store
 
@@ -118,7 +125,7 @@ class Api:
             await socket.close(WRONG_ORIGIN, "this page may not open the live connection")
             return
         hub, tokens = await asyncio.to_thread(lambda: (self.hub, self._tokens()))
-        limit_messages(socket._receive)
+        limit_messages(socket._receive, MAX_MESSAGE_BYTES)
         await socket.accept()
         network = network_of(socket.client.host if socket.client else None)
         try:

@@ -12,19 +12,24 @@ from typing import Final
 
 import streamlit
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 
 from pages.live.client_messages import WRONG_ORIGIN
+from pages.live.limits import MAX_SESSION_MESSAGE_BYTES, limit_messages
 from pages.live.routes import origin_allowed
+
+METRICS: Final = "/_stcore/metrics"
 
 _INLINE: Final = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
 class Security:
-    """ASGI middleware: adds headers to every response, and hides a foreign `Origin` from Streamlit.
+    """ASGI middleware: adds headers to every response, and closes what Streamlit leaves open.
 
-    Streamlit compares an origin that it does not know with this machine's external address, which it asks a web service for.
+    Streamlit compares an `Origin` that it does not know with this machine's external address, which it asks a web service for;
+    so a foreign one is hidden from it. It tells everybody its metrics, and takes messages of any size that it may itself send.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -45,6 +50,11 @@ class Security:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        if scope["path"].rstrip("/").endswith(METRICS):
+            await Response("Not found", 404)(scope, receive, send)
+            return
+        if scope["type"] == "websocket":
+            limit_messages(receive, MAX_SESSION_MESSAGE_BYTES)
         headers = Headers(scope=scope)
         if not origin_allowed(headers.get("origin"), headers.get("host")):
             if scope["type"] == "websocket":

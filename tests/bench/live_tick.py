@@ -2,7 +2,11 @@
 
 A tick is what the hub does ten times a second: read what is new, thin it, encode it. Both runs get the same 50 new
 steps before each tick; rounds are interleaved and the ratio is the median over rounds. `health` is the same for what the
-Health page is told of these steps. Prints one JSON line.
+Health page is told of these steps.
+
+The same is measured on PostgreSQL, where it is installed, beside what decides between polling and LISTEN/NOTIFY: what reading
+the change stamp costs, by which the hub finds out ten times a second that something is new, and what a notification would cost
+each commit. Prints one JSON line.
 """
 
 from __future__ import annotations
@@ -12,11 +16,16 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent.parent.parent))
+sys.path.insert(0, str(Path(__file__).parents[2]))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import psycopg
+from postgres import USER, find_binaries, running_server
 
 from trainer.curves import deltas as live
 from trainer.curves.messages import encode
@@ -66,43 +75,89 @@ class Grown:
         return spent, len(message), told
 
 
-def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(f"sqlite:///{folder}/bench.db")
-        runs = {history: Grown(store, history) for history in (1_000, 100_000)}
-        times: dict[int, list[float]] = {history: [] for history in runs}
-        health: dict[int, list[float]] = {history: [] for history in runs}
-        sizes: dict[int, int] = {}
-        for _ in range(ROUNDS):
-            spent: dict[int, list[float]] = {history: [] for history in runs}
-            news_spent: dict[int, list[float]] = {history: [] for history in runs}
-            for _ in range(TICKS):
-                for history, run in runs.items():
-                    seconds, sizes[history], told = run.tick()
-                    spent[history].append(seconds)
-                    news_spent[history].append(told)
-            for history in runs:
-                times[history].append(statistics.median(spent[history]))
-                health[history].append(statistics.median(news_spent[history]))
-        store.close()
+def measure(url: str) -> dict[str, float]:
+    """The figures of one database."""
+    store = Store(url)
+    runs = {history: Grown(store, history) for history in (1_000, 100_000)}
+    times: dict[int, list[float]] = {history: [] for history in runs}
+    health: dict[int, list[float]] = {history: [] for history in runs}
+    sizes: dict[int, int] = {}
+    for _ in range(ROUNDS):
+        spent: dict[int, list[float]] = {history: [] for history in runs}
+        news_spent: dict[int, list[float]] = {history: [] for history in runs}
+        for _ in range(TICKS):
+            for history, run in runs.items():
+                seconds, sizes[history], told = run.tick()
+                spent[history].append(seconds)
+                news_spent[history].append(told)
+        for history in runs:
+            times[history].append(statistics.median(spent[history]))
+            health[history].append(statistics.median(news_spent[history]))
+    reader = store.stamp_reader()
+    poll = median_of(reader.read)
+    reader.close()
+    store.close()
     ratios, health_ratios = (
         [big / small for small, big in zip(found[1_000], found[100_000], strict=True)]
         for found in (times, health)
     )
-    print(
-        json.dumps(
-            {
-                "bench": "live_tick",
-                "tick_ms_1000": round(1e3 * statistics.median(times[1_000]), 3),
-                "tick_ms_100000": round(1e3 * statistics.median(times[100_000]), 3),
-                "bytes": sizes,
-                "ratio": round(statistics.median(ratios), 3),
-                "health_tick_ms": round(1e3 * statistics.median(health[100_000]), 3),
-                "health_ratio": round(statistics.median(health_ratios), 3),
-                "target": 1.2,
-            }
-        )
-    )
+    return {
+        "tick_ms_1000": round(1e3 * statistics.median(times[1_000]), 3),
+        "tick_ms_100000": round(1e3 * statistics.median(times[100_000]), 3),
+        "bytes": sizes[100_000],
+        "ratio": round(statistics.median(ratios), 3),
+        "health_tick_ms": round(1e3 * statistics.median(health[100_000]), 3),
+        "health_ratio": round(statistics.median(health_ratios), 3),
+        "poll_ms": round(1e3 * poll, 3),
+    }
+
+
+def notifying(address: str) -> dict[str, float]:
+    """What a notification adds to a commit that ticks the clock, and how long it takes to a listener."""
+    with (
+        psycopg.connect(address, autocommit=True) as writer,
+        psycopg.connect(address, autocommit=True) as listener,
+    ):
+        listener.execute("LISTEN news")
+
+        def commit(notify: bool) -> None:
+            with writer.transaction():
+                writer.execute("UPDATE clock SET value = value + 1")
+                if notify:
+                    writer.execute("NOTIFY news")
+
+        def deliver() -> None:
+            commit(notify=True)
+            next(listener.notifies(timeout=10, stop_after=1))
+
+        delivered = median_of(deliver)
+        listener.execute("UNLISTEN news")
+        return {
+            "commit_ms": round(1e3 * median_of(lambda: commit(notify=False)), 3),
+            "commit_with_notify_ms": round(1e3 * median_of(lambda: commit(notify=True)), 3),
+            "commit_to_listener_ms": round(1e3 * delivered, 3),
+        }
+
+
+def median_of(action: Callable[[], object], count: int = 500) -> float:
+    """The median of the seconds that an action takes."""
+    spent = []
+    for _ in range(count):
+        start = time.perf_counter()
+        action()
+        spent.append(time.perf_counter() - start)
+    return statistics.median(spent)
+
+
+def main() -> None:
+    found: dict[str, object] = {"bench": "live_tick", "target_ratio": 1.2}
+    with tempfile.TemporaryDirectory() as folder:
+        found["sqlite"] = measure(f"sqlite:///{folder}/bench.db")
+    if (binaries := find_binaries()) is not None:
+        with running_server(binaries) as server:
+            found["postgresql"] = measure(f"postgresql://{USER}@/postgres?host={server.folder}")
+            found["notify"] = notifying(f"host={server.folder} user={USER} dbname=postgres")
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import urllib.error
 import urllib.request
 
 import pytest
@@ -71,3 +72,21 @@ def test_readiness_follows_the_supervisor(shared_site, visitor):
     wait_for_step(page, 1)  # so a supervisor is ready
     with urllib.request.urlopen(f"{shared_site.url}api/ready") as answer:
         assert json.load(answer) == {"status": "ok"}
+
+
+def test_what_strangers_may_send_a_page_is_limited(shared_site):
+    """Streamlit's own limit is that of what it sends, 32 MB."""
+    with connect(
+        f"{shared_site.url.replace('http', 'ws', 1)}_stcore/stream", subprotocols=["streamlit"]
+    ) as socket:
+        with contextlib.suppress(ConnectionClosed):
+            socket.send(b"x" * 1_000_001)
+            for _ in socket:  # what the server had sent before
+                pass
+        assert socket.close_code == 1009
+
+
+def test_metrics_are_not_told(shared_site):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{shared_site.url}_stcore/metrics")
+    assert caught.value.code == 404

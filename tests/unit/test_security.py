@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import tomllib
+from pathlib import Path
 
 import pytest
 from streamlit import config
@@ -10,7 +12,7 @@ from streamlit import config
 from pages.server.security import Security, exposure
 
 
-def respond(kind="text/html; charset=utf-8", scope_type="http", **headers):
+def respond(kind="text/html; charset=utf-8", scope_type="http", path="/", **headers):
     """What the middleware sends, and the headers of the request that reached the application."""
     sent, seen = [], []
 
@@ -30,7 +32,7 @@ def respond(kind="text/html; charset=utf-8", scope_type="http", **headers):
         sent.append(message)
 
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    asyncio.run(Security(app)({"type": scope_type, "headers": raw}, receive, send))
+    asyncio.run(Security(app)({"type": scope_type, "path": path, "headers": raw}, receive, send))
     return sent, dict(seen)
 
 
@@ -77,3 +79,16 @@ def test_an_open_door_is_said(monkeypatch, address, hosts, words):
     monkeypatch.setattr(config, "get_option", settings.get)
     assert words in exposure()
     assert bool(words) == bool(exposure())
+
+
+@pytest.mark.parametrize("path", ["/_stcore/metrics", "/base/_stcore/metrics", "/_stcore/metrics/"])
+def test_nobody_reads_the_metrics(path):
+    (start, _), seen = respond(path=path, host="lab.example.org")
+    assert start["status"] == 404
+    assert seen == {}  # the request went no further
+
+
+def test_the_terminal_prints_an_address_that_nobody_has_to_look_up():
+    """Else Streamlit asks a web service for this machine's external address where it listens for others, too."""
+    text = (Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text("utf-8")
+    assert tomllib.loads(text)["browser"]["serverAddress"] == "localhost"

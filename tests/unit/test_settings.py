@@ -97,3 +97,66 @@ def test_a_quota_on_a_group_above_is_obeyed_and_rounded_down(
 def test_a_quota_below_one_core_still_leaves_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_cgroup_quota", lambda: 0.5)
     assert usable_cores() == 1
+
+
+def test_a_secret_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    secret = tmp_path / "url"
+    secret.write_text("postgresql://ada:open@db/name\n")
+    monkeypatch.setenv("TRAINSCOPE_DATABASE_URL_FILE", str(secret))
+    assert get_settings().url == "postgresql://ada:open@db/name"
+
+
+def test_every_setting_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "workers").write_text("3\n")
+    monkeypatch.setenv("TRAINSCOPE_MAX_WORKERS_FILE", str(tmp_path / "workers"))
+    assert get_settings().max_workers == 3
+    assert get_settings().asked_for_workers
+    (tmp_path / "workers").write_text("many")
+    with pytest.raises(SettingsError, match="TRAINSCOPE_MAX_WORKERS is 'many': "):
+        get_settings()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (None, "which cannot be read: No such file or directory."),
+        (b"\n", "which is empty: write the value into it."),
+        (b"\xff", "which cannot be read: it is not text in UTF-8."),
+    ],
+)
+def test_a_secret_file_that_cannot_be_used_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None, words: str
+) -> None:
+    path = tmp_path / "url"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("TRAINSCOPE_DATABASE_URL_FILE", str(path))
+    with pytest.raises(SettingsError) as caught:
+        get_settings()
+    assert str(caught.value) == f"TRAINSCOPE_DATABASE_URL_FILE is {str(path)!r}, {words}"
+
+
+def test_a_value_and_its_file_contradict_each_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TRAINSCOPE_DATABASE_URL", "postgresql://a/b")
+    monkeypatch.setenv("TRAINSCOPE_DATABASE_URL_FILE", str(tmp_path / "url"))
+    with pytest.raises(SettingsError, match="are both set: unset one of them"):
+        get_settings()
+
+
+@pytest.mark.parametrize(
+    ("url", "complete"),
+    [
+        ("postgresql://ada@db/name", "postgresql://ada:p%40ss%2Fw@db/name"),
+        ("postgresql://ada:own@db/name", "postgresql://ada:own@db/name"),
+        ("sqlite:////tmp/a.db", "sqlite:////tmp/a.db"),
+        ("no url", "no url"),
+    ],
+)
+def test_the_password_completes_a_url_that_names_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, complete: str
+) -> None:
+    (tmp_path / "password").write_text("p@ss/w\n")
+    monkeypatch.setenv("TRAINSCOPE_DATABASE_URL", url)
+    monkeypatch.setenv("TRAINSCOPE_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
+    assert get_settings().url == complete
+    assert "p@ss" not in repr(get_settings())

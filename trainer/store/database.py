@@ -18,6 +18,9 @@ from trainer.store.schema import HEAD, clock
 BUSY_SECONDS = 15.0
 """How long SQLite waits for another process's write before it reports a locked database."""
 
+POSTGRESQL_ARGUMENTS = {"client_encoding": "utf8"}
+"""For its driver: text is text also where a database declares no encoding, as those made in the locale C do."""
+
 _MIGRATION_LOCK = 0x7472_6D69  # any number that only this program uses, for PostgreSQL's advisory lock
 
 
@@ -237,7 +240,9 @@ def _engine(url: str) -> Engine:
             sa.event.listen(engine, "connect", prepare_sqlite)
             sa.event.listen(engine, "begin", _begin_sqlite)
             return engine
-        return sa.create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=16)
+        return sa.create_engine(
+            parsed, pool_pre_ping=True, pool_size=8, max_overflow=16, connect_args=POSTGRESQL_ARGUMENTS
+        )
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(
             f"The database URL {url.split('@')[-1]!r} cannot be used: {error}. "

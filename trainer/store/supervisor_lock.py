@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
-from trainer.store.database import Database
+from trainer.store.database import POSTGRESQL_ARGUMENTS, Database
 from trainer.store.file_lock import FileLock
 
 _KEY = 0x7472_7376  # any number that only this program uses; advisory locks are per database
@@ -46,7 +46,9 @@ class _AdvisoryLock:
     """A session lock of PostgreSQL: it lasts as long as the connection that took it."""
 
     def __init__(self, url: str) -> None:
-        self._engine = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+        self._engine = sa.create_engine(
+            url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT", connect_args=POSTGRESQL_ARGUMENTS
+        )
         self._connection: Connection | None = None
 
     def acquire(self) -> bool:
