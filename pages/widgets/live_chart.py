@@ -94,7 +94,7 @@ def live_panel(
     empty: str = "No runs yet — press Start",
     options: Mapping[str, Any] | None = None,
     on_choices: Callable[[Mapping[str, Any]], None] = lambda _: None,
-    on_clear: Callable[[], None] = lambda: None,
+    on_clear: Callable[[], None] | None = None,
     key: str = "live",
 ) -> None:
     """Draws the status line and the live charts.
@@ -104,7 +104,7 @@ def live_panel(
     "lr": [...], "steps_per_epoch": n}`. `follow` is the run that the status line shows (else the newest that is
     not over, else the last). `options` are those of `ChartOptions` with which charts begin (None: the browser's own of the last
     visit). `on_choices` gets the options and which of the `shown` runs are `hidden` when the visitor changes them; `on_clear`
-    is called for "Clear chart". Keep `key` the same on every rerun: it is what keeps the charts mounted.
+    is called for "Clear chart", which is there only with it. Keep `key` the same on every rerun: it is what keeps the charts mounted.
     """
     data = shared_data("curves/chart_panel", token) | {
         "runs": [asdict(run) for run in runs],
@@ -113,10 +113,11 @@ def live_panel(
         "follow": follow,
         "empty": empty,
         "options": dict(options or {}),
+        "clearable": on_clear is not None,
     }
     _component(
         data=[data],
         key=key,
         on_choices_change=lambda: on_choices(st.session_state[key]["choices"]),
-        on_clear_change=on_clear,
+        on_clear_change=on_clear or (lambda: None),
     )

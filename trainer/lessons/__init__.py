@@ -1,0 +1,6 @@
+"""Lessons: a question, a prediction, runs that answer it, and why. Each is a Markdown file in this folder (docs/lessons.md)."""
+
+from trainer.lessons.files import LessonError
+from trainer.lessons.lesson import Lesson
+
+__all__ = ["Lesson", "LessonError"]
