@@ -104,7 +104,7 @@ def live_panel(
     "lr": [...], "steps_per_epoch": n}`. `follow` is the run that the status line shows (else the newest that is
     not over, else the last). `options` are those of `ChartOptions` with which charts begin (None: the browser's own of the last
     visit). `on_choices` gets the options and which of the `shown` runs are `hidden` when the visitor changes them; `on_clear`
-    is called for "Clear chart", which is there only with it. Keep `key` the same on every rerun: it is what keeps the charts mounted.
+    is called for "Clear chart", which is there only with it. Keep `key` the same on every rerun: that keeps the charts mounted.
     """
     data = shared_data("curves/chart_panel", token) | {
         "runs": [asdict(run) for run in runs],

@@ -59,11 +59,24 @@ def parse_lesson(text: str, name: str, file: str) -> Lesson:
             {**values, "name": name, "sections": _sections(tokens[1:], text.splitlines(), file)}
         )
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        found = error.errors(include_url=False)
+        # A key that is misspelled is missing, too; the misspelling says more.
+        first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
         raise front.error(_place(first), _sentence(first)) from None
     for place, sentence in problems(lesson):
         raise front.error(place, sentence)
     return lesson
+
+
+class _Loader(yaml.SafeLoader):
+    """Without anchors, which could make a short file endless."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """Raises ComposerError at an alias."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.composer.ComposerError(None, None, "aliases are not used here", mark)
+        return super().compose_node(parent, index)
 
 
 class FrontMatter:
@@ -73,8 +86,8 @@ class FrontMatter:
         """`before` is the number of lines before it. Raises LessonError where it is not YAML with unique keys."""
         self.file, self.before = file, before
         try:
-            self.root = yaml.compose(text, yaml.SafeLoader)
-            self.values: Any = yaml.safe_load(text)
+            self.root = yaml.compose(text, _Loader)
+            self.values: Any = yaml.load(text, _Loader)  # noqa: S506 - it is a safe one
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise LessonError(

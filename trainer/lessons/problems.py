@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from trainer.choice import unknown
-from trainer.config import ConfigError
+from trainer.config import ConfigError, RunConfig
 from trainer.lessons.claims import Claim
 from trainer.lessons.lesson import RECIPE, Lesson
 from trainer.lessons.questions import Answers, Draw, Question, Read, Which
@@ -67,11 +68,14 @@ def _arms(lesson: Lesson) -> Problems:
     if not lesson.data:
         yield ("title",), "`data` is missing. Name the data set, such as `data: digits`."
         return
-    for name, changes in lesson.arms.items():
+    known: dict[str, Any] = {"data": lesson.data, **lesson.shared}
+    steps: list[tuple[Place, dict[str, Any]]] = [(("data",), {"data": lesson.data}), (("shared",), known)]
+    steps += [(("arms", name), {**known, **changes}) for name, changes in lesson.arms.items()]
+    for place, values in steps:
         try:
-            Lesson.model_copy(lesson, update={"arms": {name: changes}}).configs  # noqa: B018 - only whether it raises
+            RunConfig.from_flat(values)
         except ConfigError as error:
-            yield ("arms", name), str(error)
+            yield place, str(error)
             return
     try:
         lesson.design()
