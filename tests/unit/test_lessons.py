@@ -122,7 +122,7 @@ def test_the_example_of_the_documentation_is_a_lesson():
         ("family: optimizer", "family: optimiser", "family", "did you mean optimizer"),
         ("data: digits", "data: digit", "data: digit", "did you mean digits"),
         ("learning_rate: 0.02", "learning_rate: -1", "shared:", "learning_rate is -1, but must be"),
-        ("  with momentum: {optimizer: m", "  with momentum: {optimizr: m", "with momentum: {opt", "There is no knob called 'optimizr'"),
+        ("m: {optimizer: mo", "m: {optimizr: mo", "with momentum: {opt", "There is no knob called 'optimizr'"),
         ("    arm: plain", "    arm: plane", "    arm: plane", "did you mean plain"),
         ("below: plain", "below: plane", "below: plane", "did you mean plain"),
         ("below: plain", "beneath: plain", "beneath", "There is no key called 'beneath'"),

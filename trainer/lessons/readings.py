@@ -67,6 +67,11 @@ def _best_epoch(run: Trained) -> float:
     return float(run.results["best"].get("epoch", math.nan))
 
 
+def _norm(pick: Callable[[NDArray[np.float64]], Any], run: Trained) -> float:
+    norms = run.steps.get("grad_norm", np.zeros(0))
+    return float(pick(norms)) if len(norms) else math.nan
+
+
 def _share_clipped(run: Trained) -> float:
     """Without clipping, whether a step was clipped is not a number."""
     clipped = np.nan_to_num(run.steps.get("clipped", np.zeros(1)))
@@ -89,8 +94,8 @@ FIGURES: Final[Mapping[str, Figure]] = {
     "rise": Figure("final validation loss divided by the lowest", _rise),
     "best_epoch": Figure("epoch of the lowest validation loss", _best_epoch),
     "epochs": Figure("epochs trained", lambda run: float(run.results["epochs"])),
-    "largest_norm": Figure("largest gradient norm", lambda run: float(np.nanmax(run.steps["grad_norm"]))),
-    "first_norm": Figure("gradient norm of the first step", lambda run: float(run.steps["grad_norm"][0])),
+    "largest_norm": Figure("largest gradient norm", partial(_norm, np.nanmax)),
+    "first_norm": Figure("gradient norm of the first step", partial(_norm, lambda norms: norms[0])),
     "share_clipped": Figure("share of steps clipped", _share_clipped, percent=True),
     "skipped_steps": Figure("steps skipped", lambda run: float(run.results["skipped_steps"])),
     "diverged": Figure("diverged (1) or not (0)", lambda run: float(run.results["stopped_by"] == DIVERGED)),

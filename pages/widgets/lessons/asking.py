@@ -34,12 +34,11 @@ def prediction_step(learner: Learner) -> None:
 
 
 def checkpoint_step(learner: Learner) -> None:
-    """Draws the questions that the visitor answers from their own curves, with the curves above."""
+    """Draws the questions that the visitor answers from their own curves, with the curves below."""
     arms = arms_of(learner)
     found = runs_of(learner)
     if arms is None or found is None:
         return
-    draw_live(learner, {run.id: arm for arm, run in found.runs.items()}, list(found.runs.values()))
     setting, answers = learner.lesson.setting, learner.progress.answers("checkpoint")
     for number, (question, answer) in enumerate(zip(learner.lesson.checkpoints, answers, strict=True)):
         with st.container(border=True, key=learner.key(f"checked-{number}")):
@@ -51,6 +50,7 @@ def checkpoint_step(learner: Learner) -> None:
         st.html(
             '<div class="tp-empty tp-done"><h2>Lesson finished</h2><p>You predicted, trained, and found out why.</p></div>'
         )
+    draw_live(learner, {run.id: arm for arm, run in found.runs.items()}, list(found.runs.values()))
 
 
 def judged(right: bool | None, sentence: str, because: str) -> str:
@@ -92,7 +92,7 @@ def ask(
             key=key,
             placeholder="Your answer",
             on_change=lambda: _keep(learner, item, key),
-            help="Read it from your own curves above.",
+            help="Read it from your own curves below.",
             width=480,
         )
         return

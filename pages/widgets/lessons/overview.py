@@ -40,14 +40,14 @@ def _card(lesson: Lesson, progress: Progress) -> None:
         state, words = _state(progress)
         st.html(
             f'<h3 class="tp-title tp-first">{escape_html(lesson.title)}</h3><p class="tp-line">{escape_html(lesson.question)}</p>'
-            f'<p class="tp-quiet">{lesson.minutes} minutes · {len(lesson.configs)} runs {state_pill(state, words)}</p>',
+            f'<p class="tp-quiet">{lesson.minutes} minutes · {len(lesson.configs)} runs · {state_pill(state, words)}</p>',
             width="stretch",
         )
         begun = progress.step > 0
         st.button(
             "Look again" if progress.is_finished else "Continue" if begun else "Begin",
             key=f"lesson-open-{lesson.name}",
-            type="secondary" if progress.is_finished else "primary",
+            type="primary" if begun and not progress.is_finished else "secondary",
             help=f"Open the lesson “{lesson.title}”.",
             on_click=link_to_lesson,
             args=(lesson.name, 1 if progress.is_finished else max(progress.step, 1)),

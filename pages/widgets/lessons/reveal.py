@@ -89,9 +89,10 @@ def _figure(question: Draw, answer: Any, arms: Arms) -> go.Figure:
     figure.update_xaxes(title="Epoch")
     figure.update_yaxes(title=COLUMNS[question.draw], range=[question.bottom, _top(question, arms)])
     figure.update_layout(
-        height=360,
-        margin={"l": 55, "r": 10, "t": 10, "b": 45},
-        legend={"orientation": "h", "y": 1.14},
+        height=400,
+        margin={"l": 55, "r": 10, "t": 10, "b": 10},
+        # Below the axis: on a phone its entries stand under one another.
+        legend={"orientation": "h", "y": -0.22, "yanchor": "top"},
     )
     return figure
 

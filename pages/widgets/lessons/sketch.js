@@ -2,8 +2,9 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDTH = 640;
-const HEIGHT = 300;
-const FRAME = { left: 52, right: 14, top: 14, bottom: 40 };
+const HEIGHTS = { wide: 300, narrow: 520 };
+const NARROW = 480; // pixels
+const FRAME = { left: 64, right: 14, top: 14, bottom: 40 };
 
 /**
  * The shapes to choose from: heights from 0, the bottom, to 1 at places from 0 to 1.
@@ -99,12 +100,13 @@ function drawn(tag, attributes, parent) {
   return node;
 }
 
-const BOX = {
+/** @param {number} height */
+const boxIn = (height) => ({
   left: FRAME.left,
   top: FRAME.top,
   width: WIDTH - FRAME.left - FRAME.right,
-  height: HEIGHT - FRAME.top - FRAME.bottom,
-};
+  height: height - FRAME.top - FRAME.bottom,
+});
 
 /** @typedef {{ title: string, label: string, epochs: number, low: number, high: number, points: number, drawn: number[] | null,
  *   locked: boolean }} SketchData */
@@ -115,9 +117,7 @@ class Sketch {
     this.root = document.createElement("div");
     this.root.className = "frame";
     parent.append(this.root);
-    this.plot = /** @type {SVGSVGElement} */ (
-      drawn("svg", { class: "plot", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" }, this.root)
-    );
+    this.plot = /** @type {SVGSVGElement} */ (drawn("svg", { class: "plot", role: "img" }, this.root));
     this.axes = drawn("g", {}, this.plot);
     this.curve = drawn("path", { class: "curve" }, this.plot);
     this.hint = document.createElement("p");
@@ -130,6 +130,8 @@ class Sketch {
     /** @type {(number | null)[]} */
     this.values = [];
     this.known = ""; // the data of the last call
+    this.height = HEIGHTS.wide;
+    this.box = boxIn(this.height);
     /** @type {SketchData | null} */
     this.data = null;
     /** @type {(values: number[]) => void} */
@@ -152,6 +154,11 @@ class Sketch {
     this.values = data.drawn ?? (this.values.length === data.points && !data.locked ? this.values : []);
     if (!this.values.length) this.values = Array.from({ length: data.points }, () => null);
     this.plot.classList.toggle("locked", data.locked);
+    const { clientWidth } = this.root;
+    this.height = clientWidth && clientWidth < NARROW ? HEIGHTS.narrow : HEIGHTS.wide;
+    this.box = boxIn(this.height);
+    this.plot.setAttribute("viewBox", `0 0 ${WIDTH} ${this.height}`);
+    this.plot.classList.toggle("narrow", this.height === HEIGHTS.narrow);
     this.#drawAxes(data);
     this.#drawShapes(data);
     this.#draw();
@@ -177,11 +184,11 @@ class Sketch {
     if (!this.data) return;
     const box = this.plot.getBoundingClientRect();
     const x = ((event.clientX - box.left) / box.width) * WIDTH;
-    const y = ((event.clientY - box.top) / box.height) * HEIGHT;
+    const y = ((event.clientY - box.top) / box.height) * this.height;
     const inside = (/** @type {number} */ share) => Math.min(Math.max(share, 0), 1);
     const { low, high } = this.data;
-    const at = inside((x - BOX.left) / BOX.width);
-    const to = { at, value: low + (high - low) * (1 - inside((y - BOX.top) / BOX.height)) };
+    const at = inside((x - this.box.left) / this.box.width);
+    const to = { at, value: low + (high - low) * (1 - inside((y - this.box.top) / this.box.height)) };
     this.values = stroke(this.values, from ?? to, to);
     this.pen = to;
     this.#draw();
@@ -203,7 +210,7 @@ class Sketch {
 
   #draw() {
     if (!this.data) return;
-    this.curve.setAttribute("d", pathOf(this.values, this.data, BOX));
+    this.curve.setAttribute("d", pathOf(this.values, this.data, this.box));
     const known = this.values.filter((value) => value !== null);
     const complete = known.length === this.values.length;
     const number = (/** @type {number} */ value) => value.toPrecision(2);
@@ -225,7 +232,7 @@ class Sketch {
   /** @param {SketchData} data */
   #drawAxes(data) {
     this.axes.replaceChildren();
-    const { left, top, width, height } = BOX;
+    const { left, top, width, height } = this.box;
     for (const share of [0, 0.25, 0.5, 0.75, 1]) {
       const y = top + height * (1 - share);
       drawn("line", { class: "grid", x1: left, x2: left + width, y1: y, y2: y }, this.axes);
@@ -233,18 +240,17 @@ class Sketch {
       const text = drawn("text", { x: left - 8, y: y + 4, "text-anchor": "end" }, this.axes);
       text.textContent = String(Number(value.toPrecision(3)));
     }
-    for (const share of [0, 0.5, 1]) {
-      const anchor = ["start", "middle", "end"][share * 2];
-      const text = drawn(
-        "text",
-        { x: left + width * share, y: HEIGHT - 20, "text-anchor": anchor },
-        this.axes,
-      );
-      text.textContent = String(Math.round(1 + (data.epochs - 1) * share));
+    const below = this.height - 12;
+    for (const [share, anchor, said] of [
+      [0, "start", "1"],
+      [0.5, "middle", "Epoch"],
+      [1, "end", String(data.epochs)],
+    ]) {
+      const place = { x: left + width * Number(share), y: below, "text-anchor": anchor };
+      drawn("text", place, this.axes).textContent = String(said);
     }
-    drawn("text", { x: left + width / 2, y: HEIGHT - 4, "text-anchor": "middle" }, this.axes).textContent =
-      "Epoch";
-    drawn("text", { x: left + 8, y: top + 16 }, this.axes).textContent = data.title;
+    drawn("text", { x: left + width - 8, y: top + 24, "text-anchor": "end" }, this.axes).textContent =
+      data.title;
   }
 
   /** @param {SketchData} data */

@@ -29,6 +29,8 @@ from trainer.store import Run, Store, StoreError
 
 STEP = 3
 PREDICT = 2
+CHARTS = ("loss", "metric", "lr", "grad_norm")
+"""What a lesson looks at. The other charts are on the Train page."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +192,7 @@ def draw_live(learner: Learner, labels: Mapping[int, str], runs: Sequence[Run]) 
         [_shown(run, labels[run.id], number) for number, run in enumerate(runs)],
         page_token(get_settings().home, learner.context.owner, [run.id for run in runs]),
         score=score_of(learner.lesson),
+        charts=CHARTS,
         empty="The curves appear here within a second.",
         key=learner.key("live"),
     )
