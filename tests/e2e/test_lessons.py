@@ -52,6 +52,8 @@ def test_predict_run_reveal_now_you(shared_site, visitor):
     expect(page.get_by_text("You drew a validation loss that ends at")).to_be_visible()
     page.reload()
     expect(page.get_by_text("It was “with batch norm”")).to_be_visible()
+    # A click before the first run of the script has ended may be overtaken by the address of that run.
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
     button(page, "Next: why").click()
     expect(page.locator(".katex-display").first).to_be_visible()
     expect(page.get_by_text("In evaluation, after this one step")).to_be_visible()

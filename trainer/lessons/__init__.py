@@ -1,6 +1,5 @@
 """Lessons: a question, a prediction, runs that answer it, and why. Each is a Markdown file in this folder (docs/lessons.md)."""
 
-from trainer.lessons.files import LessonError
-from trainer.lessons.lesson import Lesson
+from trainer.lessons.lesson import Lesson, LessonError
 
 __all__ = ["Lesson", "LessonError"]

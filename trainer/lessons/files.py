@@ -14,16 +14,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from trainer.choice import short_repr, unknown
-from trainer.lessons.lesson import SECTIONS, Bounds, Goal, Lesson, NowYou
+from trainer.lessons.lesson import SECTIONS, Bounds, Goal, Lesson, LessonError, NowYou
 from trainer.lessons.problems import Place, problems
 from trainer.lessons.questions import KINDS
 
 MAX_LENGTH: Final = 100_000
 """Characters of a file."""
-
-
-class LessonError(ValueError):
-    """A lesson file that cannot be used. The message is a sentence with file, line, value and remedy."""
 
 
 def read_lesson(path: Path) -> Lesson:
@@ -68,7 +64,7 @@ def parse_lesson(text: str, name: str, file: str) -> Lesson:
     return lesson
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(yaml.SafeLoader):  # type: ignore[misc] # yaml has no types
     """Without anchors, which could make a short file endless."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:

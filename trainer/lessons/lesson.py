@@ -25,6 +25,10 @@ SECTIONS: Final = ("Question", "Why", "Now you")
 Scalar = str | int | float | bool
 
 
+class LessonError(ValueError):
+    """A lesson that cannot be used. The message is a sentence with file, line, value and remedy."""
+
+
 class Bounds(BaseModel):
     """Where a knob's value must be."""
 

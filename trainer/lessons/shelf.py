@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from trainer.choice import unknown
-from trainer.lessons.files import LessonError, read_lesson
-from trainer.lessons.lesson import RECIPE, Lesson
+from trainer.lazy import lazy
+from trainer.lessons.lesson import RECIPE, Lesson, LessonError
 from trainer.registry import families
 
+files = lazy("trainer.lessons.files")  # parsers, which the first page does not need
 FOLDER: Final = Path(__file__).parent
 
 
@@ -19,7 +20,7 @@ FOLDER: Final = Path(__file__).parent
 def lessons() -> Mapping[str, Lesson]:
     """Returns the lessons by name, those of a family together. Raises LessonError where a file is wrong."""
     order = [*_course(), RECIPE]
-    found = [read_lesson(path) for path in sorted(FOLDER.glob("*.md"))]
+    found = [files.read_lesson(path) for path in sorted(FOLDER.glob("*.md"))]
     return {one.name: one for one in sorted(found, key=lambda one: order.index(one.family))}
 
 
