@@ -1,4 +1,4 @@
-"""The Spaces page: make a shared space, join one by a link, and look after its members."""
+"""The Spaces page: make a shared space, join one by a link or a code, and look after its members."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import streamlit as st
 from pages.widgets.markup import facts_list, information, problem, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import heading
+from pages.widgets.rooms import join_room, look_after_room, new_room, room_state
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.space_choice import PRIVATE, enter
 from pages.widgets.space_members import space_members
@@ -31,15 +32,17 @@ def page(context: PageContext) -> None:
     """Draws the page."""
     heading(
         "Spaces",
-        "What you train is private until you share it. In a project, its members see each other's runs, comparisons and "
-        "files.",
+        "What you train is private until you share it. In a project or a room, its members see each other's runs, "
+        "comparisons and files.",
     )
     _invitation(context)
+    join_room(context)
     shared = context.store.spaces(context.owner)
     _private(context)
     for one in shared:
         _card(context, one)
     _new_project(context)
+    new_room(context)
 
 
 def _invitation(context: PageContext) -> None:
@@ -96,10 +99,14 @@ def _card(context: PageContext, space: Space) -> None:
     role = context.roles[space.id]
     with st.container(border=True, key=f"space-{space.id}", gap="small"):
         facts = {"Kind": space.kind.capitalize(), "Your role": role.capitalize()}
+        if space.kind is SpaceKind.ROOM:
+            facts["State"] = room_state(space)
         archived = quiet("Archived: it can be looked at, and nothing is added.") if space.archived else ""
         st.html(f'<h2 class="tp-title">{escape_html(space.title)}</h2>{archived}{facts_list(facts)}')
         with st.container(horizontal=True, gap="small"):
             _enter_button(context, space.id, space.id)
+        if space.kind is SpaceKind.ROOM:
+            look_after_room(context, space)
         if st.toggle("Members and links", key=f"members-{space.id}"):
             space_members(context, space)
 

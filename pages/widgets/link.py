@@ -18,7 +18,7 @@ from trainer.config import ConfigError, RunConfig, attributes, check, plain_knob
 from trainer.registry import Family, Knob, Technique, families
 
 _OF_PAGES = {"run", "comparison", "baseline", "fix", "technique", "lesson", "step"}
-_PAGE_PARAMETERS = frozenset({*_OF_PAGES, "space", "key", "join", "embed", "embed_options"})
+_PAGE_PARAMETERS = frozenset({*_OF_PAGES, "space", "key", "join", "room", "embed", "embed_options"})
 _FILTERS = ("runs-", "comparisons-")
 MAX_NOTICES = 5
 

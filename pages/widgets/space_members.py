@@ -12,7 +12,7 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.share import copy_button
 from pages.widgets.text import escape_html, escape_markdown
-from trainer.spaces import Link, LinkKind, Membership, Role, Space
+from trainer.spaces import Link, LinkKind, Membership, Role, Space, SpaceKind
 from trainer.store import MAX_LENGTHS
 from trainer.store.access import digest_of
 from trainer.store.spaces import LINK_DAYS
@@ -53,6 +53,14 @@ def _member(context: PageContext, space: Space, member: Membership, owns: bool) 
             )
         else:
             st.html(quiet(member.role.capitalize()))
+        if owns and not you and space.kind is SpaceKind.ROOM:
+            st.button(
+                "Hide name",
+                key=f"hide-{space.id}-{handle}",
+                type="tertiary",
+                help="Calls them “Guest” and a number from now on.",
+                on_click=partial(_hide_name, context, space.id, member.person),
+            )
         if owns or you:
             st.button(
                 "Leave" if you else "Remove",
@@ -154,6 +162,11 @@ def _make_invitation(context: PageContext, space: str, role: Role) -> None:
 @reporting_errors()
 def _set_role(context: PageContext, space: str, person: str, key: str) -> None:
     context.store.set_role(space, person, st.session_state[key], by=context.owner)
+
+
+@reporting_errors()
+def _hide_name(context: PageContext, space: str, person: str) -> None:
+    context.store.hide_name(space, person, by=context.owner)
 
 
 @reporting_errors()

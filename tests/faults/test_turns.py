@@ -116,7 +116,7 @@ def test_what_does_not_fit_in_memory_takes_turns(tmp_path: Path) -> None:
     lab = Lab(tmp_path, turn=0.1)
     lab.default_workers = True
     lab.start(program=Path(__file__).with_name("short_of_memory.py"))
-    runs = [lab.create(owner=f"person {number}", epochs=8, pace=60) for number in range(3)]
+    runs = [lab.create(owner=f"person {number}", epochs=12, pace=60) for number in range(3)]
     seen = states_until(lab, runs[0], lab.store.is_full)
     lab.until(lambda: all(lab.store.last_step(run_id, "step") > 0 for run_id in runs))
     assert seen <= {"queued", "running"}

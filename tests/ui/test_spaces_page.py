@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from page_testing import VISITOR, has, text_of, widget
 
+from pages.server.guesses import Guesses
 from trainer.config import RunConfig
 from trainer.spaces import LinkKind, Role, SpaceKind
 from trainer.store import StoreError
@@ -148,3 +149,65 @@ def test_names_and_titles_are_text(lab):
     assert any("evil" in label for label in labels)
     assert not any(image in label for label in labels)
     assert "<b>!" not in text_of(app)
+
+
+# -- rooms ------------------------------------------------------------------------------------------------------
+
+
+def press(app, label):
+    next(one for one in app.button if one.label == label).click().run()
+    assert not app.exception
+
+
+def test_a_room_is_made_with_a_code_and_looked_after(lab):
+    app = lab.go(lab.open(), "spaces")
+    widget(app, "room-title").set_value("Monday")
+    widget(app, "room-name").set_value("Ms Lee")
+    press(app, "Make the room")
+    (room,) = lab.store.spaces(VISITOR)
+    assert app.query_params["space"] == room.id
+    assert f"{room.code[:3]} {room.code[3:]}" in text_of(app)
+    assert "Open, ends in 2" in text_of(app)
+    press(app, "Lock")
+    assert "Locked, ends in" in text_of(app)
+    press(app, "End the room")
+    assert "Ended" in text_of(app)
+    assert room.code[3:] not in text_of(app)
+    press(app, "Open again for 2 hours")
+    assert lab.store.spaces(VISITOR)[0].is_open
+
+
+def test_a_student_joins_by_the_link_with_a_name_alone(lab):
+    lab.store.open_room("Monday", 2, by="teacher", name="Ms Lee")
+    (room,) = lab.store.spaces("teacher")
+    app = lab.go(lab.open(room=room.code), "spaces")
+    assert widget(app, "room-code").value == room.code
+    widget(app, "room-nickname").set_value("Max")
+    press(app, "Join")
+    assert lab.store.roles(VISITOR)[room.id] is Role.MEMBER
+    assert app.query_params["space"] == room.id
+    assert has(app, "start"), "there is something to do at once"
+
+
+def test_wrong_codes_are_refused_and_soon_not_even_tried(lab, monkeypatch):
+    monkeypatch.setattr("pages.widgets.rooms.guesses", Guesses())  # the other tests' visitor is the same
+    app = lab.go(lab.open(), "spaces")
+    widget(app, "room-nickname").set_value("Max")
+    for _ in range(10):
+        widget(app, "room-code").set_value("AAAAAA")
+        press(app, "Join")
+        assert "There is no room with the code &#x27;AAAAAA&#x27;" in text_of(app)
+    press(app, "Join")
+    assert "Wait a minute" in text_of(app)
+
+
+def test_a_teacher_hides_a_name(lab):
+    room = lab.store.open_room("Monday", 2, by=VISITOR, name="Ms Lee")
+    (made,) = lab.store.spaces(VISITOR)
+    lab.store.join_room(made.code, "<b>rude</b>", by="eve")
+    app = lab.go(lab.open(space=room), "spaces")
+    widget(app, f"members-{room}").set_value(True).run()
+    assert "&lt;b&gt;rude" in text_of(app)
+    press(app, "Hide name")
+    assert "rude" not in text_of(app)
+    assert "Guest 1" in text_of(app)

@@ -61,7 +61,9 @@ def test_ctrl_c_stops_in_order_and_resume_ends_like_a_run_that_never_stopped(tmp
         "precision=bf16",
     ]
     straight = json.loads(cli(tmp_path / "straight", "run", *values, "--json")[1])
-    process = started(tmp_path / "home", "run", *values, "pace=60")
+    process = started(
+        tmp_path / "home", "run", *values, "pace=10"
+    )  # eight seconds, so that Ctrl-C comes in time
     wait_for_steps(tmp_path / "home", 20)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=PATIENCE)

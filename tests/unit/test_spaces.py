@@ -144,7 +144,16 @@ OF_NOBODY = {
         "spaces",
         "links",
     ),
-    *("reading", "writing", "close", "change_stamp", "stamp_reader", "supervisor_status", "invitation"),
+    *(
+        "reading",
+        "writing",
+        "close",
+        "change_stamp",
+        "stamp_reader",
+        "supervisor_status",
+        "invitation",
+        "room_with",
+    ),
     *("download", "download_of", "downloads", "inspection", "inspections"),
     *(
         "first_in_line",
@@ -253,6 +262,9 @@ RULES: dict[str, Callable[[Store, World, str], Any]] = {
     "set_role": lambda store, world, by: store.set_role(world.space, "vera", Role.OWNER, by=by),
     "remove_member": lambda store, world, by: store.remove_member(world.space, "ann", by=by),
     "invite": lambda store, world, by: store.invite(world.space, Role.OWNER, by=by),
+    "hide_name": lambda store, world, by: store.hide_name(world.space, "max", by=by),
+    "stop_all": lambda store, world, by: store.stop_all(world.space, by=by),
+    "clear_space": lambda store, world, by: store.clear_space(world.space, by=by),
 }
 
 

@@ -18,8 +18,8 @@ from trainer.describe.text import escape_html, shorten
 from trainer.store import Points
 
 BANDS: Final[dict[BandKind, str]] = {
-    "mean": "Mean with 95% interval",
-    "range": "Lowest to highest",
+    "mean": "Mean, 95% interval",
+    "range": "Lowest–highest",
     "lines": "Every run",
 }
 

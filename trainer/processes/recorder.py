@@ -30,7 +30,7 @@ from trainer.store.points import Array
 
 INTERVAL = 0.2
 """Seconds of training between commits, for each of the runs that train together: their writers share one processor with it."""
-MAX_INTERVAL = 1.0
+MAX_INTERVAL = 2.5
 """Seconds after which points are committed although training has mostly waited for a processor meanwhile."""
 BEAT_INTERVAL = 0.5
 """Seconds between heartbeats while there is nothing to commit."""
@@ -78,7 +78,7 @@ class Recorder:
         self._views: dict[str, tuple[int, bytes]] = {}
         self._notices: deque[str] = deque()
         self._progress = Progress()
-        self._capacity, self._interval, self._crowded = CAPACITY, INTERVAL, False
+        self._capacity, self._interval, self._share = CAPACITY, INTERVAL, 1.0
         self._eager = True
         self._wake, self._closing = threading.Event(), False
         self._waiters: deque[threading.Event] = deque()
@@ -198,18 +198,18 @@ class Recorder:
             log_line(f"Recording ended: {error}")
 
     def _pause(self) -> None:
-        """Waits until training has gone on for an interval, so that many runs on few cores do not spend them on commits. While
-        training waits for a core most of the time, this thread does not even wake to look: each wake-up takes one from a run."""
+        """Waits until training has gone on for an interval, so that many runs on few cores do not spend them on commits. How long
+        that takes is foreseen from training's share of a core: each wake-up to look takes the core from a run."""
         began, before = time.monotonic(), waited(self._trainer)
-        longest = max(MAX_INTERVAL, self._interval)
-        pause = longest if self._crowded else self._interval
-        while not self._wake.wait(pause):
+        enough, longest = 0.75 * self._interval, max(MAX_INTERVAL, self._interval)
+        passed, pause = 0.0, max(self._interval, enough / self._share)
+        while not self._wake.wait(min(pause, longest - passed)):
             passed = time.monotonic() - began
             trained = passed - (waited(self._trainer) - before)
-            self._crowded = trained < 0.5 * passed
-            if trained > 0.75 * self._interval or passed > 0.99 * longest:
+            self._share = min(1.0, max(0.01, trained / passed))
+            if trained >= enough or passed > 0.99 * longest:
                 return
-            pause = longest - passed
+            pause = max(0.05, (enough - trained) / self._share)
 
     def _round(self, force: bool) -> None:
         self._watch_parent()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 
@@ -34,13 +34,22 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Space:
-    """A shared space. Archived, it can be looked at, and nothing is added."""
+    """A shared space. Archived, it can be looked at, and nothing is added. A room also has the `code` by which people join until
+    it `ends`; locked, it lets nobody new in."""
 
     id: str
     kind: SpaceKind
     title: str
     created: datetime
     archived: bool
+    code: str | None
+    locked: bool
+    ends: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anything can be added."""
+        return not self.archived and (self.ends is None or datetime.now(UTC) < self.ends)
 
 
 @dataclass(frozen=True)

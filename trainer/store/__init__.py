@@ -22,9 +22,9 @@ from trainer.store.moving import MoveStore
 from trainer.store.points import Batch, Points
 from trainer.store.queue import QueuedRun, QueueStore
 from trainer.store.rights import Limits
+from trainer.store.rooms import RoomStore
 from trainer.store.runs import ENDED, LIVE, MAX_LENGTHS, MAX_TAG, MAX_TAGS, Changes, Run
 from trainer.store.schema import supervisor
-from trainer.store.searches import SearchStore
 from trainer.store.spaces import SpaceStore
 from trainer.store.supervisor_lock import supervisor_lock
 from trainer.store.uploads import Upload, UploadStore
@@ -63,7 +63,7 @@ __all__ = [
 
 
 class Store(
-    SearchStore,
+    RoomStore,
     AttemptStore,
     BookmarkStore,
     BranchStore,

@@ -54,9 +54,14 @@ class Access(Database):
         space = self.space or by
         if reason := may_add(space, by, roles_of(connection, by)):
             raise StoreError(reason)
-        if connection.execute(_ARCHIVED, {"space": space}).scalar():
+        state = connection.execute(_STATE, {"space": space}).first()
+        if state is not None and state.archived:
             raise StoreError(
                 "This space is archived: it can be looked at, and nothing is added. Choose another one."
+            )
+        if state is not None and state.ends is not None and state.ends <= datetime.now(UTC):
+            raise StoreError(
+                "This room has ended: it can be looked at, and nothing is added. Choose another space."
             )
         return space
 
@@ -109,7 +114,7 @@ def digest_of(key: str) -> str:
 
 
 _SPACE = sa.select(spaces.c.id).where(spaces.c.id == sa.bindparam("space"))
-_ARCHIVED = sa.select(spaces.c.archived).where(spaces.c.id == sa.bindparam("space"))
+_STATE = sa.select(spaces.c.archived, spaces.c.ends).where(spaces.c.id == sa.bindparam("space"))
 _ROLES = sa.select(memberships.c.space, memberships.c.role).where(
     memberships.c.person == sa.bindparam("person")
 )

@@ -14,7 +14,7 @@ from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import JobState, RunState, SearchState
 from trainer.spaces.spaces import LinkKind, Role, SpaceKind
 
-HEAD = "0015"
+HEAD = "0016"
 """Newest migration. Known here so that opening a current database does not import Alembic."""
 
 
@@ -306,8 +306,13 @@ spaces = sa.Table(
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("created", Utc, nullable=False),
     sa.Column("archived", sa.Boolean, nullable=False),
+    sa.Column("code", sa.String(6)),
+    sa.Column("locked", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("ends", Utc),
+    sa.Index(None, "code", unique=True),
 )
-"""Shared spaces. A private space, and the installation's, have no row: their ids say whose they are (trainer/spaces)."""
+"""Shared spaces. A private space, and the installation's, have no row: their ids say whose they are (trainer/spaces). Only a
+room has a code and an end."""
 
 memberships = sa.Table(
     "memberships",

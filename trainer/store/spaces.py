@@ -41,19 +41,14 @@ class SpaceStore(Access):
     where they may not."""
 
     def create_space(self, kind: SpaceKind, title: str, *, by: str, name: str) -> str:
-        """Adds a room or a project whose owner is `by`, under `name` there, and returns its id."""
-        if not (title := bounded("name", title.strip())):
-            raise StoreError("The space has no title; give it one.")
-        row = {"id": secrets.token_hex(8), "kind": kind, "title": title, "archived": False}
+        """Adds a project whose owner is `by`, under `name` there, and returns its id."""
         with self.writing() as connection:
             tick(connection)
-            connection.execute(sa.insert(spaces), row | {"created": datetime.now(UTC)})
-            _add_member(connection, str(row["id"]), by, name, Role.OWNER)
-        return str(row["id"])
+            return add_space(connection, kind, title, by, name)
 
     def spaces(self, person: str | None) -> list[Space]:
         """Returns the shared spaces that a person is a member of, or all of them, by title."""
-        statement = sa.select(*_SPACE).order_by(spaces.c.title, spaces.c.id)
+        statement = sa.select(*SPACE_COLUMNS).order_by(spaces.c.title, spaces.c.id)
         if person is not None:
             own = sa.select(memberships.c.space).where(memberships.c.person == person)
             statement = statement.where(spaces.c.id.in_(own))
@@ -64,7 +59,7 @@ class SpaceStore(Access):
         """Returns the members, by name."""
         statement = sa.select(*_MEMBERSHIP).where(memberships.c.space == space).order_by(memberships.c.name)
         with self.reading() as connection:
-            _require(connection, space, by, Role.VIEWER)
+            require_role(connection, space, by, Role.VIEWER)
             return [Membership(**row._mapping) for row in connection.execute(statement)]
 
     def rename_space(self, space: str, title: str, *, by: str) -> None:
@@ -81,7 +76,7 @@ class SpaceStore(Access):
         """Gives a member another role."""
         with self.writing() as connection:
             tick(connection)
-            _require(connection, space, by, Role.OWNER)
+            require_role(connection, space, by, Role.OWNER)
             _require_another_owner(connection, space, person, unless=role)
             connection.execute(sa.update(memberships).where(_of(space, person)), {"role": role})
 
@@ -90,7 +85,7 @@ class SpaceStore(Access):
         with self.writing() as connection:
             tick(connection)
             if person != by:
-                _require(connection, space, by, Role.OWNER)
+                require_role(connection, space, by, Role.OWNER)
             _require_another_owner(connection, space, person)
             connection.execute(sa.delete(memberships).where(_of(space, person)))
 
@@ -98,7 +93,7 @@ class SpaceStore(Access):
         """Returns the key of a new link to a space, which makes whoever follows it a member with this role."""
         with self.writing() as connection:
             tick(connection)
-            _require(connection, space, by, Role.OWNER)
+            require_role(connection, space, by, Role.OWNER)
             return _add_link(connection, LinkKind.SPACE, space, None, role, by, days)
 
     def publish(self, kind: LinkKind, number: int, *, by: str, days: float = LINK_DAYS) -> str:
@@ -124,7 +119,7 @@ class SpaceStore(Access):
             invited = _invitation(connection, key)
             known = roles_of(connection, by).get(invited.space.id)
             if known is None:
-                _add_member(connection, invited.space.id, by, name, invited.role)
+                add_member(connection, invited.space.id, by, name, invited.role)
             elif not known.includes(invited.role):
                 found = _of(invited.space.id, by)
                 connection.execute(sa.update(memberships).where(found), {"role": invited.role})
@@ -147,17 +142,28 @@ class SpaceStore(Access):
             if link is None:
                 return
             if link.created_by != by:
-                _require(connection, link.space, by, Role.OWNER)
+                require_role(connection, link.space, by, Role.OWNER)
             connection.execute(sa.delete(links).where(links.c.id == link_id))
 
     def _change_space(self, space: str, by: str, **values: Any) -> None:
         with self.writing() as connection:
             tick(connection)
-            _require(connection, space, by, Role.OWNER)
+            require_role(connection, space, by, Role.OWNER)
             connection.execute(sa.update(spaces).where(spaces.c.id == space), values)
 
 
-def _require(connection: Connection, space: str, by: str, role: Role) -> None:
+def add_space(connection: Connection, kind: SpaceKind, title: str, by: str, name: str, **values: Any) -> str:
+    """Adds a space inside a transaction; see `SpaceStore.create_space`."""
+    if not (title := bounded("name", title.strip())):
+        raise StoreError("The space has no title; give it one.")
+    space = secrets.token_hex(8)
+    row = {"id": space, "kind": kind, "title": title, "archived": False, "created": datetime.now(UTC)}
+    connection.execute(sa.insert(spaces), row | values)
+    add_member(connection, space, by, name, Role.OWNER)
+    return space
+
+
+def require_role(connection: Connection, space: str, by: str, role: Role) -> None:
     """Raises StoreError where `by` does not have this role in a space, or none that includes it."""
     own = roles_of(connection, by).get(space)
     if by == COMMAND_LINE or (own is not None and own.includes(role)):
@@ -175,7 +181,8 @@ def _require_another_owner(
         raise StoreError("A space needs an owner. Make another member an owner first, or archive the space.")
 
 
-def _add_member(connection: Connection, space: str, person: str, name: str, role: Role) -> None:
+def add_member(connection: Connection, space: str, person: str, name: str, role: Role) -> None:
+    """Makes a person a member under a name. Raises StoreError where one of the two is too many or the name cannot be used."""
     if not (name := clean(name).strip()) or len(name) > MAX_NAME:
         raise StoreError(f"The name {name[:MAX_NAME]!r} has {len(name):,} characters; use 1 to {MAX_NAME}.")
     counts = [
@@ -220,14 +227,14 @@ def _invitation(connection: Connection, key: str) -> Invitation:
     )
     if row is None:
         raise StoreError(EXPIRED)
-    return Invitation(Space(**{column.name: row[column] for column in _SPACE}), row[links.c.role])
+    return Invitation(Space(**{column.name: row[column] for column in SPACE_COLUMNS}), row[links.c.role])
 
 
 def _of(space: str, person: str) -> sa.ColumnElement[bool]:
     return (memberships.c.space == space) & (memberships.c.person == person)
 
 
-_SPACE = [spaces.c[field.name] for field in fields(Space)]
+SPACE_COLUMNS = [spaces.c[field.name] for field in fields(Space)]
 _MEMBERSHIP = [memberships.c[field.name] for field in fields(Membership)]
 _LINK = [links.c[field.name] for field in fields(Link)]
 _COUNT = sa.select(sa.func.count()).select_from(memberships)
@@ -236,7 +243,7 @@ _OWNERS = sa.select(memberships.c.person).where(
     memberships.c.space == sa.bindparam("space"), memberships.c.role == Role.OWNER
 )
 _INVITED = (
-    sa.select(*_SPACE, links.c.role)
+    sa.select(*SPACE_COLUMNS, links.c.role)
     .join(links, links.c.space == spaces.c.id)
     .where(links.c.digest == sa.bindparam("digest"), links.c.expires > sa.bindparam("now"))
     .where(links.c.kind == LinkKind.SPACE, spaces.c.archived.is_(False))
