@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -178,8 +178,3 @@ class Lesson(BaseModel):
     def knobs_open(self, tries: int) -> tuple[str, ...]:
         """Returns the knobs that are open after so many tries: one at first, and one more after each."""
         return self.now_you.knobs[: tries + 1]
-
-
-def question_answers(question: Any) -> bool:
-    """Whether a question is answered by choosing, so that its outcome can be compared between seeds."""
-    return hasattr(question, "options")
