@@ -15,6 +15,7 @@ from pages.widgets.page_parts import heading
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.search.form import search_form
 from pages.widgets.search.view import search_view
+from pages.widgets.space_limits import space_left
 from pages.widgets.text import escape_html
 from pages.widgets.what_if import what_if
 from trainer.comparison.analysis import start
@@ -22,6 +23,7 @@ from trainer.comparison.design import Design, arm_name
 from trainer.comparison.measures import measure_of
 from trainer.formatting import format_duration
 from trainer.presets import PRESETS, Preset
+from trainer.spaces.limits import new_runs
 
 
 def page(context: PageContext) -> None:
@@ -41,10 +43,12 @@ def page(context: PageContext) -> None:
     search_form(context)
     comparison_list(context)
     st.html('<h2 class="tp-title">Ready-made</h2>')
+    usage = context.store.usage(context.owner)
     for name, preset in PRESETS.items():
         with st.container(border=True, key=f"preset-{name}", gap="small"):
             design = _design(context, preset)
             st.html(_card(preset, design))
+            space_left(context, new_runs(design.runs), usage=usage)
             st.button(
                 f"Start {len(design.arms) * len(design.seeds)} runs",
                 key=f"start-{name}",

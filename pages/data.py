@@ -15,6 +15,7 @@ from pages.widgets.markup import information, problem, waiting
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading, keep_or_delete
 from pages.widgets.run_polling import reporting_errors
+from pages.widgets.space_limits import space_left
 from pages.widgets.table_view import table_view
 from pages.widgets.text import escape_html, escape_markdown, run_title, shorten
 from trainer.data.images import MAX_BYTES as MAX_ARCHIVE_BYTES
@@ -25,6 +26,7 @@ from trainer.data.uploads import find_manifest, remove_upload
 from trainer.formatting import format_bytes
 from trainer.settings import get_settings
 from trainer.spaces import COMMAND_LINE
+from trainer.spaces.limits import ANY_FILE
 from trainer.store import Store, Upload
 
 REDRAW_INTERVAL = 0.4  # seconds, while a file is uploaded
@@ -91,6 +93,7 @@ def _draw_upload(context: PageContext) -> None:
         f"{MAX_COLUMNS} columns, or a zip of {format_bytes(MAX_ARCHIVE_BYTES)} and {MAX_IMAGES:,} images; "
         f"{format_bytes(get_settings().upload_quota_mb * MEGABYTE)} for all your files together.</p>"
     )
+    space_left(context, ANY_FILE)
     if file is not None:
         started = start_upload(context.store, context.owner, shorten(file.name, 120), file, file.size)
         field.serial += 1

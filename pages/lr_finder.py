@@ -13,11 +13,13 @@ from pages.widgets.markup import problem, waiting
 from pages.widgets.page_context import PageContext
 from pages.widgets.page_parts import empty_state, heading
 from pages.widgets.run_polling import poll_states, reporting_errors, send_request
+from pages.widgets.space_limits import space_left
 from pages.widgets.text import escape_html, escape_markdown
 from trainer.config import ConfigError, RunConfig, with_rate
 from trainer.engine.lr_finder import NAME, Suggestion, finder_config, suggest
 from trainer.lifecycle.requests import RequestKind
 from trainer.registry import find
+from trainer.spaces.limits import new_runs
 from trainer.store import Run
 
 REDRAW_INTERVAL = 0.5  # seconds, while the test runs
@@ -72,6 +74,8 @@ def _draw_controls(context: PageContext, config: RunConfig | None, run: Run | No
     """Draws Find, and Stop while a test is under way."""
     own = run is not None and context.refusal(run) is None
     active = run if run and own and not run.is_over else None
+    if active is None:
+        space_left(context, new_runs())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             "Find",

@@ -16,7 +16,7 @@ from pages import comparisons, data, health, lessons, lr_finder, reference, runs
 from pages.server.first_page import first_page
 from pages.server.security import exposure
 from pages.server.store import store
-from pages.server.visitor import visitor
+from pages.server.visitor import visitor, visitor_address
 from pages.widgets.frame import complete_frame
 from pages.widgets.knobs import draw_knobs
 from pages.widgets.link_notices import show_link_notices
@@ -65,16 +65,16 @@ def main() -> None:
     with st.sidebar:
         choice = st.container(key="space")
         knobs = draw_knobs(folded=page.url_path not in KNOB_PAGES)
-        complete_frame(page.url_path, knobs.address)
+        complete_frame(page.url_path, knobs.address, unfinished=not knobs.complete)
     if sentence := exposure():
         st.html(warning(sentence))
     try:
         with choice:
-            place = choose_space(store(), visitor())
+            place = choose_space(store(), visitor(), visitor_address())
         show_link_notices()
         pages = (TRAIN, COMPARISONS, HEALTH, DATA, RUNS, SPACES)
         st.session_state[CONTEXT] = PageContext(
-            place.store, visitor(), place.space, place.roles, knobs, *pages
+            place.store, visitor(), place.space, place.roles, place.shared, knobs, *pages
         )
         page.run()
     except (StoreError, SettingsError) as error:  # their messages say what to do

@@ -10,10 +10,9 @@ from pages.widgets.page_parts import heading
 from pages.widgets.rooms import join_room, look_after_room, new_room, room_state
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.space_choice import PRIVATE, enter
+from pages.widgets.space_limits import limits_form, space_usage
 from pages.widgets.space_members import space_members
 from pages.widgets.text import escape_html
-from trainer.formatting import format_bytes
-from trainer.settings import MEGABYTE, get_settings
 from trainer.spaces import Role, Space, SpaceKind
 from trainer.store import MAX_LENGTHS, StoreError
 from trainer.store.spaces import MAX_NAME
@@ -37,9 +36,8 @@ def page(context: PageContext) -> None:
     )
     _invitation(context)
     join_room(context)
-    shared = context.store.spaces(context.owner)
     _private(context)
-    for one in shared:
+    for one in context.shared:
         _card(context, one)
     _new_project(context)
     new_room(context)
@@ -78,21 +76,9 @@ def _private(context: PageContext) -> None:
         st.html(
             f'<h2 class="tp-title">{PRIVATE}</h2>'
             + quiet("Yours alone, in this browser. Others see of it what you open to them with a link.")
-            + facts_list(_limits(context))
         )
+        space_usage(context, context.owner, shared=False)
         _enter_button(context, None, context.owner)
-
-
-def _limits(context: PageContext) -> dict[str, str]:
-    """Returns how much a visitor has of what they may have, in all their spaces."""
-    settings, store = get_settings(), context.store
-    live, kept = len(store.live(context.owner)), store.kept_bytes(context.owner)
-    return {
-        "Queued or in training": f"{live:,} of {settings.max_live_runs_per_visitor:,} runs",
-        "Files and imported runs": f"{format_bytes(kept)} of {format_bytes(settings.upload_quota_mb * 1_000_000)}",
-        "Steps of one run": f"{settings.max_run_points:,} at most",
-        "Memory of one run": f"{format_bytes(settings.max_worker_mb * MEGABYTE)} at most",
-    }
 
 
 def _card(context: PageContext, space: Space) -> None:
@@ -103,12 +89,15 @@ def _card(context: PageContext, space: Space) -> None:
             facts["State"] = room_state(space)
         archived = quiet("Archived: it can be looked at, and nothing is added.") if space.archived else ""
         st.html(f'<h2 class="tp-title">{escape_html(space.title)}</h2>{archived}{facts_list(facts)}')
+        space_usage(context, space.id, shared=True)
         with st.container(horizontal=True, gap="small"):
             _enter_button(context, space.id, space.id)
         if space.kind is SpaceKind.ROOM:
             look_after_room(context, space)
         if st.toggle("Members and links", key=f"members-{space.id}"):
             space_members(context, space)
+        if st.toggle("Limits", key=f"limits-{space.id}"):
+            limits_form(context, space)
 
 
 def _enter_button(context: PageContext, target: str | None, space: str) -> None:

@@ -28,6 +28,7 @@ from pages.widgets.page_context import PageContext
 from pages.widgets.preflight import preflight_section
 from pages.widgets.run_card import run_card
 from pages.widgets.run_polling import poll_states, reporting_errors
+from pages.widgets.space_limits import space_left
 from pages.widgets.steering import overview, steering_buttons
 from pages.widgets.text import escape_html, run_title
 from trainer.config import RunConfig, diff
@@ -35,6 +36,7 @@ from trainer.describe.labels import Differences
 from trainer.lifecycle.hot_knobs import KnobChange
 from trainer.preflight.plan import PlannedRate, planned_rate
 from trainer.settings import get_settings
+from trainer.spaces.limits import new_runs
 from trainer.store import Run
 
 Descriptions = Mapping[int, Differences]
@@ -48,16 +50,19 @@ def page(context: PageContext) -> None:
     places = chart_selection(runs)
     differs = differences_by_run(runs, pinned(runs))
     ready = data_is_ready(context)
-    _draw_controls(context, runs, ready=ready)
+    plan = planned_rate(context.knobs.config) if context.knobs.config else None
+    _draw_controls(context, runs, plan, ready=ready)
     poll_states(context, runs, each=lambda live: overview(context, _live(live)))
     preflight_section(context, ready=ready)
     changes = context.store.knob_changes_of(places)
-    _draw_charts(context, runs, places, differs, changes)
+    _draw_charts(context, runs, plan, places, differs, changes)
     _draw_cards(context, runs, places, differs, changes)
 
 
-def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) -> None:
-    """Draws Start, Pause or Resume, Stop, and what the next run changes."""
+def _draw_controls(
+    context: PageContext, runs: Sequence[Run], plan: PlannedRate | None, *, ready: bool
+) -> None:
+    """Draws Start, Pause or Resume, Stop, what the next run changes, and whether there is room for it."""
     live = _live([run for run in runs if run.owner == context.owner])
     config = context.knobs.config
     with st.container(key="controls", horizontal=True, vertical_alignment="center", gap="small"):
@@ -72,6 +77,7 @@ def _draw_controls(context: PageContext, runs: Sequence[Run], *, ready: bool) ->
         )
         steering_buttons(context, live)
         st.html(_next_run(context, runs, ready=ready), width="stretch")
+    space_left(context, new_runs(), steps=plan.steps[-1] + 1 if plan else 0)
 
 
 def _live(runs: Sequence[Run]) -> list[Run]:
@@ -107,13 +113,17 @@ def _next_run(context: PageContext, runs: Sequence[Run], *, ready: bool) -> str:
 
 
 def _draw_charts(
-    context: PageContext, runs: Sequence[Run], places: Places, differs: Descriptions, changes: Changes
+    context: PageContext,
+    runs: Sequence[Run],
+    plan: PlannedRate | None,
+    places: Places,
+    differs: Descriptions,
+    changes: Changes,
 ) -> None:
     """Draws the live panel, which keeps its charts mounted from one script run to the next."""
     by_id = {run.id: run for run in runs}
     options = chart_options()
     config = context.knobs.config
-    plan = planned_rate(config) if config else None
     if plan and plan.note:
         st.html(f'<p class="tp-quiet">Planned learning rate: {escape_html(plan.note)}</p>')
     live_panel(

@@ -54,6 +54,9 @@ class Settings(BaseSettings):
         100, ge=1, le=1_000_000, description="Runs of one visitor that may be queued or in training."
     )
     max_run_points: int = Field(5_000_000, ge=1, description="Steps in the curves of one run.")
+    max_run_seconds: int = Field(
+        604_800, ge=1, le=1_000_000_000, description="Seconds that one run of a visitor may train."
+    )
     max_run_mb: int = Field(
         5_000, ge=1, description="Megabytes of checkpoints that one run may keep to resume from."
     )
@@ -64,6 +67,12 @@ class Settings(BaseSettings):
         default_factory=lambda: usable_memory() // MEGABYTE,
         ge=1,
         description="Megabytes of memory that a worker may take.",
+    )
+    max_space_mb: int = Field(
+        100_000,
+        ge=1,
+        le=1_000_000_000,
+        description="Megabytes of curves, checkpoints and own data that an owner may allow a space.",
     )
     upload_quota_mb: int = Field(
         500, ge=1, le=1_000_000, description="Megabytes of own data that each visitor may keep."

@@ -59,6 +59,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.websockets import WebSocket
 from streamlit import config
 
+from pages.live.addresses import network_of
 from pages.live.client_messages import WRONG_ORIGIN, ClosingError
 from pages.live.connection import Connection
 from pages.live.hub import Hub
@@ -119,9 +120,9 @@ class Api:
         hub, tokens = await asyncio.to_thread(lambda: (self.hub, self._tokens()))
         limit_messages(socket._receive)
         await socket.accept()
-        address = socket.client.host if socket.client else ""
+        network = network_of(socket.client.host if socket.client else None)
         try:
-            with self._all.taken(), self._by_address.taken(address):
+            with self._all.taken(), self._by_address.taken(network):
                 await Connection(socket, hub, tokens, self._by_owner).serve()
         except ClosingError as error:
             await socket.close(error.code, str(error))

@@ -1,6 +1,6 @@
 """Serves what the charts need in the browser: their own script and style sheet, and Plotly's bundle.
 
-`GET /api/plotly.js?v=VERSION` — Plotly's own minified bundle from the installed package.
+`GET /api/plotly.js?v=VERSION` — Plotly's own minified script from the installed package, cut down to what the charts draw.
 `GET /api/assets/HASH/panels.js` — the charts' modules in one; `panels.css` their style sheets. HASH changes with their content.
 """
 
@@ -12,13 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import plotly
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from pages.server.bundle import bundle
 from pages.server.files import TYPES, File
+from pages.server.plotly_script import VERSION, plotly_script
 
 FOLDER: Final = Path(__file__).parents[1] / "widgets" / "charts"
 ENTRIES: Final = ("curves/chart_panel.js", "health/health_panel.js")
@@ -28,13 +28,13 @@ SHEETS: Final = ("live_panel.css", "curves/chart_panel.css", "health/health_pane
 def routes(base: str) -> list[BaseRoute]:
     """Returns the routes under the server's base path."""
     return [
-        Route(f"{base}/api/plotly.js", plotly_bundle),
+        Route(f"{base}/api/plotly.js", plotly_file),
         Route(f"{base}/api/assets/{{version}}/{{name:path}}", asset),
     ]
 
 
-async def plotly_bundle(request: Request) -> Response:
-    """Responds with Plotly's bundle."""
+async def plotly_file(request: Request) -> Response:
+    """Responds with Plotly's script."""
     file = await asyncio.to_thread(_plotly)
     return await file.respond(request, current=request.query_params.get("v") == file.version)
 
@@ -63,8 +63,7 @@ def assets_version() -> str:
 
 @lru_cache(maxsize=1)
 def _plotly() -> File:
-    path = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-    return File(path.read_bytes(), TYPES[".js"], plotly.__version__)
+    return File(plotly_script(), TYPES[".js"], VERSION)
 
 
 @lru_cache(maxsize=1)

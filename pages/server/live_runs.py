@@ -95,6 +95,8 @@ class LiveRuns:
 
     def _keep(self, run: Run) -> None:
         before = self._runs.get(run.id)
+        if before is not None and before.space != run.space:  # it was moved
+            self._drop(run.id)
         if before is None or before.status is not run.status:
             self._queue = None
         self._runs[run.id] = self._of_space[run.space][run.id] = run

@@ -12,13 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import plotly
 import streamlit
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pages.server.assets import asset_names, assets_version
 from pages.server.first_page import first_page
+from pages.server.plotly_script import VERSION
 
 STATIC: Final = Path(streamlit.__file__).parent / "static"
 ELEMENTS: Final = (
@@ -53,7 +53,7 @@ class Preload:
 @lru_cache(maxsize=1)
 def links() -> str:
     """Returns the header's value. Addresses are relative, as in Streamlit's own page, so that they hold under any base path."""
-    found = [f"<./api/plotly.js?v={plotly.__version__}>; rel=preload; as=script; fetchpriority=low"]
+    found = [f"<./api/plotly.js?v={VERSION}>; rel=preload; as=script; fetchpriority=low"]
     for name in asset_names():
         kind = "modulepreload" if name.endswith(".js") else "preload; as=style"
         found.append(f"<./api/assets/{assets_version()}/{name}>; rel={kind}")

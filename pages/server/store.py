@@ -12,5 +12,4 @@ from trainer.store import Limits, Store
 def store() -> Store:
     """Returns the store, opened on first use; threads share it."""
     settings = get_settings()
-    limits = Limits(settings.max_live_runs_per_visitor, settings.max_live_runs)
-    return Store(settings.url, limits=limits)
+    return Store(settings.url, limits=Limits.of(settings))

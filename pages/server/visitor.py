@@ -14,6 +14,9 @@ import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pages.live.addresses import address_digest
+from trainer.settings import get_settings
+
 COOKIE: Final = "trainscope_visitor"
 YEAR: Final = 365 * 24 * 60 * 60
 _VALID: Final = re.compile(r"[A-Za-z0-9_-]{22}")
@@ -68,6 +71,12 @@ def _new_cookie(secure: bool) -> str:
     return f"{COOKIE}={value}; Path=/; Max-Age={YEAR}; HttpOnly; SameSite=Lax" + (
         "; Secure" if secure else ""
     )
+
+
+def visitor_address() -> str:
+    """Returns what the store keeps of the network address that the page is drawn for; empty on this machine itself, where
+    Streamlit tells none."""
+    return address_digest(get_settings().home, st.context.ip_address)
 
 
 def visitor() -> str:

@@ -15,6 +15,7 @@ from pages.widgets.launch import start_once
 from pages.widgets.markup import chips, notice, quiet, table
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
+from pages.widgets.space_limits import space_left
 from pages.widgets.text import escape_markdown, run_title
 from trainer.config import ConfigError
 from trainer.describe.origin import origin, parent_of
@@ -24,6 +25,7 @@ from trainer.lifecycle.branches import branch_knobs, branched
 from trainer.lifecycle.states import RunState
 from trainer.processes.branching import branch, state_at
 from trainer.settings import get_settings
+from trainer.spaces.limits import new_runs
 from trainer.store import Run
 
 MAX_LISTED = 8  # branches of one run that have a link
@@ -134,6 +136,7 @@ def _branch_form(context: PageContext, run: Run, found: Sequence[Kept]) -> None:
     wanted, differs = knob_form(now, branch_knobs, check, place=f"branch-{run.id}-{chosen.step}-")
     changed = {change.key for change in differs}
     values = {key: value for key, value in (wanted or {}).items() if key in changed}
+    space_left(context, new_runs())
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(
             "Branch from here",

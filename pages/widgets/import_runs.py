@@ -8,10 +8,12 @@ from pages.widgets import linked_comparison
 from pages.widgets.linked_run import SEVERAL, link_to
 from pages.widgets.markup import problem
 from pages.widgets.page_context import PageContext
+from pages.widgets.space_limits import space_left
 from pages.widgets.text import escape_markdown, run_title
 from trainer.export.bundle import BundleError
 from trainer.export.sandboxed_import import receive
 from trainer.settings import get_settings
+from trainer.spaces.limits import ANY_FILE
 from trainer.store import Imported
 
 IMPORTED, REFUSED, SERIAL = "imported-runs", "import-refused", "import-serial"
@@ -36,6 +38,7 @@ def import_runs(context: PageContext) -> None:
             key=f"import-file-{serial}",
             help="Made elsewhere with Export. It is checked before anything is kept.",
         )
+        space_left(context, ANY_FILE)
         if sentence := st.session_state.get(REFUSED):
             st.html(problem(sentence))
         if file is None:
@@ -44,7 +47,9 @@ def import_runs(context: PageContext) -> None:
         st.session_state[SERIAL], st.session_state[REFUSED] = serial + 1, ""
         with st.spinner("Checking and importing…"):
             try:
-                st.session_state[IMPORTED] = receive(get_settings(), file, context.owner, context.space)
+                st.session_state[IMPORTED] = receive(
+                    get_settings(), file, context.owner, context.space, context.store.address
+                )
             except BundleError as error:
                 st.session_state[REFUSED] = str(error)
     st.rerun()

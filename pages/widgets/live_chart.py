@@ -12,11 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-import plotly
 import streamlit as st
 from streamlit import config
 
 from pages.server.assets import assets_version
+from pages.server.plotly_script import VERSION
 from pages.widgets.run_states import run_states
 from trainer.curves.charts import chart_specs
 from trainer.curves.palette import PALETTE
@@ -77,7 +77,7 @@ def shared_data(module: str, token: str) -> dict[str, Any]:
         "module": module,
         "base": f"/{config.get_option('server.baseUrlPath') or ''}".rstrip("/"),
         "assets": assets_version(),
-        "plotly": plotly.__version__,
+        "plotly": VERSION,
         "palette": PALETTE,
         "token": token,
         **run_states(),

@@ -44,7 +44,7 @@ def other_spaces(context: PageContext, thing: Run | Comparison) -> None:
 
 def _elsewhere(context: PageContext, thing: Run | Comparison, kind: LinkKind, may_change: bool) -> None:
     """Draws the choice of a space, with the ways to move and to copy there."""
-    titles = {one.id: one.title for one in context.store.spaces(context.owner) if not one.archived}
+    titles = {one.id: one.title for one in context.shared if not one.archived}
     titles[context.owner] = PRIVATE
     targets = [
         one for one in titles if one != thing.space and may_add(one, context.owner, context.roles) is None

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
 from pages.widgets.knobs import Knobs
-from trainer.spaces import COMMAND_LINE, Owned, Roles, refusal
+from trainer.spaces import COMMAND_LINE, Owned, Roles, Space, refusal
 from trainer.store import Comparison, Run, Store
 
 
 @dataclass(frozen=True)
 class PageContext:
-    """The store as the visitor may see it, the visitor's id, the space that they are in and their roles, the sidebar's
-    configuration, and the pages that others link to."""
+    """The store as the visitor may see it, the visitor's id, the space that they are in, their roles and the shared spaces by
+    title, the sidebar's configuration, and the pages that others link to."""
 
     store: Store
     owner: str
     space: str
     roles: Roles
+    shared: Sequence[Space]
     knobs: Knobs
     train_page: st.Page
     comparisons_page: st.Page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import streamlit as st
@@ -19,15 +20,16 @@ _MAX_KEYS: Final = 20
 
 
 class Place(NamedTuple):
-    """Where a visitor is: the store in their hands, the id of the space, and their role in each."""
+    """Where a visitor is: the store in their hands, the id of the space, their role in each, and the shared ones by title."""
 
     store: Store
     space: str
     roles: Roles
+    shared: Sequence[Space]
 
 
-def choose_space(store: Store, person: str) -> Place:
-    """Draws the choice, where there is one, and returns the place."""
+def choose_space(store: Store, person: str, address: str) -> Place:
+    """Draws the choice, where there is one, and returns the place of a person who comes from an address."""
     shared = {one.id: one for one in store.spaces(person)}
     if _NEXT in st.session_state:
         st.session_state[_CHOICE] = st.session_state.pop(_NEXT)
@@ -46,7 +48,8 @@ def choose_space(store: Store, person: str) -> Place:
         )
     _write_address()
     chosen = st.session_state.get(_CHOICE) or person
-    return Place(store.acting_for(person, chosen, _keys()), chosen, store.roles(person))
+    theirs = store.acting_for(person, chosen, _keys(), address)
+    return Place(theirs, chosen, store.roles(person), list(shared.values()))
 
 
 def enter(space: str | None) -> None:

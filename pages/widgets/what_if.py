@@ -22,6 +22,7 @@ from pages.widgets.linked_comparison import link_to_comparison
 from pages.widgets.markup import chips, quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
+from pages.widgets.space_limits import space_left
 from pages.widgets.text import shorten
 from trainer.comparison.analysis import start
 from trainer.comparison.design import DATA_KNOBS, MAX_SEEDS, VARIED, Design
@@ -36,6 +37,7 @@ from trainer.preflight.duration import duration_question, duration_sentence
 from trainer.processes.mates import planned_share
 from trainer.registry import families
 from trainer.settings import get_settings
+from trainer.spaces.limits import new_runs
 from trainer.store import Run
 
 PARAMETER: Final = "baseline"
@@ -63,6 +65,8 @@ def what_if(context: PageContext) -> None:
                 _duration(context, design)
         except ConfigError as error:
             show_problem(str(error))
+        if design:
+            space_left(context, new_runs(design.runs))
         with st.container(horizontal=True, gap="small"):
             st.button(
                 f"Compare: {design.runs} runs" if design else "Compare",

@@ -80,3 +80,13 @@ def test_a_project_is_made_joined_and_shared(shared_site, visitor):
     expect(bob.get_by_text("Another member of this space started this run")).to_be_visible()
     bob.wait_for_url(f"**/runs?*space={space}*")
     assert no_sideways_scroll(bob)
+
+    ann.goto(f"{url}spaces?space={space}")
+    ann.get_by_text("Limits", exact=True).click()
+    steps = ann.get_by_role("spinbutton", name="Steps of a run")
+    steps.fill("2")
+    steps.press("Enter")
+    expect(ann.get_by_text("A run may take 2 steps")).to_be_visible()
+    bob.goto(f"{url}{FAST}&space={space}")
+    expect(bob.get_by_text("steps, and a run may take 2 here")).to_be_visible()
+    assert no_sideways_scroll(bob)

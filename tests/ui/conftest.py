@@ -43,6 +43,7 @@ def lab(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "pages.server.visitor.visitor", lambda: VISITOR
     )  # there is no browser, so no cookie either
+    monkeypatch.setattr("pages.server.visitor.visitor_address", lambda: "")
     shared_store.cache_clear()
     store = Store(get_settings().url)
     yield Lab(store)

@@ -8,6 +8,7 @@ from pages.server.live_runs import LiveRuns, live_runs
 from pages.widgets import run_polling
 from trainer.config import RunConfig
 from trainer.engine.lr_finder import NAME, finder_config
+from trainer.spaces import SpaceKind
 from trainer.store import COMMAND_LINE, Store
 
 
@@ -35,6 +36,18 @@ def test_it_follows_whatever_happens_to_a_run(lab, live):
     assert states(live, store, "ann") == {}
     third = store.create_run({}, "ann", status="running")
     assert states(live, store, "ann", "nobody") == {third: "running"}
+
+
+def test_a_run_that_moves_is_followed_in_its_new_space_alone(lab, live):
+    store = lab.store
+    run = store.create_run({}, "ann")
+    space = store.create_space(SpaceKind.PROJECT, "Deliveries", by="ann", name="Ann")
+    assert states(live, store, "ann") == {run: "queued"}
+    store.acting_for("ann", space).move_run(run, by="ann")
+    assert states(live, store, "ann") == {}
+    assert states(live, store, space) == {run: "queued"}
+    store.request(run, "stop", by="ann")
+    assert states(live, store, "ann", space) == {}
 
 
 def statements(store: Store) -> list[str]:

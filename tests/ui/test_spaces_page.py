@@ -29,7 +29,8 @@ def test_a_newcomer_has_one_space_and_no_choice(lab):
     app = lab.go(lab.open(), "spaces")
     assert not app.exception
     assert "Yours alone, in this browser" in text_of(app)
-    assert "0 of 100 runs" in text_of(app)
+    assert "Live runs" in text_of(app)
+    assert "0 of 100" in text_of(app)
     assert not has(app, "space-choice")
     assert "space" not in app.query_params
 

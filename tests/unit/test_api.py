@@ -29,9 +29,11 @@ from pages.live.tokens import LIFETIME, TokenError, Tokens, page_token, read_sec
 from pages.live.viewer import Viewer
 from pages.server import assets
 from pages.server.assets import assets_version
+from pages.server.plotly_script import VERSION
 from pages.server.visitor import VisitorCookie, known_visitor
 from trainer.curves.messages import decode
 from trainer.metrics.registry import columns
+from trainer.spaces import Role, SpaceKind
 from trainer.store import Batch, Store
 
 STEP_COLUMNS = columns("step")
@@ -490,6 +492,55 @@ def test_an_ended_token_closes_and_a_refreshed_one_does_not(server, monkeypatch)
     go(scene())
 
 
+def test_who_loses_the_right_to_a_run_loses_its_stream_when_the_token_is_renewed(server):
+    store = server.store
+    space = store.create_space(SpaceKind.PROJECT, "Deliveries", by="ann", name="Ann")
+    for person in ("bob", "cy"):
+        store.join(store.invite(space, Role.VIEWER, by="ann"), person.title(), by=person)
+    run = store.within(space).create_run({}, "ann")
+    attempt = store.claim(run)
+    server.add(run, attempt, 0, 10)
+
+    async def scene():
+        tokens = {one: server.tokens.issue(one, [run]) for one in ("bob", "cy")}
+        async with server.client(token=tokens["bob"]) as bob, server.client(token=tokens["cy"]) as cy:
+            for client in (bob, cy):
+                await client.send(type="subscribe", runs=[run], points=2000)
+                await client.reach(run, 9)
+                await client.send(type="refresh")
+                assert (await client.answer())["t"] == "token", "while they have the right"
+            await asyncio.to_thread(store.remove_member, space, "bob", by="ann")
+            for client in (bob, cy):
+                await client.send(type="refresh")
+            assert await closed_with(bob.ws) == codes.NOT_ALLOWED
+            assert (await cy.answer())["t"] == "token"
+            await asyncio.to_thread(server.add, run, attempt, 10, 20)
+            await cy.reach(run, 19)
+
+    go(scene())
+
+
+def test_a_run_that_moved_ends_the_stream_of_who_leaves_its_space_and_a_deleted_one_does_not(server):
+    store = server.store
+    space = store.create_space(SpaceKind.PROJECT, "Elsewhere", by="ann", name="Ann")
+    away, gone = (store.create_run({}, "bob") for _ in range(2))
+    store.join(store.invite(space, Role.EDITOR, by="ann"), "Bob", by="bob")
+
+    async def scene():
+        token = server.tokens.issue("bob", [away, gone])
+        async with server.client(token=token) as client:
+            await client.send(type="subscribe", runs=[away, gone], points=2000)
+            await asyncio.to_thread(store.delete, gone, by="bob")
+            await asyncio.to_thread(store.acting_for("bob", space).move_run, away, by="bob")
+            await client.send(type="refresh")
+            assert (await client.answer())["t"] == "token"
+            await asyncio.to_thread(store.remove_member, space, "bob", by="bob")
+            await client.send(type="refresh")
+            assert await closed_with(client.ws) == codes.NOT_ALLOWED
+
+    go(scene())
+
+
 def test_a_token_cannot_be_renewed_indefinitely():
     tokens = Tokens("secret", max_page_age=60)
     old = tokens.check(tokens.issue("me", [1], started=int(time.time()) - 61))
@@ -605,14 +656,10 @@ def test_a_flood_is_cut_off(server):
 
 
 def test_plotly_comes_compressed_and_for_ever(server):
-    import plotly
-
-    status, headers, body = server.get(
-        f"/api/plotly.js?v={plotly.__version__}", **{"Accept-Encoding": "gzip"}
-    )
+    status, headers, body = server.get(f"/api/plotly.js?v={VERSION}", **{"Accept-Encoding": "gzip"})
     assert (status, headers["Content-Encoding"]) == (200, "gzip")
     assert "immutable" in headers["Cache-Control"]
-    assert len(body) < 2_000_000
+    assert len(body) < 500_000
     status, headers, _ = server.get("/api/plotly.js?v=0")
     assert headers["Cache-Control"] == "no-cache"
     assert server.get("/api/plotly.js", **{"If-None-Match": headers["ETag"]})[0] == 304

@@ -248,7 +248,7 @@ def test_all_runs_together_count_against_the_quota(home, other, monkeypatch):
     store = other[1]
     monkeypatch.setenv("TRAINSCOPE_UPLOAD_QUOTA_MB", "1")
     one = brought(other, written(home), COMMAND_LINE)
-    kept = store.kept_bytes(COMMAND_LINE)
+    kept = store.usage(COMMAND_LINE, space=COMMAND_LINE).used.visitor_bytes
     store.delete_comparison(one.comparison, by=COMMAND_LINE)
     store.add_upload("you", "ab" * 32, "large.csv", "table", 1_000_000 - kept + 1)
     with pytest.raises(BundleError, match="you may keep 1 MB"):

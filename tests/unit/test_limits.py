@@ -83,13 +83,6 @@ def test_a_comparison_starts_whole_or_not_at_all(store: Store) -> None:
     assert len(store.comparisons()) == 1
 
 
-def test_one_run_is_one_run() -> None:
-    assert str(Limits(1, 9).problem(1, 1, 1)).startswith(
-        "1 run of yours is queued or in training, and at most 1 may"
-    )
-    assert Limits(1, 9).problem(0, 8, 1) is None
-
-
 def _add(url: str, start: Any) -> None:
     store = Store(url, limits=Limits(of_one=3, together=100))
     start.wait()

@@ -3,10 +3,10 @@
 import asyncio
 import re
 
-import plotly
 import pytest
 
 from pages.server.assets import assets_version
+from pages.server.plotly_script import VERSION
 from pages.server.preload import ELEMENTS, ICONS, STATIC, Preload, links
 
 
@@ -28,7 +28,7 @@ def answered(content_type: str) -> dict[bytes, bytes]:
 def test_a_page_names_the_charts_files():
     addresses = re.findall(r"<\./([^>]+)>", answered("text/html; charset=utf-8")[b"link"].decode())
     of_charts = [address for address in addresses if address.startswith("api/")]
-    assert of_charts == [f"api/plotly.js?v={plotly.__version__}"] + [
+    assert of_charts == [f"api/plotly.js?v={VERSION}"] + [
         f"api/assets/{assets_version()}/{name}" for name in ("panels.js", "panels.css")
     ]
 

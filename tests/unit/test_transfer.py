@@ -482,7 +482,7 @@ def test_an_imported_run_counts_as_kept_until_it_is_deleted(home, other, monkeyp
     settings, store = other
     data = written(home, "zip")
     (run,) = receive(settings, io.BytesIO(data), "you").runs
-    kept = store.kept_bytes("you")
+    kept = store.usage("you", space="you").used.visitor_bytes
     points = sum(store.read_points(run, kind).array.nbytes for kind in ("step", "epoch", "health"))
     assert kept == points + (settings.run_folder(run) / "weights.safetensors").stat().st_size
     monkeypatch.setenv("TRAINSCOPE_UPLOAD_QUOTA_MB", "1")
@@ -491,14 +491,16 @@ def test_an_imported_run_counts_as_kept_until_it_is_deleted(home, other, monkeyp
         receive(get_settings(), io.BytesIO(data), "you")
     assert store.run(receive(get_settings(), io.BytesIO(data), "somebody").runs[0]).owner == "somebody"
     store.delete(run, by="you")
-    assert store.kept_bytes("you") == 1_000_000 - kept
+    assert store.usage("you", space="you").used.visitor_bytes == 1_000_000 - kept
 
 
 def test_the_limit_on_files_does_not_hold_for_the_database(tmp_path):
     """A database larger than that ended the import that wrote to it."""
     (tmp_path / "run.zip").touch()
     settings = get_settings().model_dump(mode="json") | {"home": str(tmp_path)}
-    (tmp_path / "order.json").write_text(json.dumps({"settings": settings, "owner": "you", "space": "you"}))
+    (tmp_path / "order.json").write_text(
+        json.dumps({"settings": settings, "owner": "you", "space": "you", "address": ""})
+    )
     look = (
         "import resource, sys; from pathlib import Path; from trainer.export import sandboxed_import as child\n"
         "child.import_file = lambda *_: child.Imported([resource.getrlimit(resource.RLIMIT_FSIZE)[0]])\n"

@@ -8,9 +8,10 @@ from typing import Any
 
 import orjson
 
-from trainer.settings import Settings
+from trainer.settings import MEGABYTE, Settings
 from trainer.spaces import COMMAND_LINE, Role, SpaceKind
-from trainer.store import Store
+from trainer.spaces.limits import RULES, Limits
+from trainer.store import Store, StoreError
 from trainer.store.spaces import LINK_DAYS
 
 NAME = "Command line"
@@ -26,6 +27,18 @@ def register(commands: argparse._SubParsersAction[Any]) -> None:
     made = commands.add_parser("new-space", help="make a project, whose members see each other's runs")
     made.add_argument("title", metavar="TITLE")
     made.set_defaults(command=new_space)
+
+    limits = commands.add_parser("limits", help="print what is used of a space's limits, or set them")
+    limits.add_argument("space", metavar="SPACE")
+    limits.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="LIMIT=N",
+        help="limits to set; without a number, the usual one",
+    )
+    limits.add_argument("--json", action="store_true", help="print one line of JSON per limit")
+    limits.set_defaults(command=limits_command)
 
     invite = commands.add_parser(
         "invite", help="print the address, after the server's, of an invitation to a space"
@@ -74,6 +87,34 @@ def new_space(options: argparse.Namespace, settings: Settings) -> int:
     print(space)
     print(f"Invite people with: python -m trainer invite {space}", file=sys.stderr)
     return 0
+
+
+def limits_command(options: argparse.Namespace, settings: Settings) -> int:
+    """Sets limits of a space, if there are any to set, and prints all of them with what is used by all members together."""
+    store = Store(settings.url, limits=Limits.of(settings)).within(options.space)
+    if options.space == COMMAND_LINE:
+        raise StoreError("The installation's own space has no limits: only the command line adds to it.")
+    if options.set:
+        store.set_limits(options.space, dict(map(_limit, options.set)), by=COMMAND_LINE)
+    usage = store.usage(COMMAND_LINE, space=options.space)
+    held, used = usage.limits, usage.used
+    taken = {"live_runs": used.live, "queued_runs": used.queued, "megabytes": round(used.bytes / MEGABYTE, 1)}
+    for rule in RULES:
+        most = getattr(held, rule.name)
+        if options.json:
+            print(orjson.dumps({"limit": rule.name, "most": most, "used": taken.get(rule.name)}).decode())
+        else:
+            of = f"{taken[rule.name]:,} of " if rule.name in taken else ""
+            print(f"{rule.name:18}{of}{most:,} {rule.unit}")
+    return 0
+
+
+def _limit(text: str) -> tuple[str, int | None]:
+    name, _, value = text.partition("=")
+    try:
+        return name, int(value) if value else None
+    except ValueError:
+        raise StoreError(f"{name} is {value!r}; use a whole number from 1, as in {name}=100.") from None
 
 
 def invite_command(options: argparse.Namespace, settings: Settings) -> int:

@@ -123,6 +123,17 @@ def kept_bytes(folder: Path) -> int:
     return _bytes(_files(folder))
 
 
+def folder_bytes(folder: Path) -> int:
+    """Returns what a run's folder takes on the disk: a file with several names counts once."""
+    sizes: dict[int, int] = {}
+    for found, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # removed meanwhile
+                status = (Path(found) / name).stat()
+                sizes[status.st_ino] = status.st_size
+    return sum(sizes.values())
+
+
 def drop(folder: Path) -> None:
     """Removes a run's kept checkpoints, but for its last and the marked ones."""
     _remove(one for one in _files(folder) if one.reasons[0] in DROPPED)

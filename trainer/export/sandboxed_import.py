@@ -15,7 +15,7 @@ from trainer.export.imported_collection import import_file
 from trainer.processes.incoming import staged
 from trainer.processes.sandboxed_reader import emit, limit_itself, run_bounded
 from trainer.settings import Settings
-from trainer.store import Imported, Store
+from trainer.store import Imported, Limits, Store, StoreError
 
 MAX_MEMORY = 1_500_000_000  # bytes of address space; half of it is taken before a zip is read
 TOO_MUCH = (
@@ -24,8 +24,10 @@ TOO_MUCH = (
 )
 
 
-def receive(settings: Settings, file: IO[bytes], owner: str, space: str | None = None) -> Imported:
-    """Adds what a zip holds to the store from a child process. Raises BundleError with a sentence."""
+def receive(
+    settings: Settings, file: IO[bytes], owner: str, space: str | None = None, address: str = ""
+) -> Imported:
+    """Adds what a zip holds to a space from a child process; see `Store.acting_for`. Raises BundleError with a sentence."""
     try:
         with staged(settings) as folder:
             with (folder / "run.zip").open("wb") as copy:
@@ -35,6 +37,7 @@ def receive(settings: Settings, file: IO[bytes], owner: str, space: str | None =
                 "settings": settings.model_dump(mode="json") | {"database_url": settings.url},
                 "owner": owner,
                 "space": space,
+                "address": address,
             }
             (folder / "order.json").write_text(json.dumps(order))
             result = run_bounded("trainer.export.sandboxed_import", folder, owner)
@@ -53,9 +56,10 @@ def main(folder: Path) -> int:
     settings = Settings(**order["settings"])
     try:
         with (folder / "run.zip").open("rb") as file:
-            store = Store(settings.url).acting_for(order["owner"], order["space"])
+            whole = Store(settings.url, limits=Limits.of(settings))
+            store = whole.acting_for(order["owner"], order["space"], address=order["address"])
             emit(**asdict(import_file(store, settings, file, order["owner"])))
-    except BundleError as error:
+    except (BundleError, StoreError) as error:
         emit(problem=str(error))
     except MemoryError:
         emit(problem=TOO_MUCH)

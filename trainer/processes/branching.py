@@ -38,7 +38,8 @@ def branch(
     start, now, earlier = state_at(store, run, chosen)
     begun = branched(start, now, chosen.epoch, values)
     try:
-        require_points(now.changed(branch_values(begun.config)).changed(begun.values), settings)
+        limits = store.limits_of_run(by)
+        require_points(now.changed(branch_values(begun.config)).changed(begun.values), settings, limits)
         at_fork = _change_at_fork(begun, now, chosen, len(earlier) + 1)
     except (LimitError, DataError) as error:
         raise StoreError(str(error)) from error

@@ -18,10 +18,11 @@ def request_change(
 ) -> KnobChange:
     """Requests a change as `Store.change_knobs` does. Raises StoreError and ConfigError as it does, and StoreError where a
     smaller batch size would give the curves more points than a run may have."""
-    if "batch_size" in values and (start := RunConfig.from_stored(store.run(run_id).config)):
+    run = store.run(run_id)
+    if "batch_size" in values and (start := RunConfig.from_stored(run.config)):
         now = newest_config(start, store.knob_changes(run_id))
         try:
-            require_points(changed_in_training(now, values), settings)
+            require_points(changed_in_training(now, values), settings, run.limits)
         except (LimitError, DataError) as error:
             raise StoreError(str(error)) from error
     return store.change_knobs(run_id, values, by=by)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,14 +24,27 @@ class LimitError(Exception):
     """A run takes more than it may; the text is a sentence with the figures and the remedy."""
 
 
-def require_points(config: RunConfig, settings: Settings) -> None:
-    """Raises LimitError when the run's curves would have more points than they may."""
+def held_to(settings: Settings, limits: Mapping[str, int] | None) -> Settings:
+    """Returns the settings with which a run trains that has limits of its own, from its space; see `Run.limits`."""
+    if limits is None:
+        return settings
+    lower = {
+        name: min(getattr(settings, name), limits[limit])
+        for name, limit in (("max_run_points", "run_steps"), ("max_worker_mb", "run_memory_mb"))
+    }
+    return settings.model_copy(update=lower)
+
+
+def require_points(config: RunConfig, settings: Settings, limits: Mapping[str, int] | None = None) -> None:
+    """Raises LimitError when the run's curves would have more points than they may, by the settings and by the run's own
+    `limits`."""
     epochs, steps = config.epochs, steps_per_epoch(config)
-    if (points := epochs * steps) > settings.max_run_points:
+    most = held_to(settings, limits).max_run_points
+    if (points := epochs * steps) > most:
+        where = "" if most == settings.max_run_points else " in this space"
         raise LimitError(
             f"The run's curves would have {points:,} points, {steps:,} for each of {epochs:,} epochs, and a run may have "
-            f"{settings.max_run_points:,}. Train at most {settings.max_run_points // steps:,} epochs, or use a larger batch "
-            "size."
+            f"{most:,}{where}. Train at most {most // steps:,} epochs, or use a larger batch size."
         )
 
 

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from sqlalchemy.exc import DBAPIError
 
-from trainer.engine.kept import drop, kept_bytes
-from trainer.formatting import format_bytes
+from trainer.engine.kept import drop, folder_bytes, kept_bytes
 from trainer.settings import MEGABYTE, Settings
-from trainer.store import COMMAND_LINE, Run, Store
+from trainer.spaces.limits import Limits, Wanted
+from trainer.store import Run, Store
 
 SHARE_OF_RUN = 5
 """One run may take a fifth of what all kept checkpoints of its owner may."""
 
 
 def over_quota(store: Store, settings: Settings, owner: str, size: int, besides: str = "") -> str:
-    """Returns one sentence when the visitor may not keep `size` bytes more, else an empty string.
+    """Returns one sentence when the visitor may not keep `size` bytes more in the store's space, else an empty string. It spares
+    work in vain; the store asks again when it adds them.
 
     The upload with the digest `besides` does not count. What the command line adds is limited by the disk alone.
     """
-    limit = settings.upload_quota_mb * 1_000_000
-    kept = store.kept_bytes(owner, besides)
-    if owner == COMMAND_LINE or kept + size <= limit:
-        return ""
-    return (
-        f"Your files and imported runs take {format_bytes(kept)} and this one {format_bytes(size)}; you may keep "
-        f"{format_bytes(limit)}. Delete one that you no longer need."
-    )
+    limited = store.limited(Limits.of(settings))
+    return limited.usage(owner, besides=besides).problem(Wanted(bytes=size, kept=size))
 
 
 def kept_room(store: Store, settings: Settings, run: Run) -> int:
@@ -44,4 +41,6 @@ def kept_room(store: Store, settings: Settings, run: Run) -> int:
         if before and total + share > most:
             drop(folder)
             total += kept_bytes(folder) - before
+            with contextlib.suppress(DBAPIError):
+                store.measure(int(folder.name), folder_bytes(folder))
     return max(0, min(share, most - total))

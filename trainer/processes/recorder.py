@@ -39,7 +39,7 @@ CAPACITY = 20_000
 LEAVE_SECONDS = 5.0
 """Seconds in which a worker that was told to leave still tries to write."""
 
-_INTERRUPT = Request(RequestKind.INTERRUPT)
+_INTERRUPT, _STOP = Request(RequestKind.INTERRUPT), Request(RequestKind.STOP)
 _RETRIED = (OperationalError, InterfaceError, InternalError)
 
 
@@ -63,12 +63,16 @@ class Recorder:
         attempt: int,
         control: Control,
         parent: int | None = None,
-        before_checkpoint: Callable[[], None] = lambda: None,
+        before_checkpoint: Callable[[], int | None] = lambda: None,
         begun: Callable[[], None] = lambda: None,
     ) -> None:
         """`parent` is the supervisor's process id: once it is no longer this process's parent, the run is interrupted.
-        `before_checkpoint` may raise to end the run. `begun` is called after the first step."""
+        `before_checkpoint` returns what the run's folder takes, and may raise to end the run. `begun` is called after the first
+        step."""
         self.superseded = False
+        self.most_seconds: float | None = None
+        """For how long the run may train; then it is stopped, with a checkpoint and a notice."""
+        self._folder_bytes: int | None = None
         self._store, self._run_id, self._attempt, self._control = store, run_id, attempt, control
         self._parent, self._before_checkpoint, self._begun = parent, before_checkpoint, begun
         self._trainer = threading.get_native_id()
@@ -134,7 +138,7 @@ class Recorder:
         """Waits until everything recorded so far is committed. Called before a checkpoint takes its final name: otherwise
         a kill between the two would leave a gap in the curve that no resumed run computes again. Raises `RecordingError`
         when that is impossible."""
-        self._before_checkpoint()
+        self._folder_bytes = self._before_checkpoint()
         done = threading.Event()
         self._waiters.append(done)
         self._wake.set()
@@ -215,6 +219,7 @@ class Recorder:
         self._watch_parent()
         batches = self._drain()
         progress = self._progress.after(batches)
+        self._watch_time(progress or {})
         notices = [self._notices.popleft() for _ in range(len(self._notices))]
         views = {name: self._views.pop(name) for name in list(self._views)}
         idle = not (batches or notices or progress or views)
@@ -240,10 +245,18 @@ class Recorder:
         began, trouble = time.monotonic(), ""
         # After the steps: none is committed before the change of knobs that it was trained with.
         handled = _take(self._handled)
+        measured, self._folder_bytes = self._folder_bytes, None
         while True:
             try:
                 request = self._store.record(
-                    self._run_id, self._attempt, batches, progress, notices, views, handled
+                    self._run_id,
+                    self._attempt,
+                    batches,
+                    progress,
+                    notices,
+                    views,
+                    handled,
+                    measured,
                 )
             except Superseded:
                 self.superseded = True
@@ -289,6 +302,17 @@ class Recorder:
                 self._newest_change = request.payload["number"]
                 self._control.request(Request(request.kind, {**request.payload, "after": self._recorded}))
         self._request = request
+
+    def _watch_time(self, progress: Mapping[str, Any]) -> None:
+        """Stops the run once it has trained for as long as it may."""
+        trained, most = progress.get("seconds", 0.0), self.most_seconds
+        if most is not None and trained >= most:
+            self.most_seconds = None
+            self._control.request(_STOP)
+            self._notices.append(
+                f"This run has trained for {trained:,.0f} s, and a run may train for {most:,} s here, so it was stopped with a "
+                "checkpoint. In a shared space, an owner can raise the limit; then resume it."
+            )
 
     def _watch_parent(self) -> None:
         if self._parent is not None and os.getppid() != self._parent:

@@ -26,8 +26,7 @@ def search_job(settings: Settings, parent: int) -> int:
     lock = FileLock(settings.home.absolute() / "search.lock")
     if not lock.acquire():
         return 0
-    limits = Limits(settings.max_live_runs_per_visitor, settings.max_live_runs)
-    store = Store(settings.url, limits=limits)
+    store = Store(settings.url, limits=Limits.of(settings))
     driver, stamps, seen = Driver(store, log_line), store.stamp_reader(), -1
     while os.getppid() == parent:
         stamp = stamps.read()

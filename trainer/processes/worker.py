@@ -23,10 +23,17 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import OperationalError
 
 from trainer.config import RunConfig
+from trainer.engine.kept import folder_bytes
 from trainer.lifecycle.requests import Request, RequestKind
 from trainer.lifecycle.states import RunState
 from trainer.processes.control import Control
-from trainer.processes.limits import limit_memory, require_disk, require_memory, require_points
+from trainer.processes.limits import (
+    held_to,
+    limit_memory,
+    require_disk,
+    require_memory,
+    require_points,
+)
 from trainer.processes.log import error_sentence, log_line, ran_out_of_memory
 from trainer.processes.mates import Claim, claim_mates
 from trainer.processes.process_memory import PeakMemory
@@ -101,11 +108,12 @@ def work(run_id: int, settings: Settings, parent: int, pulse: Pulse, niceness: i
     if not lock.acquire():
         return BUSY
     _redirect_output(folder / "worker.log")
-    limit_memory(settings.max_worker_mb * MEGABYTE)
     store = Store(settings.url)
     attempt = store.claim(run_id)
     if attempt is None:
         return 0
+    settings = held_to(settings, store.run(run_id).limits)
+    limit_memory(settings.max_worker_mb * MEGABYTE)
 
     def begin(control: Control) -> None:
         if not pulse.has_begun:
@@ -213,14 +221,20 @@ def _recorded_steps(
     begun: Callable[[], None],
 ) -> Training[int]:
     folder = settings.run_folder(run_id)
-    before = partial(require_disk, folder, settings)
-    recorder = Recorder(store, run_id, attempt, control, parent, before, begun)
+
+    def before_checkpoint() -> int:
+        require_disk(folder, settings)
+        return folder_bytes(folder)
+
+    recorder = Recorder(store, run_id, attempt, control, parent, before_checkpoint, begun)
     end: dict[str, Any]
     try:
         with recorder:
             run = store.run(run_id)
             config = config or RunConfig.parse(run.config)
-            require_points(config, settings)
+            require_points(config, settings, run.limits)
+            settings = held_to(settings, run.limits)
+            recorder.most_seconds = run.limits["run_seconds"] if run.limits else None
             room = cache(partial(kept_room, store, settings, run))
             results = yield from _steps(
                 config, settings, folder, recorder, control, room=room, branched=run.parent_step is not None
@@ -239,7 +253,7 @@ def _recorded_steps(
         # Where memory ran out, the place in the code tells a person nothing.
         trace = None if ran_out_of_memory(error) else traceback.format_exc()
         end = {"status": RunState.FAILED, "error": reason, "traceback": trace}
-    return _write_end(store, run_id, attempt, end)
+    return _write_end(store, run_id, attempt, end | {"folder_bytes": folder_bytes(folder)})
 
 
 def _log_traceback(parent: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -34,14 +35,15 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Space:
-    """A shared space. Archived, it can be looked at, and nothing is added. A room also has the `code` by which people join until
-    it `ends`; locked, it lets nobody new in."""
+    """A shared space. Archived, it can be looked at, and nothing is added. `limits` are those that an owner has set. A room also
+    has the `code` by which people join until it `ends`; locked, it lets nobody new in."""
 
     id: str
     kind: SpaceKind
     title: str
     created: datetime
     archived: bool
+    limits: Mapping[str, int]
     code: str | None
     locked: bool
     ends: datetime | None

@@ -8,6 +8,7 @@ import socket
 import sqlalchemy as sa
 
 from trainer.spaces import COMMAND_LINE, refusal
+from trainer.spaces.limits import Limits
 from trainer.store.attempts import MAX_LOSSES, AttemptStore, Superseded
 from trainer.store.bookmarks import BookmarkStore
 from trainer.store.branches import BranchStore
@@ -21,7 +22,6 @@ from trainer.store.lessons import LessonStore
 from trainer.store.moving import MoveStore
 from trainer.store.points import Batch, Points
 from trainer.store.queue import QueuedRun, QueueStore
-from trainer.store.rights import Limits
 from trainer.store.rooms import RoomStore
 from trainer.store.runs import ENDED, LIVE, MAX_LENGTHS, MAX_TAG, MAX_TAGS, Changes, Run
 from trainer.store.schema import supervisor
@@ -85,7 +85,8 @@ class Store(
     """
 
     def __init__(self, url: str, *, migrate: bool = True, limits: Limits | None = None) -> None:
-        """`limits` hold for the visitors whose runs are added or resumed through this store; None: no limits."""
+        """`limits` are the installation's. They, and those of each space, hold for the visitors whose runs and files are added
+        through this store, but not for the command line; None: no limits."""
         super().__init__(url, migrate=migrate)
         self.limits = limits
 

@@ -27,12 +27,17 @@ class Access(Database):
     person: str | None = None
     space: str | None = None
     keys: frozenset[str] = frozenset()
+    address: str = ""
 
-    def acting_for(self, person: str, space: str | None = None, keys: Collection[str] = ()) -> Self:
+    def acting_for(
+        self, person: str, space: str | None = None, keys: Collection[str] = (), address: str | None = None
+    ) -> Self:
         """Returns this store as `person` may see it, over the same connections. What is added goes to `space`, by default their
-        private one; `keys` are those of links that they have followed."""
+        private one; `keys` are those of links that they have followed. `address` stands for the network address that they come
+        from, by default that of this store; empty where there is none."""
         theirs = copy(self)
         theirs.person, theirs.space, theirs.keys = person, space, frozenset(keys)
+        theirs.address = self.address if address is None else address
         return theirs
 
     def within(self, space: str) -> Self:

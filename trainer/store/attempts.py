@@ -21,7 +21,7 @@ from trainer.store.database import tick
 from trainer.store.knob_changes import next_change, record_applied
 from trainer.store.points import Batch, Points
 from trainer.store.runs import clean, find_run, get_run, move
-from trainer.store.schema import runs
+from trainer.store.schema import chunks, runs, views
 from trainer.store.views import put_views
 
 MAX_LOSSES = 3
@@ -66,10 +66,12 @@ class AttemptStore(Access):
         notices: Sequence[str] = (),
         views: Mapping[str, tuple[int, bytes]] | None = None,
         handled: Sequence[Request] = (),
+        folder_bytes: int | None = None,
     ) -> Request | None:
         """Commits points, progress, notices and views (name → step, data) with a heartbeat, takes back the requests that the
         worker has `handled`, and returns the request that it has still to answer, a change of knobs after all others. Raises
-        `Superseded` if this attempt is not the current one."""
+        `Superseded` if this attempt is not the current one. `folder_bytes` is what the run's folder takes, where it was
+        measured."""
         with self.writing() as connection:
             version = tick(connection)
             answered = {one.kind for one in handled} - {RequestKind.CHANGE}
@@ -80,6 +82,7 @@ class AttemptStore(Access):
             put_views(connection, run_id, version, views or {})
             for batch in batches:
                 points.append(connection, run_id, batch)
+            _measure(connection, run_id, folder_bytes)
             return next_change(connection, run_id) if kind is None else Request(kind)
 
     def finish(
@@ -90,10 +93,11 @@ class AttemptStore(Access):
         results: Mapping[str, Any] | None = None,
         error: str | None = None,
         traceback: str | None = None,
+        folder_bytes: int | None = None,
     ) -> RunState:
         """Ends this attempt: finished, stopped, failed, or (to continue later) paused, interrupted, or queued at its old place
         because it made room for others. Returns the state that the run is in then: a pause that was taken back meanwhile queues
-        it, and a stop that followed one stops it."""
+        it, and a stop that followed one stops it. `folder_bytes` is as for `record`."""
         event = _ENDINGS.get(RunState(status))
         if event is None:
             raise ValueError(f"An attempt cannot end as {status}.")
@@ -107,7 +111,14 @@ class AttemptStore(Access):
             version = tick(connection)
             request = _beat(connection, run_id, attempt, version)
             run = get_run(connection, run_id)
+            _measure(connection, run_id, folder_bytes)
             return move(connection, run, _as_requested(event, request), version, **values)
+
+    def measure(self, run_id: int, folder_bytes: int) -> None:
+        """Records what a run's folder takes, after another process has removed some of it."""
+        with self.writing() as connection:
+            tick(connection)
+            _measure(connection, run_id, folder_bytes)
 
     def requeue_interrupted(self, run_id: int) -> bool:
         """Queues a run whose worker left in good order, at its old place, and returns whether it was interrupted."""
@@ -186,6 +197,12 @@ def _beat(
     return None if row.request is None else RequestKind(row.request)
 
 
+def _measure(connection: Connection, run_id: int, folder_bytes: int | None) -> None:
+    """Sets what a run keeps: its folder, and its points and views in the database."""
+    if folder_bytes is not None:
+        connection.execute(_MEASURE, {"run": run_id, "folder": folder_bytes})
+
+
 def add_notices(connection: Connection, run_id: int, texts: Sequence[str]) -> None:
     """Adds sentences to the run's notices, each once."""
     notices = connection.execute(sa.select(runs.c.notices).where(runs.c.id == run_id)).scalar_one()
@@ -211,6 +228,17 @@ def _gave_up(losses: int, step: int, reason: str) -> str:
     )
 
 
+_IN_DATABASE = [
+    sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(table.c.data)), 0))
+    .where(table.c.run_id == sa.bindparam("run"))
+    .scalar_subquery()
+    for table in (chunks, views)
+]
+_MEASURE = (
+    sa.update(runs)
+    .where(runs.c.id == sa.bindparam("run"))
+    .values(kept_bytes=sa.bindparam("folder", type_=sa.BigInteger) + _IN_DATABASE[0] + _IN_DATABASE[1])
+)
 _LOSSES = sa.select(runs.c.losses, runs.c.lost_step).where(runs.c.id == sa.bindparam("run"))
 # Built once, as they are executed several times a second for each run.
 _BEAT = (

@@ -11,6 +11,7 @@ from trainer.lifecycle.branches import Fork
 from trainer.lifecycle.hot_knobs import KnobChange
 from trainer.lifecycle.states import RunState
 from trainer.spaces import COMMAND_LINE
+from trainer.spaces.limits import new_runs
 from trainer.store.access import roles_of
 from trainer.store.database import StoreError, tick
 from trainer.store.knob_changes import add_changes
@@ -42,11 +43,13 @@ class BranchStore(RunStore):
             version = tick(connection)
             if get_run(connection, of).space not in roles_of(connection, owner) and owner != COMMAND_LINE:
                 raise StoreError("This run belongs to another visitor, so only they can branch it.")
-            self.require_room(connection, owner)
             space = self.target(connection, owner)
+            admitted = self.admit(connection, owner, space, new_runs(waits=status is RunState.QUEUED))
             applied = sum(change.step is not None for change in changes)
             fork = {"parent_id": of, "parent_step": step, "changes": applied, "forks": forks}
-            run_id = insert_run(connection, new_run(config, owner, space, name, "", status) | fork, version)
+            run_id = insert_run(
+                connection, new_run(config, owner, space, name, "", status) | fork | admitted, version
+            )
             add_changes(connection, run_id, owner, changes)
             place(run_id)
             return run_id

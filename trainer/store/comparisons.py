@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState, SearchState
 from trainer.spaces import refusal
+from trainer.spaces.limits import new_runs
 from trainer.store.access import MAX_ID, roles_of
 from trainer.store.database import StoreError, tick
 from trainer.store.runs import (
@@ -27,7 +28,6 @@ from trainer.store.runs import (
     insert_run,
     new_run,
     request_run,
-    resume_run,
     update_run,
 )
 from trainer.store.schema import comparisons, members, runs
@@ -79,17 +79,30 @@ class ComparisonStore(RunStore):
         owner: str,
         title: str = "",
         notes: str = "",
+    ) -> int:
+        """Adds a comparison with its runs, all queued, and returns its id. Raises StoreError, and adds none, where there is no
+        room for all of them."""
+        with self.writing() as connection:
+            tick(connection)  # before anything is counted
+            return self.add_comparison(connection, design, planned, owner, title, notes)
+
+    def add_comparison(
+        self,
+        connection: Connection,
+        design: Mapping[str, Any],
+        planned: Sequence[Planned],
+        owner: str,
+        title: str = "",
+        notes: str = "",
         search: SearchState | None = None,
     ) -> int:
-        """Adds a comparison with its runs, all queued, and returns its id. Raises StoreError, and adds none, where the owner
-        would have too many runs under way. `search` is the state of one that is a search."""
-        with self.writing() as connection:
-            space = self.target(connection, owner)
-            comparison_id = insert_comparison(
-                connection, owner, space, design, title, notes, datetime.now(UTC), search=search
-            )
-            self.add_members(connection, comparison_id, planned, owner, space)
-            return comparison_id
+        """Adds a comparison inside a transaction; see `create_comparison`. `search` is the state of one that is a search."""
+        space = self.target(connection, owner)
+        comparison_id = insert_comparison(
+            connection, owner, space, design, title, notes, datetime.now(UTC), search=search
+        )
+        self.add_members(connection, comparison_id, planned, owner, space)
+        return comparison_id
 
     def extend_comparison(
         self, comparison_id: int, design: Mapping[str, Any], planned: Sequence[Planned], *, by: str
@@ -103,7 +116,7 @@ class ComparisonStore(RunStore):
                     "This comparison has just got more seeds. Look again, and add more if it needs them."
                 )
             update_comparison(connection, comparison_id, version, design=dict(design))
-            self.add_members(connection, comparison_id, planned, comparison.owner, comparison.space)
+            self.add_members(connection, comparison_id, planned, comparison.owner, comparison.space, by=by)
 
     def comparison(self, comparison_id: int) -> Comparison:
         """Returns one comparison. Raises StoreError when there is none with this id."""
@@ -154,10 +167,7 @@ class ComparisonStore(RunStore):
             version = tick(connection)
             own_comparison(connection, comparison_id, by)
             waiting = [one.run for one in members_of(connection, comparison_id) if one.run.status in _RESUMED]
-            self.require_room(connection, by, len(waiting))
-            for run in waiting:
-                resume_run(connection, run, version)
-            return len(waiting)
+            return len(self.resume_all_of(connection, waiting, version, by))
 
     def rename_comparison(self, comparison_id: int, title: str, *, by: str) -> None:
         """Sets the title."""
@@ -194,13 +204,23 @@ class ComparisonStore(RunStore):
             return [run.id for run in found]
 
     def add_members(
-        self, connection: Connection, comparison_id: int, planned: Sequence[Planned], owner: str, space: str
+        self,
+        connection: Connection,
+        comparison_id: int,
+        planned: Sequence[Planned],
+        owner: str,
+        space: str,
+        *,
+        by: str | None = None,
+        address: str | None = None,
     ) -> None:
-        """Queues more runs of a comparison inside a transaction. Raises StoreError where the owner has too many under way."""
-        self.require_room(connection, owner, len(planned))
+        """Queues more runs of a comparison inside a transaction. Raises StoreError where there is no room for all of them."""
+        wanted = new_runs(len(planned))
+        admitted = self.admit(connection, owner, space, wanted, by=by, address=address)
         for one in planned:
             # Each has a version, and so a place in the queue, of its own.
-            run_id = insert_run(connection, new_run(one.config, owner, space, one.name), tick(connection))
+            values = new_run(one.config, owner, space, one.name) | admitted
+            run_id = insert_run(connection, values, tick(connection))
             insert_member(connection, comparison_id, run_id, one.arm, one.replicate)
 
     def _set_comparison(self, comparison_id: int, by: str, **values: Any) -> None:

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from trainer.lifecycle.hot_knobs import KnobChange
+from trainer.spaces.limits import Wanted
 from trainer.store import points
-from trainer.store.access import Access
 from trainer.store.comparisons import insert_comparison, insert_member
 from trainer.store.database import tick
 from trainer.store.knob_changes import add_changes
+from trainer.store.limits import LimitStore
 from trainer.store.points import Batch
 from trainer.store.runs import ENDED, bounded_tags, clean, next_number
 from trainer.store.schema import runs
@@ -55,7 +56,7 @@ class Imported:
     comparison: int | None = None
 
 
-class ImportStore(Access):
+class ImportStore(LimitStore):
     """Imports runs."""
 
     def import_run(
@@ -73,10 +74,14 @@ class ImportStore(Access):
         self, owner: str, runs: Sequence[EndedRun], comparison: ImportedComparison | None = None
     ) -> Imported:
         """Adds runs that are over, with their points and changes of knobs, and the comparison that they belong to, in one
-        transaction. Raises ValueError for a run that is not over, and for points that do not fit together."""
+        transaction. Raises ValueError for a run that is not over, and for points that do not fit together; StoreError where there
+        is no room for them."""
+        size = sum(run.size for run in runs)
         with self.writing() as connection:
+            tick(connection)  # before anything is counted
             space = self.target(connection, owner)
-            found = [_add(connection, clean(owner), space, run) for run in runs]
+            admitted = self.admit(connection, owner, space, Wanted(bytes=size, kept=size))
+            found = [_add(connection, clean(owner), space, run, admitted["address"]) for run in runs]
             if comparison is None:
                 return Imported(found)
             number = insert_comparison(
@@ -94,7 +99,7 @@ class ImportStore(Access):
             return Imported(found, number)
 
 
-def _add(connection: Connection, owner: str, space: str, run: EndedRun) -> int:
+def _add(connection: Connection, owner: str, space: str, run: EndedRun, address: str) -> int:
     values = run.values
     if values["status"] not in ENDED:
         raise ValueError(f"Only a run that is over can be imported, not one that is {values['status']}.")
@@ -115,6 +120,8 @@ def _add(connection: Connection, owner: str, space: str, run: EndedRun) -> int:
         "losses": 0,
         "lost_step": -1,
         "imported_bytes": run.size,
+        "kept_bytes": run.size,
+        "address": address,
         "changes": len(run.changes),
         "tags": bounded_tags(values.get("tags", ())),
     }

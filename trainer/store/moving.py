@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from trainer.lifecycle.states import RunState
+from trainer.spaces.limits import Wanted
 from trainer.store.access import roles_of
 from trainer.store.comparisons import ComparisonStore, members_of, own_comparison, update_comparison
 from trainer.store.database import StoreError, tick
+from trainer.store.limits import UNDER_WAY
 from trainer.store.runs import Run, next_number, own_run, update_run
 from trainer.store.schema import members, uploads
 
@@ -43,19 +47,36 @@ class MoveStore(ComparisonStore):
             tick(connection)
             self._share(connection, digest, roles_of(connection, by), self.target(connection, by), by)
 
-    def _move(self, connection: Connection, moved: Iterable[Run], by: str, version: int) -> str:
+    def _move(self, connection: Connection, found: Iterable[Run], by: str, version: int) -> str:
         space = self.target(connection, by)
+        moved = [run for run in found if run.space != space]
+        held = self._held_there(connection, moved, space, by)
         for run in moved:
-            if run.space == space:
-                continue
             if digest := (run.config.get("data") or {}).get("file"):
                 self._share(connection, str(digest), [run.space], space, by)
             number = next_number(connection, space)
-            update_run(connection, run.id, version, space=space, number=number)
+            taken = {} if run.is_over else held  # one that is over takes up new limits when it is resumed
+            update_run(connection, run.id, version, space=space, number=number, **taken)
         return space
 
-    @staticmethod
-    def _share(connection: Connection, digest: str, sources: Iterable[str], space: str, by: str) -> None:
+    def _held_there(
+        self, connection: Connection, moved: Sequence[Run], space: str, by: str
+    ) -> dict[str, Any]:
+        """Returns the limits that hold for moved runs. Raises StoreError where the space has no room for all of them."""
+        if not moved:
+            return {}
+        wanted = Wanted(
+            runs=sum(run.status in UNDER_WAY for run in moved),
+            queued=sum(run.status is RunState.QUEUED for run in moved),
+            bytes=sum(run.kept_bytes for run in moved),
+            moves=True,
+        )
+        admitted = self.admit(connection, moved[0].owner, space, wanted, by=by)
+        return {"limits": admitted["limits"]}
+
+    def _share(
+        self, connection: Connection, digest: str, sources: Iterable[str], space: str, by: str
+    ) -> None:
         """Adds a file of one of the `sources` to the list of a space, unless it is there."""
         there = (uploads.c.space == space) & (uploads.c.digest == digest)
         if connection.execute(sa.select(uploads.c.id).where(there)).first():
@@ -65,5 +86,6 @@ class MoveStore(ComparisonStore):
         )
         if (row := connection.execute(known.limit(1)).mappings().first()) is None:
             return
+        admitted = self.admit(connection, by, space, Wanted(bytes=row["bytes"], kept=row["bytes"]))
         added = {"owner": by, "space": space, "digest": digest, "created": datetime.now(UTC)}
-        connection.execute(sa.insert(uploads), dict(row) | added)
+        connection.execute(sa.insert(uploads), dict(row) | added | {"address": admitted["address"]})

@@ -14,10 +14,12 @@ from trainer.config import RunConfig
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import TRANSITIONS, Event, RunState
 from trainer.spaces import COMMAND_LINE, refusal
-from trainer.store.access import MAX_ID, Access, roles_of
+from trainer.spaces.limits import Wanted, new_runs
+from trainer.spaces.usage import time_refusal
+from trainer.store.access import MAX_ID, roles_of
 from trainer.store.data_rights import data_refusal
 from trainer.store.database import StoreError, tick
-from trainer.store.rights import Limits
+from trainer.store.limits import UNDER_WAY, LimitStore
 from trainer.store.schema import clock, comparisons, deletions, numbers, runs
 
 LIVE = tuple(state for state in RunState if not state.is_over)
@@ -35,7 +37,8 @@ class Run:
     """One run as the store knows it. Times are aware datetimes in UTC. `owner` started it in `space`, whose runs `number`
     counts from 1; `request` is what its worker has still to answer, and `changes` how often its hot knobs have changed. A
     branch begins at `parent_step` of the run `parent_id`, which may have been deleted; `forks` says the same of all runs before
-    it, oldest first, and is None where an earlier version did not record it."""
+    it, oldest first, and is None where an earlier version did not record it. `limits` are what its space allows a run, by the
+    names in trainer/spaces/limits.py; `kept_bytes` is what its curves and checkpoints take."""
 
     id: int
     number: int
@@ -64,6 +67,8 @@ class Run:
     parent_step: int | None = None
     forks: Sequence[Sequence[int]] | None = None
     tags: Sequence[str] = ()
+    limits: Mapping[str, int] | None = None
+    kept_bytes: int = 0
 
     @property
     def follows_its_config(self) -> bool:
@@ -85,11 +90,9 @@ class Changes:
     deleted: list[int]
 
 
-class RunStore(Access):
+class RunStore(LimitStore):
     """What people do with runs. Each method is one transaction. A change names who asks for it, `by`, and raises StoreError
     where they may not change the run (trainer/spaces/rights.py)."""
-
-    limits: Limits | None = None
 
     def create_run(
         self,
@@ -100,16 +103,18 @@ class RunStore(Access):
         notes: str = "",
     ) -> int:
         """Adds a run and returns its id. `config` may also be the nested form of one. With status "running" the run is
-        created claimed, as attempt 1: for a caller that trains it itself and holds its lock. Raises StoreError where the
-        owner has too many under way, and for data that belongs to someone else."""
+        created claimed, as attempt 1: for a caller that trains it itself and holds its lock. Raises StoreError where there is
+        no room for it, and for data that belongs to someone else."""
         status = RunState(status)
         if status not in (RunState.QUEUED, RunState.RUNNING):
             raise ValueError(f"A run is created queued or running, not {status}.")
         with self.writing() as connection:
             version = tick(connection)
-            self.require_room(connection, owner)
             space = self.target(connection, owner)
-            return insert_run(connection, new_run(config, owner, space, name, notes, status), version)
+            admitted = self.admit(connection, owner, space, new_runs(waits=status is RunState.QUEUED))
+            return insert_run(
+                connection, new_run(config, owner, space, name, notes, status) | admitted, version
+            )
 
     def run(self, run_id: int) -> Run:
         """Returns one run. Raises StoreError when there is none with this id."""
@@ -190,13 +195,10 @@ class RunStore(Access):
     def resume(self, run_id: int, *, by: str) -> RunState:
         """Queues a paused, interrupted, stopped or failed run, which continues from its checkpoint, and returns the state
         that it is in then. A request that its worker has not obeyed yet is taken back. Raises StoreError for a finished
-        run, and where whoever asks has too many under way."""
+        run, for one that has trained for as long as it may, and where there is no room for it."""
         with self.writing() as connection:
             version = tick(connection)
-            run = own_run(connection, run_id, by)
-            if run.status not in (RunState.QUEUED, RunState.RUNNING):
-                self.require_room(connection, by)
-            return resume_run(connection, run, version)
+            return self.resume_all_of(connection, [own_run(connection, run_id, by)], version, by)[0]
 
     def rename(self, run_id: int, name: str, *, by: str) -> None:
         """Sets the name."""
@@ -234,14 +236,22 @@ class RunStore(Access):
             version = tick(connection)
             delete_run(connection, own_run(connection, run_id, by), version)
 
-    def require_room(self, connection: Connection, by: str, more: int = 1) -> None:
-        """Raises StoreError where `by` may not have so many more runs under way."""
-        if self.limits is None or by == COMMAND_LINE:
-            return
-        own = connection.execute(_UNDER_WAY.where(runs.c.owner == by)).scalar_one()
-        everybodys = connection.execute(_UNDER_WAY.where(runs.c.owner != COMMAND_LINE)).scalar_one()
-        if problem := self.limits.problem(own, everybodys, more):
-            raise StoreError(problem)
+    def resume_all_of(
+        self, connection: Connection, found: Sequence[Run], version: int, by: str
+    ) -> list[RunState]:
+        """Resumes runs of one owner and space inside a transaction; see `resume`. Each is held to the limits that its space has
+        now; those that have trained for as long as they may are left out, unless all have: then StoreError is raised."""
+        if not found:
+            return []
+        limits = self.run_limits(connection, found[0].space, by)
+        refused = {run.id: time_refusal(float(run.progress.get("seconds") or 0), limits) for run in found}
+        ready = [run for run in found if not refused[run.id] or run.status is RunState.FINISHED]
+        if not ready:
+            raise StoreError(refused[found[0].id])
+        begun = [run for run in ready if run.status not in (RunState.QUEUED, RunState.RUNNING)]
+        wanted = Wanted(sum(run.status not in UNDER_WAY for run in begun), queued=len(begun))
+        admitted = self.admit(connection, found[0].owner, found[0].space, wanted, by=by)
+        return [resume_run(connection, run, version, admitted) for run in ready]
 
     def _select(self, statement: sa.Select[Any]) -> list[Run]:
         with self.reading() as connection:
@@ -335,7 +345,9 @@ def request_run(connection: Connection, run: Run, kind: RequestKind, version: in
     return run.status
 
 
-def resume_run(connection: Connection, run: Run, version: int) -> RunState:
+def resume_run(
+    connection: Connection, run: Run, version: int, admitted: Mapping[str, Any] | None = None
+) -> RunState:
     """Queues a run again inside a transaction; see `RunStore.resume`."""
     if run.status is RunState.FINISHED:
         raise StoreError("This run is finished; start a new run with its knobs instead.")
@@ -345,7 +357,7 @@ def resume_run(connection: Connection, run: Run, version: int) -> RunState:
     if run.status in (RunState.QUEUED, RunState.RUNNING):
         return run.status
     fresh = {"place": version, "losses": 0, "lost_step": -1, "error": None, "traceback": None}
-    return move(connection, run, Event.RESUME, version, **fresh)
+    return move(connection, run, Event.RESUME, version, **fresh, **(admitted or {}))
 
 
 def delete_run(connection: Connection, run: Run, version: int) -> None:
@@ -364,6 +376,8 @@ def move(connection: Connection, run: Run, event: Event, version: int, **values:
         raise StoreError(f"This run is {run.status} already; there is nothing to {event}.")
     ended = datetime.now(UTC) if state.is_over else None
     update_run(connection, run.id, version, status=state, request=None, ended=ended, **values)
+    if state not in UNDER_WAY:
+        connection.execute(_FORGET_ADDRESS, {"run": run.id})
     return state
 
 
@@ -412,8 +426,8 @@ _COUNT = (
 _CLOCK = sa.select(clock.c.value)
 _CHANGED = sa.select(*RUN_COLUMNS).where(runs.c.version > sa.bindparam("after")).order_by(runs.c.version)
 _DELETED = sa.select(deletions.c.run_id).where(deletions.c.version > sa.bindparam("after"))
-
-
-_UNDER_WAY = sa.select(sa.func.count()).where(
-    runs.c.status.in_((RunState.QUEUED, RunState.RUNNING, RunState.INTERRUPTED))
+_FORGET_ADDRESS = (
+    sa.update(runs)
+    .where(runs.c.id == sa.bindparam("run"), runs.c.address != "", runs.c.imported_bytes == 0)
+    .values(address="")
 )

@@ -113,14 +113,23 @@ runs = sa.Table(
     sa.Column("parent_step", sa.BigInteger),
     sa.Column("forks", Json),
     sa.Column("tags", Json, nullable=False, server_default="[]"),
+    sa.Column("limits", Json),
+    sa.Column("kept_bytes", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("address", sa.String(32), nullable=False, server_default=""),
     sa.Index(None, "version"),
     sa.Index(None, "status", "place"),
     sa.Index(None, "status", "owner", "place"),
     sa.Index(None, "owner", "id"),
     sa.Index(None, "space", "id"),
     sa.Index(None, "parent_id"),
+    sa.Index(None, "space", "owner", "kept_bytes"),
+    sa.Index(None, "address"),
     sqlite_autoincrement=True,  # an id is never reused: folders and cursors are named by it
 )
+
+"""`limits` are those of its space when it was created or resumed, `kept_bytes` what its curves and checkpoints take.
+`address` stands for the network address that it was started from, a digest under the server's key: while the run is live, and
+of an imported one for as long as it is there."""
 
 numbers = sa.Table(
     "numbers",
@@ -189,6 +198,7 @@ comparisons = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("tags", Json, nullable=False, server_default="[]"),
     sa.Column("space", sa.String(200), nullable=False, server_default=""),
+    sa.Column("address", sa.String(32), nullable=False, server_default=""),
     sa.Index(None, "owner", "id"),
     sa.Index(None, "space", "id"),
     sqlite_autoincrement=True,
@@ -292,6 +302,7 @@ uploads = sa.Table(
     sa.Column("bytes", sa.BigInteger, nullable=False),
     sa.Column("created", Utc, nullable=False),
     sa.Column("space", sa.String(200), nullable=False, server_default=""),
+    sa.Column("address", sa.String(32), nullable=False, server_default=""),
     sa.UniqueConstraint("space", "digest"),
     sa.Index(None, "digest"),
     sqlite_autoincrement=True,
@@ -306,6 +317,7 @@ spaces = sa.Table(
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("created", Utc, nullable=False),
     sa.Column("archived", sa.Boolean, nullable=False),
+    sa.Column("limits", Json, nullable=False, server_default="{}"),
     sa.Column("code", sa.String(6)),
     sa.Column("locked", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("ends", Utc),

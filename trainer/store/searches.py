@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from trainer.lifecycle.requests import RequestKind
 from trainer.lifecycle.states import RunState, SearchState
@@ -22,7 +23,7 @@ from trainer.store.comparisons import (
     update_comparison,
 )
 from trainer.store.database import StoreError, tick
-from trainer.store.runs import clean, find_run, request_run, resume_run
+from trainer.store.runs import clean, find_run, request_run
 from trainer.store.schema import comparisons
 
 MAX_LIVE_SEARCHES = 5
@@ -34,8 +35,13 @@ class SearchStore(ComparisonStore):
 
     def create_search(self, design: Mapping[str, Any], owner: str, title: str = "") -> int:
         """Adds a search, which begins by itself, and returns its id. Raises StoreError where the owner has too many under way."""
-        self._require_fewer(owner)
-        return self.create_comparison(design, [], owner, title, search=SearchState.RUNNING)
+        with self.writing() as connection:
+            tick(connection)
+            _require_fewer(connection, owner)
+            search_id = self.add_comparison(connection, design, [], owner, title, search=SearchState.RUNNING)
+            # Its trials begin later, and by no browser.
+            update_comparison(connection, search_id, tick(connection), address=self.address)
+            return search_id
 
     def live_searches(self) -> list[Comparison]:
         """Returns the searches that are under way, oldest first."""
@@ -55,7 +61,9 @@ class SearchStore(ComparisonStore):
             known = {one.arm for one in members_of(connection, search_id)}
             if search.search is SearchState.RUNNING and number not in known:
                 trial = Planned(number, 0, name, config)
-                self.add_members(connection, search_id, [trial], search.owner, search.space)
+                begun_from = sa.select(comparisons.c.address).where(comparisons.c.id == search_id)
+                address = connection.execute(begun_from).scalar_one()
+                self.add_members(connection, search_id, [trial], search.owner, search.space, address=address)
 
     def prune_trial(self, run_id: int, sentence: str) -> None:
         """Requests a stop of a trial's run, with a notice that says why. Does nothing to a run that is over."""
@@ -73,7 +81,7 @@ class SearchStore(ComparisonStore):
             version = tick(connection)
             if own_comparison(connection, search_id, by).search is not SearchState.RUNNING:
                 return
-            update_comparison(connection, search_id, version, search=SearchState.STOPPED)
+            update_comparison(connection, search_id, version, search=SearchState.STOPPED, address="")
             for one in members_of(connection, search_id):
                 if not one.run.is_over:
                     request_run(connection, one.run, RequestKind.PAUSE, version)
@@ -92,7 +100,6 @@ class SearchStore(ComparisonStore):
     def continue_search(self, search_id: int, design: Mapping[str, Any] | None = None, *, by: str) -> None:
         """Goes on with a search that was stopped or has failed, or with a new `design` that has more trials also with one that is
         finished. Raises StoreError where `by` has too many searches or runs under way."""
-        self._require_fewer(by)
         with self.writing() as connection:
             version = tick(connection)
             search = own_comparison(connection, search_id, by)
@@ -100,13 +107,12 @@ class SearchStore(ComparisonStore):
                 search.search is SearchState.FINISHED and design is None
             ):
                 return
+            _require_fewer(connection, by)
             runs = [one.run for one in members_of(connection, search_id)]
             held = [run for run in runs if run.status is RunState.PAUSED or run.request is RequestKind.PAUSE]
-            self.require_room(connection, by, len(held))
-            more = {} if design is None else {"design": dict(design)}
+            more = {"address": self.address} | ({} if design is None else {"design": dict(design)})
             update_comparison(connection, search_id, version, search=SearchState.RUNNING, error=None, **more)
-            for run in held:
-                resume_run(connection, run, version)
+            self.resume_all_of(connection, held, version, by)
 
     def end_search(self, search_id: int, error: str | None = None) -> None:
         """Ends a search that is under way: finished, or with an `error` failed."""
@@ -115,11 +121,17 @@ class SearchStore(ComparisonStore):
             version = tick(connection)
             if get_comparison(connection, search_id).search is SearchState.RUNNING:
                 said = None if error is None else clean(error)
-                update_comparison(connection, search_id, version, search=state, error=said)
+                update_comparison(connection, search_id, version, search=state, error=said, address="")
 
-    def _require_fewer(self, owner: str) -> None:
-        own = sum(one.owner == owner for one in self.live_searches())
-        if owner != COMMAND_LINE and own >= MAX_LIVE_SEARCHES:
-            raise StoreError(
-                f"{own} searches of yours are under way, the most at a time. Wait until one has ended, or stop one."
-            )
+
+def _require_fewer(connection: Connection, owner: str) -> None:
+    own = connection.execute(_LIVE_SEARCHES, {"owner": owner}).scalar_one()
+    if owner != COMMAND_LINE and own >= MAX_LIVE_SEARCHES:
+        raise StoreError(
+            f"{own} searches of yours are under way, the most at a time. Wait until one has ended, or stop one."
+        )
+
+
+_LIVE_SEARCHES = sa.select(sa.func.count()).where(
+    comparisons.c.search == SearchState.RUNNING, comparisons.c.owner == sa.bindparam("owner")
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -21,9 +22,11 @@ from trainer.spaces import (
     SpaceKind,
     refusal,
 )
-from trainer.store.access import Access, digest_of, roles_of
+from trainer.spaces.limits import Limits, LimitValueError, changed
+from trainer.store.access import digest_of, roles_of
 from trainer.store.comparisons import get_comparison
 from trainer.store.database import StoreError, tick
+from trainer.store.limits import LimitStore
 from trainer.store.runs import bounded, clean, get_run
 from trainer.store.schema import links, memberships, spaces
 
@@ -36,7 +39,7 @@ LINK_DAYS: Final = 30
 EXPIRED: Final = "This link is wrong, has expired or was revoked. Ask for a new one."
 
 
-class SpaceStore(Access):
+class SpaceStore(LimitStore):
     """What people do with spaces. Each method is one transaction. A change names who asks for it, `by`, and raises StoreError
     where they may not."""
 
@@ -71,6 +74,23 @@ class SpaceStore(Access):
     def archive_space(self, space: str, archived: bool = True, *, by: str) -> None:
         """Archives the space, or (False) opens it again."""
         self._change_space(space, by, archived=archived)
+
+    def set_limits(self, space: str, values: Mapping[str, int | None], *, by: str) -> None:
+        """Sets limits of the space, by the names in trainer/spaces/limits.py; None for the usual one. They hold for what is added
+        or resumed from then on. Raises StoreError for more than the installation allows."""
+        with self.writing() as connection:
+            tick(connection)
+            require_role(connection, space, by, Role.OWNER)
+            before = connection.execute(_LIMITS, {"space": space}).scalar()
+            if before is None:
+                raise StoreError(
+                    "This space is not shared: what it may take are settings of the installation."
+                )
+            try:
+                found = changed(before, values, self.limits or Limits())
+            except LimitValueError as error:
+                raise StoreError(str(error)) from error
+            connection.execute(sa.update(spaces).where(spaces.c.id == space), {"limits": found})
 
     def set_role(self, space: str, person: str, role: Role, *, by: str) -> None:
         """Gives a member another role."""
@@ -237,6 +257,7 @@ def _of(space: str, person: str) -> sa.ColumnElement[bool]:
 SPACE_COLUMNS = [spaces.c[field.name] for field in fields(Space)]
 _MEMBERSHIP = [memberships.c[field.name] for field in fields(Membership)]
 _LINK = [links.c[field.name] for field in fields(Link)]
+_LIMITS = sa.select(spaces.c.limits).where(spaces.c.id == sa.bindparam("space"))
 _COUNT = sa.select(sa.func.count()).select_from(memberships)
 _LINKS = sa.select(sa.func.count()).select_from(links).where(links.c.space == sa.bindparam("space"))
 _OWNERS = sa.select(memberships.c.person).where(

@@ -10,9 +10,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from trainer.spaces import COMMAND_LINE, refusal
-from trainer.store.access import Access, roles_of
+from trainer.spaces.limits import Wanted
+from trainer.store.access import roles_of
 from trainer.store.data_rights import data_refusal
 from trainer.store.database import StoreError, tick
+from trainer.store.limits import LimitStore
 from trainer.store.runs import clean
 from trainer.store.schema import runs, uploads
 
@@ -31,18 +33,20 @@ class Upload:
     created: datetime
 
 
-class UploadStore(Access):
+class UploadStore(LimitStore):
     """Methods on spaces' lists of files. Each is one transaction."""
 
     def add_upload(self, owner: str, digest: str, name: str, kind: str, size: int) -> None:
         """Adds a file to the list of a space, by default the owner's private one; one that is there already gets the new name
-        and comes first."""
+        and comes first. Raises StoreError where there is no room for it."""
         values = {"name": clean(name), "kind": kind, "bytes": size, "created": datetime.now(UTC)}
         with self.writing() as connection:
             tick(connection)
             space = self.target(connection, owner)
+            wanted = Wanted(bytes=size, kept=size)
+            admitted = self.admit(connection, owner, space, wanted, besides=digest)
             connection.execute(sa.delete(uploads).where(_file(space, digest)))
-            key = {"owner": clean(owner), "space": space, "digest": digest}
+            key = {"owner": clean(owner), "space": space, "digest": digest, "address": admitted["address"]}
             connection.execute(sa.insert(uploads), key | values)
 
     def uploads(self, among: Collection[str]) -> list[Upload]:
@@ -51,15 +55,6 @@ class UploadStore(Access):
         statement = statement.order_by(uploads.c.id.desc())
         with self.reading() as connection:
             return [Upload(**row._mapping) for row in connection.execute(statement)]
-
-    def kept_bytes(self, owner: str, besides: str = "") -> int:
-        """Returns the bytes of an owner's files, without the one with the digest `besides`, and of the runs they imported."""
-        files = sa.select(sa.func.sum(uploads.c.bytes)).where(
-            uploads.c.owner == owner, uploads.c.digest != besides
-        )
-        imported = sa.select(sa.func.sum(runs.c.imported_bytes)).where(runs.c.owner == owner)
-        with self.reading() as connection:
-            return sum(int(connection.execute(one).scalar() or 0) for one in (files, imported))
 
     def data_refusal(self, config: Mapping[str, Any], space: str) -> str:
         """Returns why the file that a configuration, in its nested form, names may not be used in a space; empty where it may,

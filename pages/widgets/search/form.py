@@ -14,6 +14,7 @@ from pages.widgets.linked_comparison import link_to_comparison
 from pages.widgets.markup import quiet
 from pages.widgets.page_context import PageContext
 from pages.widgets.run_polling import reporting_errors
+from pages.widgets.space_limits import space_left
 from pages.widgets.text import escape_markdown
 from trainer.comparison.measures import measure_of
 from trainer.comparison.search.analysis import start_search
@@ -39,6 +40,7 @@ from trainer.config import ConfigError, RunConfig, display_value, label_of
 from trainer.lifecycle.states import JobState
 from trainer.preflight.duration import duration_question, duration_sentence
 from trainer.settings import get_settings
+from trainer.spaces.limits import new_runs
 
 USUAL_TRIALS = 20
 LABELS = {
@@ -80,6 +82,8 @@ def search_form(context: PageContext) -> None:
                 _duration(context, design)
         except ConfigError as error:
             show_problem(str(error))
+        if design:
+            space_left(context, new_runs())
         st.button(
             f"Search: {design.trials} trials" if design else "Search",
             key="search-start",

@@ -23,6 +23,7 @@ from trainer.config import RunConfig, diff, display_value
 from trainer.formatting import format_duration
 from trainer.lazy import lazy
 from trainer.lifecycle.states import SearchState
+from trainer.spaces.limits import new_runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ def search_view(context: PageContext, search_id: int) -> None:
         now = read_search(context.store, search_id)
         if now.state is not found.state:  # only a rerun of the page starts and ends the polling
             st.rerun(scope="app")
-        _progress(now)
+        _progress(context, now)
         if may_change:
             _actions(context, now)
         _best(context, now)
@@ -62,13 +63,17 @@ def search_view(context: PageContext, search_id: int) -> None:
     other_spaces(context, found.comparison)
 
 
-def _progress(found: Found) -> None:
+def _progress(context: PageContext, found: Found) -> None:
     over = len(found.trials) - len(found.under_way)
     if found.state is SearchState.RUNNING:
         left = f", about {format_duration(found.seconds_left)} left" if found.seconds_left else ""
         st.progress(over / found.design.trials, text=f"{found.in_words}{left}")
-        if not found.trials:
-            st.html(waiting("Starting…"))
+        if not found.under_way:
+            full = context.store.usage(context.owner).problem(new_runs())
+            if full and found.comparison.owner == context.owner:
+                st.html(waiting(f"The next trial waits. {full}"))
+            elif not found.trials:
+                st.html(waiting("Starting…"))
     else:
         said = "Stopped. " if found.state is SearchState.STOPPED else ""
         if found.time_is_over:
