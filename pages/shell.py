@@ -12,7 +12,7 @@ from typing import Any
 import streamlit as st
 from sqlalchemy.exc import DBAPIError
 
-from pages import comparisons, data, health, lr_finder, reference, runs, spaces, train
+from pages import comparisons, data, health, lessons, lr_finder, reference, runs, spaces, train
 from pages.server.first_page import first_page
 from pages.server.security import exposure
 from pages.server.store import store
@@ -46,6 +46,7 @@ RUNS = _page(runs.page, "Runs", "table_rows", url_path="runs")
 SPACES = _page(spaces.page, "Spaces", "groups", url_path="spaces")
 PAGES = [
     TRAIN,
+    _page(lessons.page, "Lessons", "school", url_path="lessons"),
     COMPARISONS,
     _page(lr_finder.page, "LR finder", "troubleshoot", url_path="lr-finder"),
     HEALTH,

@@ -1,7 +1,7 @@
 """Ready-made comparisons: each is a handful of arms that differ only in what the comparison is about.
 
 One click starts them on the page, `python -m trainer compare --preset NAME` on the command line. What each promises was
-measured, and a test over six seeds holds it (tests/unit/test_presets.py).
+measured, and a test over six seeds holds it (tests/unit/test_presets.py, and for those that are lessons test_lessons.py).
 """
 
 from __future__ import annotations

@@ -138,7 +138,8 @@ class Connection:
 
     def _timed_out(self) -> ClosingError:
         if self._grant is None:
-            return ClosingError(NOT_ALLOWED, "no token was sent")
+            # A busy browser is late: it may try again, as it may not with a token that was refused.
+            return ClosingError(SILENT, f"no token was sent within {AUTH_TIMEOUT:.0f} s")
         if time.time() >= self._grant.expires - 1:
             return ClosingError(NOT_ALLOWED, "the token has expired")
         return ClosingError(SILENT, f"no message for {IDLE_TIMEOUT:.0f} s")

@@ -17,7 +17,7 @@ from pages.widgets.text import shorten
 from trainer.config import ConfigError, RunConfig, attributes, check, plain_knobs
 from trainer.registry import Family, Knob, Technique, families
 
-_OF_PAGES = {"run", "comparison", "baseline", "fix", "technique"}
+_OF_PAGES = {"run", "comparison", "baseline", "fix", "technique", "lesson", "step"}
 _PAGE_PARAMETERS = frozenset({*_OF_PAGES, "space", "key", "join", "room", "embed", "embed_options"})
 _FILTERS = ("runs-", "comparisons-")
 MAX_NOTICES = 5

@@ -6,7 +6,7 @@ the browser keeps them; the data of a rerun are labels, colors, what each chart 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -89,12 +89,13 @@ def live_panel(
     token: str,
     *,
     planned: Mapping[str, Any] | None = None,
+    charts: Collection[str] | None = None,
     score: Score = Score(),  # frozen: one default for all is safe
     follow: int | None = None,
     empty: str = "No runs yet — press Start",
     options: Mapping[str, Any] | None = None,
     on_choices: Callable[[Mapping[str, Any]], None] = lambda _: None,
-    on_clear: Callable[[], None] = lambda: None,
+    on_clear: Callable[[], None] | None = None,
     key: str = "live",
 ) -> None:
     """Draws the status line and the live charts.
@@ -104,19 +105,23 @@ def live_panel(
     "lr": [...], "steps_per_epoch": n}`. `follow` is the run that the status line shows (else the newest that is
     not over, else the last). `options` are those of `ChartOptions` with which charts begin (None: the browser's own of the last
     visit). `on_choices` gets the options and which of the `shown` runs are `hidden` when the visitor changes them; `on_clear`
-    is called for "Clear chart". Keep `key` the same on every rerun: it is what keeps the charts mounted.
+    is called for "Clear chart", which is there only with it. `charts` names those to draw, None for all.
+    Keep `key` the same on every rerun: that keeps the charts mounted.
     """
     data = shared_data("curves/chart_panel", token) | {
         "runs": [asdict(run) for run in runs],
-        "charts": chart_specs(metric=asdict(score)),
+        "charts": [
+            spec for spec in chart_specs(metric=asdict(score)) if charts is None or spec["name"] in charts
+        ],
         "planned": None if planned is None else dict(planned),
         "follow": follow,
         "empty": empty,
         "options": dict(options or {}),
+        "clearable": on_clear is not None,
     }
     _component(
         data=[data],
         key=key,
         on_choices_change=lambda: on_choices(st.session_state[key]["choices"]),
-        on_clear_change=on_clear,
+        on_clear_change=on_clear or (lambda: None),
     )

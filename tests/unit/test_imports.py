@@ -33,7 +33,7 @@ FLOORS = [
     ("trainer.describe",),
     ("trainer.comparison",),
     ("trainer.health", "trainer.examples", "trainer.presets"),
-    ("trainer.preflight", "trainer.diagnosis"),
+    ("trainer.preflight", "trainer.diagnosis", "trainer.lessons"),
     ("trainer.processes",),
     ("trainer.export",),
     ("trainer.foreground",),

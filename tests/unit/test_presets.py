@@ -55,7 +55,11 @@ def values(name, results):
     return [one.best["val_loss"] for one in results]
 
 
-@pytest.mark.parametrize("name", PRESETS)
+NOT_LESSONS = ["ladder"]
+"""Presets without a lesson, whose test (test_lessons.py) holds the promise of the others."""
+
+
+@pytest.mark.parametrize("name", NOT_LESSONS)
 def test_every_promise_holds_over_six_seeds(name):
     baseline = values(name, trained(name, next(iter(PRESETS[name].runs))))
     for arm in PRESETS[name].claims:
@@ -63,7 +67,6 @@ def test_every_promise_holds_over_six_seeds(name):
         differences = [mine - its for mine, its in zip(found, baseline, strict=True)]
         error = statistics.stdev(differences) / math.sqrt(len(differences))
         assert statistics.fmean(differences) < -CLEAR * error, f"{arm}: {differences}"
-        assert name != "batch_norm" or statistics.fmean(found) < statistics.fmean(baseline) / 3
 
 
 def test_with_too_much_dropout_the_accuracy_falls():

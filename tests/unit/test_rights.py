@@ -31,6 +31,8 @@ ADDS = {
     "import_runs",
     "save_bookmark",
     "delete_bookmark",
+    "save_progress",
+    "forget_progress",
     "add_upload",
     "request_download",
     "ask",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -166,11 +167,13 @@ OF_NOBODY = {
         "is_orphan",
         "change_refusal",
         "add_members",
+        "lesson_progress",
         "add_comparison",
         "resume_all_of",
     ),
 }
-"""Reads that show nothing of anybody's space: those of the machine, sums, and those that take what was read before."""
+"""Reads that show nothing of anybody's space: those of the machine, sums, those that take what was read before, and
+a person's own progress."""
 
 
 def store_status(world: World) -> Any:
@@ -401,6 +404,42 @@ def test_a_trial_is_added_to_the_space_of_its_search(world: World) -> None:
     assert world.store.comparison(world.search).search is SearchState.RUNNING
     world.store.add_trial(world.search, 0, "a trial", RunConfig().to_dict())
     assert [one.run.space for one in world.store.members(world.search)] == [world.space]
+
+
+def test_progress_is_a_persons_own_in_each_space(world: World) -> None:
+    """Also of a member, and of nobody who has left."""
+    for person in ("max", "olga"):
+        theirs = world.store.acting_for(person, world.space)
+        theirs.save_progress(person, "dropout", "prediction-1", person)
+        world.store.acting_for(person).save_progress(person, "dropout", "prediction-1", "alone")
+    mine = world.store.acting_for("max", world.space)
+    assert mine.lesson_progress("max") == {"dropout": {"prediction-1": "max"}}
+    assert mine.lesson_progress("olga") == {}
+    assert world.store.acting_for("max").lesson_progress("max") == {"dropout": {"prediction-1": "alone"}}
+    mine.save_progress("max", "dropout", "prediction-1", [1.0, math.nan])
+    mine.save_progress("max", "dropout", "step", 2)
+    (kept,) = mine.lesson_progress("max").values()
+    assert list(kept) == ["prediction-1", "step"]
+    assert kept["prediction-1"][0] == 1, "replaced"
+    world.store.remove_member(world.space, "max", by="olga")
+    assert mine.lesson_progress("max") == {}
+    with pytest.raises(StoreError, match="not a member"):
+        mine.save_progress("max", "dropout", "step", 3)
+    others = world.store.acting_for("olga", world.space)
+    others.forget_progress("olga", "dropout")
+    assert others.lesson_progress("olga") == {}
+    assert world.store.acting_for("olga").lesson_progress("olga") != {}, "that of another space stays"
+
+
+def test_progress_is_bounded(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.store.lessons.MAX_ITEMS", 2)
+    store = world.store.acting_for("max")
+    for item in ("a", "b", "b"):
+        store.save_progress("max", "dropout", item, 1)
+    with pytest.raises(StoreError, match="2 items of this lesson, the most"):
+        store.save_progress("max", "dropout", "c", 1)
+    with pytest.raises(StoreError, match="at most 100 characters"):
+        store.save_progress("max", "x" * 101, "a", 1)
 
 
 @pytest.mark.parametrize("name", ["", " ", "x" * 41, "y" * 10_000])

@@ -24,6 +24,7 @@ from trainer.cli import (
     inspecting,
     keeping,
     knobs,
+    lessons,
     reporting,
     searching,
     spaces,
@@ -34,6 +35,7 @@ from trainer.data import DataError
 from trainer.export.bundle import BundleError
 from trainer.export.formats import ExportError
 from trainer.export.script import ShortScriptError
+from trainer.lessons import LessonError
 from trainer.settings import SettingsError, get_settings
 from trainer.store import DatabaseReplacedError, StoreError
 
@@ -55,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ConfigError,
         DataError,
         ExportError,
+        LessonError,
         SettingsError,
         ShortScriptError,
         StoreError,
@@ -93,6 +96,6 @@ def make_parser() -> argparse.ArgumentParser:
     parser = OneLineParser(prog="python -m trainer", description="Train and compare without a browser.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     on_runs = (training, comparing, searching, keeping, inspecting)
-    for family in (*on_runs, spaces, knobs, datasets, exchange, reporting):
+    for family in (*on_runs, spaces, knobs, lessons, datasets, exchange, reporting):
         family.register(commands)
     return parser

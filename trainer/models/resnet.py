@@ -44,6 +44,9 @@ def resnet(
     ] = 2,
     blocks: Annotated[int, knob("Blocks", "Residual blocks in each stage.", ge=1, le=8, step=1)] = 1,
     channels: Annotated[int, knob("Channels", "Of the first stage.", ge=1, le=128, step=8)] = 16,
+    skips: Annotated[
+        bool, knob("Skip connections", "Add each block's input to its output; off, as a control, to see why.")
+    ] = True,
 ) -> torch.nn.Module:
     """Residual blocks: convolution, norm, activation, convolution, norm, plus the input itself.
 
@@ -59,7 +62,8 @@ def resnet(
         size = channels * 2**stage
         for number in range(blocks):
             halves = stage > 0 and number == 0
-            modules[f"stage{stage + 1}_block{number + 1}"] = residual(planes, size, 2 if halves else 1, parts)
+            stride = 2 if halves else 1
+            modules[f"stage{stage + 1}_block{number + 1}"] = residual(planes, size, stride, parts, skips)
             planes = size
     modules["pool"] = torch.nn.AdaptiveAvgPool2d(1)
     modules["flatten"] = torch.nn.Flatten()
@@ -68,8 +72,8 @@ def resnet(
     return sequential(modules)
 
 
-def residual(planes: int, size: int, stride: int, parts: Parts) -> torch.nn.Module:
-    """One block; where the shape changes, the skip is a 1×1 convolution."""
+def residual(planes: int, size: int, stride: int, parts: Parts, skips: bool) -> torch.nn.Module:
+    """One block; where the shape changes, the skip is a 1×1 convolution. Without `skips`, there is only the body."""
 
     def normalized(conv: torch.nn.Module, activation: torch.nn.Module) -> torch.nn.Module:
         return sequential({"conv": conv, **parts.normalize(size, 2, activation)})
@@ -77,8 +81,10 @@ def residual(planes: int, size: int, stride: int, parts: Parts) -> torch.nn.Modu
     first = torch.nn.Conv2d(planes, size, kernel_size=3, stride=stride, padding=1)
     second = torch.nn.Conv2d(size, size, kernel_size=3, padding=1)
     body = {"first": normalized(first, parts.activate()), "second": normalized(second, torch.nn.Identity())}
+    after = sequential({"activation": parts.activate(), **parts.dropout("conv")})
+    if not skips:
+        return sequential({"body": sequential(body), "after": after})
     skip: torch.nn.Module = torch.nn.Identity()
     if stride != 1 or planes != size:
         skip = torch.nn.Conv2d(planes, size, kernel_size=1, stride=stride)
-    after = sequential({"activation": parts.activate(), **parts.dropout("conv")})
     return layers.Residual(sequential(body), skip, after)

@@ -18,6 +18,7 @@ from trainer.store.downloads import Download, DownloadStore
 from trainer.store.imports import EndedRun, Imported, ImportedComparison, ImportStore
 from trainer.store.inspections import Inspection, InspectionStore
 from trainer.store.knob_changes import KnobChangeStore
+from trainer.store.lessons import LessonStore
 from trainer.store.moving import MoveStore
 from trainer.store.points import Batch, Points
 from trainer.store.queue import QueuedRun, QueueStore
@@ -70,6 +71,7 @@ class Store(
     ImportStore,
     InspectionStore,
     KnobChangeStore,
+    LessonStore,
     MoveStore,
     QueueStore,
     SpaceStore,

@@ -255,6 +255,18 @@ bookmarks = sa.Table(
 )
 """What a space's list of runs shows, under a name: filter, selection and grouping."""
 
+lesson_progress = sa.Table(
+    "lesson_progress",
+    metadata,
+    sa.Column("space", sa.String(200), primary_key=True),
+    sa.Column("person", sa.String(200), primary_key=True),
+    sa.Column("lesson", sa.String(100), primary_key=True),
+    sa.Column("item", sa.String(100), primary_key=True),
+    sa.Column("value", Json, nullable=False),
+)
+"""What a person answered in a lesson, and which runs they trained for it, in a space. A row an item, so that two tabs do not
+overwrite each other's."""
+
 deletions = sa.Table(
     "deletions",
     metadata,

@@ -71,6 +71,7 @@ interface ChartPanelData extends PanelData {
   planned: PlannedCurve | null;
   follow: number | null;
   empty: string;
+  clearable: boolean;
   options: import("./curves/line.js").ChartOptions;
 }
 

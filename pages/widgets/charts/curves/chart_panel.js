@@ -72,6 +72,7 @@ export class ChartPanel extends LivePanel {
       known.delete(chart.spec.name);
     });
     for (const gone of known.values()) gone.remove();
+    this.options.clearButton.hidden = !this.data.clearable;
     this.#showControls();
     if (this.options.fromBefore) this.#keepChoices();
   }
