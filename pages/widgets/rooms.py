@@ -11,7 +11,6 @@ import segno
 import streamlit as st
 
 from pages.server.guesses import guesses
-from pages.server.visitor import visitor_address
 from pages.widgets.addresses import address_of
 from pages.widgets.export_section import export_zip
 from pages.widgets.history import config_of
@@ -60,7 +59,7 @@ def join_room(context: PageContext) -> None:
 
 
 def _join(context: PageContext, code: str, name: str) -> None:
-    address = visitor_address()
+    address = context.store.address
     if sentence := guesses.refusal(context.owner, address):
         st.html(problem(sentence))
         return

@@ -37,7 +37,7 @@ def test_no_page_imports_what_is_heavy(tmp_path):
 def test_drawing_the_first_page_imports_nothing_heavy(tmp_path):
     look = (
         "import sys\nfrom streamlit.testing.v1 import AppTest\nimport pages.server.visitor\n"
-        "pages.server.visitor.visitor = lambda: 'A' * 22\n"
+        "pages.server.visitor.visitor, pages.server.visitor.visitor_address = (lambda: 'A' * 22), (lambda: '')\n"
         "app = AppTest.from_file('pages/shell.py', default_timeout=60).run()\nassert not app.exception, app.exception\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])"
     )
