@@ -476,9 +476,11 @@ def test_an_ended_token_closes_and_a_refreshed_one_does_not(server, monkeypatch)
     now, later = time.time, 0.0
     monkeypatch.setattr(time, "time", lambda: now() + later)
 
+    run, _ = server.run()
+
     async def scene():
         nonlocal later
-        async with server.client(1) as silent, server.client(1) as careful:
+        async with server.client(run) as silent, server.client(run) as careful:
             later = LIFETIME / 2
             await careful.send(type="refresh")
             renewed = await careful.answer()
