@@ -103,7 +103,7 @@ def test_by_default_everybody_trains_at_once(tmp_path: Path, undisturbed: Outcom
     lab = Lab(tmp_path)
     lab.default_workers = True
     lab.start()
-    runs = [lab.create(owner=f"person {number}", pace=150) for number in range(6)]
+    runs = [lab.create(owner=f"person {number}", pace=60) for number in range(6)]
     lab.until(lambda: all(lab.store.last_step(run_id, "step") > 0 for run_id in runs))
     assert {str(lab.store.run(run_id).status) for run_id in runs} == {"running"}
     assert lab.store.run(runs[0]).attempt == 1
