@@ -45,8 +45,8 @@ ruff format --check .
 biome ci --error-on-warnings
 tsc -p tests/js
 node --test --test-reporter=spec tests/js/*.test.js
-# Two processes more than cores: much of what faults and browsers do is waited for.
-processes=$(python -c 'from trainer.settings import usable_cores; print(usable_cores() + 2)')
+# One process more than cores: much of what faults and browsers do is waited for.
+processes=$(python -c 'from trainer.settings import usable_cores; print(usable_cores() + 1)')
 python -m pytest tests/unit tests/ui tests/faults -n "$processes" --dist worksteal -rs --durations=20
 wait "$types"
 exec python -m pytest tests/e2e -n "$processes" --dist worksteal -rs --durations=20 # each process with a server and a browser of its own
