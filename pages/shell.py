@@ -65,7 +65,7 @@ def main() -> None:
     with st.sidebar:
         choice = st.container(key="space")
         knobs = draw_knobs(folded=page.url_path not in KNOB_PAGES)
-        complete_frame(page.url_path, knobs.address, unfinished=not knobs.complete)
+        complete_frame(page.url_path, knobs.address)
     if sentence := exposure():
         st.html(warning(sentence))
     try:

@@ -6,9 +6,6 @@ there is one.
 
 A widget that is bound to the address loses its binding when it moves, as knobs do to what a search finds: the front end
 ends the binding of the old place after it has begun that of the new. So the address is compared after each run.
-
-A page whose first script run has left something out asks for a second one: when its charts stand and the browser is idle, or
-at once when somebody reaches for the sidebar.
 """
 
 from __future__ import annotations
@@ -53,25 +50,8 @@ function keepAddress(wanted) {
   inAddress = wanted;
 }
 
-const LATEST = 3000; // ms until the second run is asked for all the same: not every page has charts
-
-function askOnce(ask) {
-  const sidebar = document.querySelector("[data-testid=stSidebar]");
-  const over = new AbortController();
-  const now = () => {
-    if (!over.signal.aborted) ask();
-    over.abort();
-  };
-  const whenIdle = () => (window.requestIdleCallback ?? setTimeout)(now);
-  if (document.querySelector("[data-testid=live-panel][data-stands]")) whenIdle();
-  document.addEventListener("trainscope-charts-stand", whenIdle, { signal: over.signal });
-  setTimeout(whenIdle, LATEST);
-  for (const reach of ["pointerdown", "focusin"]) sidebar?.addEventListener(reach, now, { signal: over.signal });
-}
-
-export default function ({ data: [{ address, unfinished }], setTriggerValue }) {
+export default function ({ data: [{ address }] }) {
   keepAddress(address);
-  if (unfinished) askOnce(() => setTriggerValue("rest", true));
   if (window.trainscopeFrame) return;
   window.trainscopeFrame = true;
   rename();
@@ -91,12 +71,7 @@ export default function ({ data: [{ address, unfinished }], setTriggerValue }) {
 _component = st.components.v2.component("trainscope_frame", js=_JS)
 
 
-def complete_frame(page: str, address: Mapping[str, str], *, unfinished: bool) -> None:
-    """Adds this to the frame of `page`, and keeps the parameters of `address`. Draws nothing. After an `unfinished` run, the
-    browser asks for the next one."""
+def complete_frame(page: str, address: Mapping[str, str]) -> None:
+    """Adds this to the frame of `page`, and keeps the parameters of `address`. Draws nothing."""
     with st.container(key="frame"):
-        _component(
-            key="frame-script",
-            data=[{"page": page, "address": dict(address), "unfinished": unfinished}],
-            on_rest_change=lambda: None,
-        )
+        _component(key="frame-script", data=[{"page": page, "address": dict(address)}])

@@ -1,9 +1,4 @@
-"""What the sidebar draws its knobs into: the groups, or what a search finds.
-
-Folded groups hold most of the controls, and drawing them would delay a tab's first paint. So its first script run leaves out
-the groups in which nothing is off its default: neither the values nor the address need their controls. The second run, which
-the browser asks for once the charts stand (see `frame`), draws them.
-"""
+"""What the sidebar draws its knobs into: the groups, or what a search finds."""
 
 from __future__ import annotations
 
@@ -15,7 +10,6 @@ from typing import Any
 import streamlit as st
 
 from pages.widgets.knob_groups import GROUPS, OPEN, found_by, group_label, home, names_by_group
-from pages.widgets.markup import waiting
 from pages.widgets.text import escape_html, shorten
 from trainer.config import entry_of
 from trainer.registry import Family
@@ -30,21 +24,21 @@ class Places:
     known: Mapping[str, Any]
     """Flat values as the widgets are about to show them: what is drawn where depends on the model and on techniques."""
     groups: Mapping[str, Any]
-    """Without those that wait for the next script run."""
     found: Mapping[str, Any] = field(default_factory=dict)
     query: str = ""
 
-    def of(self, key: str) -> Any | None:
-        """Returns the place of a key's control, None where it is not drawn yet and has the value in `known`."""
-        return self.found.get(entry_of(key)) or self.groups.get(home(key, self.known))
+    def of(self, key: str) -> Any:
+        """Returns the place of a key's control."""
+        name = entry_of(key)
+        return self.found[name] if name in self.found else self.groups[home(key, self.known)]
 
-    def of_switch(self, family: Family) -> Any | None:
-        """Returns the place of a family's toggle, likewise."""
-        return self.found.get(family.name) or self.groups.get(family.group)
+    def of_switch(self, family: Family) -> Any:
+        """Returns the place of a family's toggle."""
+        return self.found[family.name] if family.name in self.found else self.groups[family.group]
 
 
-def draw_places(known: Mapping[str, Any], changed: Counter[str], *, first: bool) -> Places:
-    """Draws the search field, and under it the groups or what the search finds; in a `first` run, the unchanged groups wait."""
+def draw_places(known: Mapping[str, Any], changed: Counter[str]) -> Places:
+    """Draws the search field, and under it the groups or what the search finds."""
     query = st.text_input(
         "Find a knob",
         key=SEARCH,
@@ -66,11 +60,7 @@ def draw_places(known: Mapping[str, Any], changed: Counter[str], *, first: bool)
             groups[group] = st.container(key=f"group-{group}")
         elif names:
             title = GROUPS.get(group, group.capitalize())
-            folded = st.expander(group_label(title, changed[group]), key=f"group-{group}")
-            if first and not changed[group]:
-                folded.html(waiting("Drawing these knobs…"))
-            else:
-                groups[group] = folded
+            groups[group] = st.expander(group_label(title, changed[group]), key=f"group-{group}")
     return Places(known, groups)
 
 

@@ -2,8 +2,8 @@
 
 A technique or knob appears here once it is declared, where `knob_groups` puts it. Widgets are keyed by the flat key
 ("schedule.final_lr") and bound to the address, so values survive reloads. All of them are drawn on every page, folded or
-not, but for a tab's first script run (see `knob_places`): Streamlit forgets the value of a widget that is not. It also
-forgets those that the browser had not drawn yet when a visitor chose another page; so the values are kept here too.
+not: Streamlit forgets the value of a widget that is not. It also forgets those that the browser had not drawn yet when a
+visitor chose another page; so the values are kept here too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from trainer.config import Choice, ConfigError, RunConfig, plain_knobs
 from trainer.conflicts import conflicts
 from trainer.registry import Family, Technique, families, is_used
 
-_KEPT, _PENDING, _DRAWN = "knobs:kept", "knobs:pending", "knobs:drawn"
+_KEPT, _PENDING = "knobs:kept", "knobs:pending"
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,6 @@ class Knobs:
     problems: list[str]
     address: dict[str, str]
     """The parameters of the address that say the same."""
-    complete: bool
-    """Whether all controls are drawn, and no folded group waits for the next script run."""
 
 
 def draw_knobs(*, folded: bool) -> Knobs:
@@ -71,16 +69,14 @@ def draw_knobs(*, folded: bool) -> Knobs:
     changed = Counter(home(key, known) for key in changed_keys(known))
     values: dict[str, Any] = {}
     errors: list[str] = []
-    first = _DRAWN not in st.session_state
     with _frame(changed.total(), folded=folded):
         actions = st.container(key="knob-actions", gap="small")
-        places = draw_places(known, changed, first=first)
+        places = draw_places(known, changed)
         for names in names_by_group().values():
             for name in names:
                 _draw_entry(name, places, values, errors)
     st.session_state[_KEPT] = values
-    st.session_state[_DRAWN] = True
-    knobs = _knobs(values, errors, complete=not first)
+    knobs = _knobs(values, errors)
     with actions:
         _actions(knobs, "" if folded else "Knobs")
         for sentence in () if errors else knobs.problems:  # each error is drawn under its own knob already
@@ -149,19 +145,17 @@ def _actions(knobs: Knobs, title: str) -> None:
 def _draw_entry(name: str, places: Places, values: dict[str, Any], errors: list[str]) -> None:
     """Draws a plain knob, or a family's choice with the knobs of the chosen technique under it."""
     if name not in families():
-        values[name] = places.known[name]
-        if place := places.of(name):
-            with place:
-                values[name] = draw_knob(name, plain_knobs()[name], errors)
+        with places.of(name):
+            values[name] = draw_knob(name, plain_knobs()[name], errors)
         return
     family = families()[name]
     chosen = values[name] = _draw_choice(family, places)
     knobs = family[chosen].knobs
     values |= {f"{name}.{inner}": knob.default for inner, knob in knobs.items()}
     used = {inner: knob for inner, knob in knobs.items() if is_used(knob, places.known["model"])}
-    if not used or not (place := places.of(f"{name}.{next(iter(used))}")):
+    if not used:
         return
-    with place:
+    with places.of(f"{name}.{next(iter(used))}"):
         under = f"under-{name}" if len(family.techniques) > 1 else None
         with st.container(key=under, gap="small"):
             for inner, knob in used.items():
@@ -171,33 +165,24 @@ def _draw_entry(name: str, places: Places, values: dict[str, Any], errors: list[
 def _draw_choice(family: Family, places: Places) -> str:
     """Draws the family's toggle, its select, or both: the select then has the techniques without a toggle."""
     switch, rest = switch_of(family), others(family)
-    known = str(places.known[family.name])
     if switch is not None:
-        if not (place := places.of_switch(family)):
-            return known
-        with place:
-            on = _draw_switch(family, switch, alone=len(rest) == 1)
+        key = switch_key(family, switch)
+        with places.of_switch(family):
+            on = st.toggle(
+                switch.label if len(rest) > 1 else family.label,
+                value=family.default == switch.name,
+                key=key,
+                bind="query-params",
+                help=escape_markdown(switch.help),
+                on_change=_reset_technique_knobs,
+                args=(family, key),
+            )
         if on:
             return switch.name
     if len(rest) == 1:
         return rest[0].name
-    if not (place := places.of(family.name)):
-        return known
-    with place:
+    with places.of(family.name):
         return _draw_select(family, rest, places.query)
-
-
-def _draw_switch(family: Family, switch: Technique, *, alone: bool) -> bool:
-    key = switch_key(family, switch)
-    return st.toggle(
-        family.label if alone else switch.label,
-        value=family.default == switch.name,
-        key=key,
-        bind="query-params",
-        help=escape_markdown(switch.help),
-        on_change=_reset_technique_knobs,
-        args=(family, key),
-    )
 
 
 def _draw_select(family: Family, rest: list[Technique], query: str) -> str:
@@ -238,11 +223,11 @@ def _reset_technique_knobs(family: Family, key: str) -> None:
         st.session_state[f"{family.name}.{inner}"] = knob.default
 
 
-def _knobs(values: dict[str, Any], errors: list[str], *, complete: bool) -> Knobs:
+def _knobs(values: dict[str, Any], errors: list[str]) -> Knobs:
     """Returns the configuration, or every problem with it."""
     address = bound_parameters(values)
     if errors:
-        return Knobs(None, errors, address, complete)
+        return Knobs(None, errors, address)
     parts: dict[str, Any] = {
         name: Choice(
             values[name], {inner: values[f"{name}.{inner}"] for inner in families()[name][values[name]].knobs}
@@ -251,8 +236,8 @@ def _knobs(values: dict[str, Any], errors: list[str], *, complete: bool) -> Knob
     }
     parts |= {key: values[key] for key, _ in knobs_of(values) if key in plain_knobs()}
     if problems := list(conflicts(RunConfig.model_construct(**parts))):
-        return Knobs(None, problems, address, complete)
+        return Knobs(None, problems, address)
     try:
-        return Knobs(RunConfig.parse(parts), [], address, complete)
+        return Knobs(RunConfig.parse(parts), [], address)
     except ConfigError as error:
-        return Knobs(None, [str(error)], address, complete)
+        return Knobs(None, [str(error)], address)

@@ -20,12 +20,7 @@ class Lab:
         self.store = store
 
     def open(self, **query: str) -> AppTest:
-        """A fresh tab at an address, after the second script run, which its browser would ask for."""
-        return self.arrive(**query).run()
-
-    @staticmethod
-    def arrive(**query: str) -> AppTest:
-        """A fresh tab after its first script run, which draws the page without what folded groups hold."""
+        """A fresh tab at an address."""
         app = AppTest.from_file(SHELL, default_timeout=PATIENCE)
         for key, value in query.items():
             app.query_params[key] = value

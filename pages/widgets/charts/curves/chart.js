@@ -100,7 +100,6 @@ export class Chart {
     this.card.show(this.spec.title, this.bare ? this.panel.emptyText(this) : "", zoom.active);
     this.crosshair.place();
     this.#report();
-    this.panel.onDrawn();
   }
 
   /** @param {PlotlyLibrary} plotly */

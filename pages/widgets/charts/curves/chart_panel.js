@@ -161,13 +161,6 @@ export class ChartPanel extends LivePanel {
     }
   }
 
-  /** Tell the page once that the charts stand: what it does besides need no longer wait. */
-  onDrawn() {
-    if (this.root.dataset.stands || !this.charts.every(({ mounted }) => mounted)) return;
-    this.root.dataset.stands = "true";
-    document.dispatchEvent(new Event("trainscope-charts-stand"));
-  }
-
   // --- what charts ask ---
 
   /** @param {number} id */
