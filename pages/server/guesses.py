@@ -9,9 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 MAX_OF_VISITOR: Final = 10
-MAX_OF_ADDRESS: Final = (
-    120  # a class that mistypes shares an address; of the codes it is still one in a million an hour
-)
+MAX_OF_ADDRESS: Final = 120  # a class that mistypes shares an address; to try all codes still takes a year
 WINDOW: Final = 60.0  # seconds in which they are counted
 
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from pages.widgets.linked_comparison import link_to_comparison
 from pages.widgets.page_context import PageContext
-from pages.widgets.page_parts import keep_or_delete
+from pages.widgets.page_parts import keep_or_delete, way_back
 from pages.widgets.run_polling import reporting_errors
 from pages.widgets.tags import tags_field
 from pages.widgets.text import escape_html
@@ -21,14 +21,7 @@ def comparison_heading(comparison: Comparison) -> None:
     """Draws the title, and the way back to the list."""
     title = comparison.title or f"Comparison {comparison.id}"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button(
-            "All comparisons",
-            key="comparison-back",
-            type="tertiary",
-            icon=":material/arrow_back:",
-            on_click=link_to_comparison,
-            args=(None,),
-        )
+        way_back("All comparisons", "comparison-back", link_to_comparison)
     st.html(f'<h1 class="tp-page">{escape_html(title)}</h1>')
 
 

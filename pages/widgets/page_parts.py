@@ -16,6 +16,11 @@ def heading(title: str, lead: str = "") -> None:
     st.html(f'<h1 class="tp-page">{title}</h1>' + (f'<p class="tp-quiet">{lead}</p>' if lead else ""))
 
 
+def way_back(label: str, key: str, leave: Callable[[None], None]) -> None:
+    """Draws the button that leaves one thing for the list of all; `leave` gets None, which is nothing in particular."""
+    st.button(label, key=key, type="tertiary", icon=":material/arrow_back:", on_click=leave, args=(None,))
+
+
 def empty_state(title: str, text: str) -> None:
     """Draws what stands in the place of a page's content while there is none."""
     st.html(f'<div class="tp-empty"><h2>{title}</h2><p>{text}</p></div>')

@@ -9,7 +9,7 @@ import streamlit as st
 from pages.widgets.lessons.address import link_to_lesson
 from pages.widgets.markup import quiet, state_pill
 from pages.widgets.page_context import PageContext
-from pages.widgets.page_parts import heading
+from pages.widgets.page_parts import heading, way_back
 from pages.widgets.text import escape_html
 from trainer.lessons.lesson import STEPS, Lesson
 from trainer.lessons.progress import Progress
@@ -65,11 +65,9 @@ def _state(progress: Progress) -> tuple[str, str]:
 def unknown_lesson(sentence: str) -> None:
     """Draws what stands in place of a lesson that the address names and that does not exist."""
     st.html(quiet(sentence))
-    st.button(
-        "All lessons",
-        key="lesson-back",
-        icon=":material/arrow_back:",
-        type="tertiary",
-        on_click=link_to_lesson,
-        args=(None,),
-    )
+    back_to_lessons()
+
+
+def back_to_lessons() -> None:
+    """Draws the way from a lesson to the list."""
+    way_back("All lessons", "lesson-back", link_to_lesson)

@@ -139,7 +139,7 @@ def _before(learner: Learner) -> None:
     lesson = learner.lesson
     if learner.progress.comparison is not None:
         st.html(
-            quiet("The runs of this lesson were deleted, or the lesson has changed since. Train them anew.")
+            quiet("The runs of this lesson were deleted, or the lesson has changed since. Train them again.")
         )
     baseline, *_ = lesson.configs.values()
     arms = {

@@ -8,9 +8,10 @@ from typing import Final
 
 import streamlit as st
 
-from pages.widgets.lessons.address import link_to_lesson, linked_step
+from pages.widgets.lessons.address import linked_step
 from pages.widgets.lessons.asking import checkpoint_step, prediction_step
 from pages.widgets.lessons.learner import Learner
+from pages.widgets.lessons.overview import back_to_lessons
 from pages.widgets.lessons.reveal import reveal_step
 from pages.widgets.lessons.training import run_step
 from pages.widgets.lessons.tries import now_you_step
@@ -41,14 +42,7 @@ def lesson_view(context: PageContext, lesson: Lesson) -> None:
 
 
 def _heading(learner: Learner) -> None:
-    st.button(
-        "All lessons",
-        key="lesson-back",
-        type="tertiary",
-        icon=":material/arrow_back:",
-        on_click=link_to_lesson,
-        args=(None,),
-    )
+    back_to_lessons()
     lesson = learner.lesson
     st.html(
         f'<h1 class="tp-page">{escape_html(lesson.title)}</h1><p class="tp-quiet">{escape_html(lesson.question)} '
